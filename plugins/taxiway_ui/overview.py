@@ -11,8 +11,9 @@ from sqlalchemy.orm import Session
 
 from taxiway.ledger.chain import Ledger
 from taxiway.ledger.decisions import decisions
+from taxiway.lineage.labels_due import labels_due, pipelines_with_labels_due
 from taxiway.lineage.outcomes import summaries
-from taxiway.records import Decision, DecisionKind, MetricResult, Outcome, Promotion, RunSummary
+from taxiway.records import Decision, DecisionKind, LabelsDue, MetricResult, Outcome, Promotion, RunSummary
 from taxiway.registry.champions import ChampionInfo, ChampionsAndPromotions, champions_and_promotions
 from taxiway.stages.review import ReviewedVersion
 from taxiway.store import Store
@@ -124,6 +125,7 @@ class Overview:
         notices: Messages about what is not shown.
         incomplete: Whether MLflow did not answer.
         reviewed: The reviews of the verdicts on the versions of the pipelines.
+        labels_due: The spans that wait for their labels, by pipeline; of a few pipelines more than the page shows.
     """
 
     rows: tuple[Row, ...]
@@ -134,6 +136,7 @@ class Overview:
     notices: tuple[str, ...] = ()
     incomplete: bool = False
     reviewed: Reviewed = NOT_REVIEWED
+    labels_due: tuple[LabelsDue, ...] = ()
 
     @property
     def counts(self) -> dict[State, int]:
@@ -169,7 +172,7 @@ class Overview:
     @property
     def calm(self) -> bool:
         """Whether nothing needs a person."""
-        return not (self.questions or self.ending or self.forced or self.open_spans or self.reopened)
+        return not (self.questions or self.ending or self.forced or self.open_spans or self.reopened or self.labels_due)
 
 
 def overview(session: Session, readable: set[str], choice: Choice) -> Overview:
@@ -184,7 +187,16 @@ def overview(session: Session, readable: set[str], choice: Choice) -> Overview:
     page = min(choice.page, max(1, -(-len(matching) // PAGE_ROWS)))
     shown = _with_metrics(store, matching[(page - 1) * PAGE_ROWS : page * PAGE_ROWS])
     messages = notices(problem, store)
-    return Overview(rows, shown, len(matching), replace(choice, page=page), found.ending, messages, bool(problem), reviewed)
+    due = _labels_due(store, names) if store is not None else ()
+    choice = replace(choice, page=page)
+    return Overview(rows, shown, len(matching), choice, found.ending, messages, bool(problem), reviewed, due)
+
+
+def _labels_due(store: Store, names: Sequence[str]) -> tuple[LabelsDue, ...]:
+    """The waiting spans of the first of these pipelines that have any. One listing, and a read for each."""
+    waiting = [name for name in pipelines_with_labels_due(store) if name in set(names)]
+    found = (labels_due(store, name) for name in waiting[: MOST_NEEDS + 1])
+    return tuple(due for due in found if due is not None)
 
 
 @dataclass(frozen=True)

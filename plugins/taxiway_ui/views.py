@@ -8,9 +8,10 @@ from sqlalchemy.orm import Session
 from taxiway.ledger.chain import Ledger
 from taxiway.ledger.decisions import decisions
 from taxiway.ledger.entry import DECIDED, Entry, State
+from taxiway.lineage.labels_due import labels_due
 from taxiway.lineage.outcomes import earlier_attempts, summaries, summary_of
 from taxiway.lineage.run_records import RunRecords, behind_verdict, run_records
-from taxiway.records import Decision, Outcome, Promotion, RunSummary, Status
+from taxiway.records import Decision, Outcome, Promotion, RunSummary, Status, WaitingSpan
 from taxiway.registry.champions import HISTORY, ChampionInfo, ChampionsAndPromotions, champion_and_history, retirement
 from taxiway.stages.review import ReviewedVersion
 from taxiway.store import Store
@@ -89,6 +90,7 @@ class History:
     questions: tuple[Question, ...] = ()
     reviewed: Reviewed = NOT_REVIEWED
     metric: MetricHistory | None = None
+    waiting: tuple[WaitingSpan, ...] = ()
 
     @property
     def events(self) -> tuple[Event, ...]:
@@ -178,6 +180,7 @@ def history(session: Session, name: str) -> History | None:
     store = open_store()
     spans = reversed(summaries(store, name)) if store else ()
     decided = tuple(SpanDecision(made, earlier_attempts(store, made, _ATTEMPTS) if store else ()) for made in spans)
+    due = labels_due(store, name) if store else None
     return History(
         name,
         _tenure(store, ledger.champion),
@@ -188,6 +191,7 @@ def history(session: Session, name: str) -> History | None:
         airflow_db.open_questions(session, [name]),
         _reviewed(session, store, opened, name, ledger),
         _metric(session, store, name, decided, ledger) if store else None,
+        due.spans if due is not None else (),
     )
 
 

@@ -15,6 +15,7 @@ from taxiway.records import (
     Evaluation,
     Interval,
     JoinMatch,
+    LabelsDue,
     MetricResult,
     Outcome,
     Promotion,
@@ -32,6 +33,7 @@ from taxiway.records import (
     SweepReport,
     Trial,
     Verdict,
+    WaitingSpan,
     Waiver,
 )
 from taxiway.registry.champions import ChampionInfo
@@ -215,12 +217,14 @@ def every_page() -> dict[str, str]:
     ledger = LedgerView(tenure.champion, (entry,), hostile_decisions(), True)
     history = History(HOSTILE, tenure, ledger, (SpanDecision(again, (records.summary,)),), (HOSTILE,), True, (asked,))
     reviewed = hostile_review()
-    history = replace(history, reviewed=reviewed, metric=hostile_metric())
+    waiting = WaitingSpan(name=HOSTILE, rows=4, missing=2, since=WHEN, problem=HOSTILE)
+    history = replace(history, reviewed=reviewed, metric=hostile_metric(), waiting=(waiting,))
     run_page = RunPage(
         run, records, (HOSTILE,), HOSTILE, HOSTILE, (records.summary,), again, (asked,), ledger, reviewed=reviewed, labels=True
     )
     choice = Choice(HOSTILE, HOSTILE, 2)
     overview = Overview(rows, rows, 500, choice, hostile_decisions()[:1], (HOSTILE,), True, reviewed)
+    overview = replace(overview, labels_due=(LabelsDue(pipeline=HOSTILE, spans=(waiting, waiting)),))
     files = Files(HOSTILE, (ShownFile(HOSTILE, HOSTILE, (HOSTILE, ""), HOSTILE),), WHEN, (HOSTILE,))
     return {
         "pipelines": page("pipelines.html", view=overview, doctor=True, **PLACES),

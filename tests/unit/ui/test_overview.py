@@ -1,12 +1,27 @@
 """The first page: how a pipeline's state is found, which waivers end soon, and what an age looks like."""
 
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from taxiway.records import Decision, DecisionKind, Evaluation, Interval, MetricResult, Outcome, RunSummary, SliceResult, Span
+from taxiway.lineage.labels_due import record_labels_due
+from taxiway.records import (
+    Decision,
+    DecisionKind,
+    Evaluation,
+    Interval,
+    LabelsDue,
+    MetricResult,
+    Outcome,
+    RunSummary,
+    SliceResult,
+    Span,
+    WaitingSpan,
+)
 from taxiway.registry.champions import ChampionInfo
+from taxiway.store import Store
 from taxiway_ui.airflow_db import DagFacts, LastRun, Question
 from taxiway_ui.history.main_metric import main_metric
 from taxiway_ui.overview import (
@@ -16,6 +31,7 @@ from taxiway_ui.overview import (
     Overview,
     Row,
     State,
+    _labels_due,
     _matches,
     ending_waivers,
     state_of,
@@ -152,3 +168,24 @@ def test_what_is_not_known_is_not_shown_as_absent() -> None:
     history = page("pipeline.html", view=History("a.b", None, LedgerView(), (), (), True), here="/taxiway", airflow="")
     assert "No champion" not in history
     assert "nobody has decided anything" not in history
+
+
+def test_spans_that_wait_for_labels_need_a_person() -> None:
+    due = WaitingSpan(name="2013-05", rows=400, missing=None, since=datetime(2026, 1, 2, tzinfo=UTC), passed=True)
+    worse = due.model_copy(update={"name": "2013-06", "passed": False})
+    html = shown(Row("a.b", State.PROMOTED), labels_due=(LabelsDue(pipeline="a.b", spans=(due, worse)),))
+    assert "span 2013-05 waits for 400 of 400 labels; its other columns passed validation, since 2026-01-02" in html
+    assert "and 1 more" in html
+    assert "span 2013-06 waits for 400 of 400 labels; its other columns did not pass validation" in html
+    assert "Nothing: no run waits" not in html
+
+
+def test_only_the_labels_due_of_readable_pipelines_are_shown(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    span = WaitingSpan(name="1", rows=4, missing=2, since=datetime(2026, 1, 2, tzinfo=UTC))
+    for number in range(30):
+        record_labels_due(store, LabelsDue(pipeline=f"a.p{number:02}", spans=(span,)))
+    assert [due.pipeline for due in _labels_due(store, ["a.p07", "a.p29", "a.other"])] == ["a.p07", "a.p29"]
+    assert len(_labels_due(store, [f"a.p{number:02}" for number in range(30)])) == MOST_NEEDS + 1
+    record_labels_due(store, LabelsDue(pipeline="a.p07", spans=()))
+    assert [due.pipeline for due in _labels_due(store, ["a.p07", "a.p29"])] == ["a.p29"]
