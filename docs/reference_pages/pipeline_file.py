@@ -147,6 +147,8 @@ USED_BY = {
     "numbers or booleans; or a number if the gate's metrics are for a regression",
     "source.unlabelled": "`ingest`, `transform`, `validate_model`: what to do about rows whose label is missing: `fail` with an error, "
     "`drop` them, or `wait` until the labels of the span are known",
+    "source.rename": "`ingest`, `train`, `validate_model`: columns that the source has renamed, `{FORMER: PRESENT}`; spans, requests and "
+    "champions from before are read with the present name",
     "source.label_wait": "`ingest`; see below. Only with `unlabelled: wait`",
     "source.label_wait.max_missing": "`ingest`: the span is decided when at most this fraction of its rows has no label; these rows are "
     "left out of training and evaluation",

@@ -1,8 +1,8 @@
 """Predictions of a loaded model for raw rows, as metrics take them."""
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import DataError
@@ -25,12 +25,14 @@ class LoadedModel:
         predictor: A pyfunc model with a signature; see `predict_function`.
         classes: The label's values as text, in the order of the probabilities; empty for a regression.
         size: The size of its file in bytes; None if it is not known.
+        renamed: The present name of columns that the source has renamed, by their former name: an older model takes the former one.
     """
 
     version: int
     predictor: Any
     classes: tuple[str, ...]
     size: int | None = None
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
 
 def score(model: LoadedModel, rows: "pd.DataFrame", classes: Sequence[str], positive: int | None) -> Predictions:
@@ -61,7 +63,8 @@ def model_frame(model: LoadedModel, rows: "pd.DataFrame") -> "pd.DataFrame":
         DataError: A value of a column of numbers is not a number.
     """
     columns = signature_columns(model.predictor)
-    whole = rows.assign(**dict.fromkeys(missing_columns(model, rows)))
+    former = {new: old for old, new in model.renamed.items() if old in columns.names and old not in rows and new in rows}
+    whole = rows.rename(columns=former).assign(**dict.fromkeys(missing_columns(model, rows)))
     arguments = (whole, columns.numeric, columns.categorical, columns.types)
     try:
         return raw_frame(*arguments)
@@ -72,5 +75,7 @@ def model_frame(model: LoadedModel, rows: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def missing_columns(model: LoadedModel, rows: "pd.DataFrame") -> tuple[str, ...]:
-    """The columns of a model's signature that the rows do not have."""
-    return tuple(name for name in signature_columns(model.predictor).names if name not in rows)
+    """The columns of a model's signature that the rows do not have, by their former name or the present one."""
+    return tuple(
+        name for name in signature_columns(model.predictor).names if name not in rows and model.renamed.get(name) not in rows
+    )

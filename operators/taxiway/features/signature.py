@@ -1,6 +1,6 @@
 """The raw columns that a loaded model takes, from its signature, and its predict function for them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +20,19 @@ class ModelColumns:
         types: The types of columns at the source, in the words of a schema; without those that had several. Empty for models that
             were registered by older versions of Taxiway.
         optional: The columns in which a value may be missing.
+        renamed: The present name of columns that the source has renamed, by their former name, which requests may still have.
     """
 
     numeric: tuple[str, ...]
     categorical: tuple[str, ...]
     types: Mapping[str, str] = field(default_factory=dict)
     optional: tuple[str, ...] = ()
+    renamed: Mapping[str, str] = field(default_factory=dict)
+
+    def present_names(self, sent: Sequence[str]) -> tuple[str, ...]:
+        """Some names of columns, in which a former name is replaced by the present one if that is not among them."""
+        given = set(sent)
+        return tuple(new if (new := self.renamed.get(name, name)) not in given else name for name in sent)
 
     @property
     def names(self) -> tuple[str, ...]:

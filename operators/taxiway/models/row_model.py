@@ -32,9 +32,11 @@ class RowModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         optional: The columns in which a value may be missing.
         classes: The classes as text, in the order of the probabilities; empty for a regression.
         threshold: The probability from which on the second of two classes is predicted; None for 0.5.
+        renamed: The present name of columns that the source has renamed, by their former name.
     """
 
     threshold: float | None = None  # also of models that were saved without one
+    renamed: Mapping[str, str] | None = None
 
     def __init__(
         self,
@@ -45,6 +47,7 @@ class RowModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         optional: Sequence[str] = (),
         classes: Sequence[str] = (),
         threshold: float | None = None,
+        renamed: Mapping[str, str] | None = None,
     ) -> None:
         self.estimator = estimator
         self.numeric = numeric
@@ -53,6 +56,7 @@ class RowModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         self.optional = optional
         self.classes = classes
         self.threshold = threshold
+        self.renamed = renamed
 
     @classmethod
     def of(cls, estimator: Any, columns: ModelColumns, classes: Sequence[str] = (), threshold: float | None = None) -> Self:
@@ -65,12 +69,14 @@ class RowModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
             list(columns.optional),
             list(classes),
             threshold,
+            dict(columns.renamed) or None,
         )
 
     @property
     def columns(self) -> ModelColumns:
         """The columns that it takes."""
-        return ModelColumns(tuple(self.numeric), tuple(self.categorical), dict(self.types or {}), tuple(self.optional))
+        optional, renamed = tuple(self.optional), dict(self.renamed or {})
+        return ModelColumns(tuple(self.numeric), tuple(self.categorical), dict(self.types or {}), optional, renamed)
 
     def predict(self, rows: Any) -> "pd.DataFrame":
         """The prediction for each row.
@@ -125,6 +131,8 @@ class RowModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         # The header of a CSV file may have blanks around the names.
         bare = {name: name.strip() for name in frame if isinstance(name, str) and name.strip() not in frame}
         frame = frame.rename(columns={name: to for name, to in bare.items() if to in columns.names})
+        former = {old: new for old, new in columns.renamed.items() if old in frame and new not in frame}
+        frame = frame.rename(columns=former)
         counts = {name: int((frame.columns == name).sum()) for name in columns.names}
         required = [name for name, count in counts.items() if not count and name not in columns.optional]
         if required:

@@ -43,7 +43,9 @@ def train(
     sweep = choose_best(context, trials) if pipeline.sweep is not None else None
     replaced = {**(json.loads(sweep.best.params) if sweep else {}), **(overrides or {})}
     previous = _champion_to_start_from(context, features)
-    key = candidate_key(features, report.digest, pipeline.model, replaced, previous, pipeline.threshold_costs).digest
+    key = candidate_key(
+        features, report.digest, pipeline.model, replaced, previous, pipeline.threshold_costs, pipeline.source.rename
+    ).digest
     version, files = _find_or_train(context, snapshot, features, replaced, key, previous)
     version_tags = context.registry.get_model_version(pipeline.name, str(version)).tags
     candidate = Candidate(
@@ -132,7 +134,7 @@ def _train(
     example = read_rows(snapshot.training[:1], context.store, list(features.columns)).head(EXAMPLE_ROWS)
     version_tags = _version_tags(context, snapshot, features, previous, threshold)
     params = {name: str(value) for name, value in {**pipeline.model.params, **replaced}.items()}
-    to_save = ModelToSave(row_model(fitted, features, threshold), example, key, version_tags, params)
+    to_save = ModelToSave(row_model(fitted, features, threshold, pipeline.source.rename), example, key, version_tags, params)
     version, files = register(context.registry, context.recorder.run_id, pipeline.name, to_save)
     context.log.info("registered %s version %d", pipeline.name, version)
     return version, files

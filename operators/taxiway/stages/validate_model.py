@@ -112,7 +112,7 @@ def load_version(context: StageContext, model: str, version: int, files: str | N
 
     loaded = load_trusted(context.registry.tracking_uri, model, version, code=context.code, files=files)
     described = context.registry.get_model_version(model, str(version)).tags
-    return LoadedModel(version, loaded, classes_in(described), size_in(described))
+    return LoadedModel(version, loaded, classes_in(described), size_in(described), context.pipeline.source.rename)
 
 
 def failure_reason(verdict: Verdict) -> str | None:

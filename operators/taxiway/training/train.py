@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import FitError
@@ -47,6 +47,7 @@ def candidate_key(
     overrides: Mapping[str, Any],
     previous: int | None = None,
     costs: OwnMetric | None = None,
+    renamed: Mapping[str, str] | None = None,
 ) -> StageKey:
     """The cache key of a candidate; with the same key, a retry finds the version that was already registered.
 
@@ -59,6 +60,7 @@ def candidate_key(
         overrides: Parameters that replace those of `model.params`.
         previous: The champion's version, if the model is trained from it.
         costs: The costs by which the decision threshold is chosen.
+        renamed: The present name of columns that the source has renamed, by their former name.
     """
     functions = {"build": model.build, "train": model.train, "weight": model.weight_function}
     described = {
@@ -72,6 +74,8 @@ def candidate_key(
         described["previous"] = previous
     if costs is not None:
         described["costs"] = costs.model_dump(mode="json", exclude_defaults=True)
+    if renamed:
+        described["renamed"] = dict(renamed)
     return StageKey(
         "train",
         {"features": features.digest, "report": report},
@@ -258,11 +262,14 @@ def _to_start_from(champion: "RowModel | None", names: Sequence[str], features: 
     return estimator.loaded if isinstance(estimator, OwnModel) else estimator
 
 
-def row_model(fitted: Any, features: FeatureSet, threshold: float | None = None) -> "RowModel":
-    """The model that is saved: the fitted pipeline with the types of the raw columns, and the decision threshold."""
+def row_model(
+    fitted: Any, features: FeatureSet, threshold: float | None = None, renamed: Mapping[str, str] | None = None
+) -> "RowModel":
+    """The model that is saved: the fitted pipeline with the types and former names of the raw columns, and the threshold."""
     from taxiway.models.row_model import RowModel
 
-    return RowModel.of(fitted, model_columns(features), features.classes, threshold)
+    columns = replace(model_columns(features), renamed=dict(renamed or {}))
+    return RowModel.of(fitted, columns, features.classes, threshold)
 
 
 def model_columns(features: FeatureSet) -> ModelColumns:

@@ -1,7 +1,7 @@
 """What is done to the rows of a source when they are read: imported labels, the filter, the joins, the sample and the split."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from taxiway.data.ingest.fill_labels import LabelSource
 from taxiway.data.sources.join_inputs import JoinTable
@@ -22,6 +22,7 @@ class ReadSpec:
         label: The label, to leave out rows in which it is missing; None to keep them.
         types: Returns the source's own columns in the schema with their types; called only if `rows` names a column that a file lacks.
         imported: The labels that people have imported, which are joined before anything else; None for none.
+        renamed: The present name of columns that the source has renamed, by their former name.
     """
 
     join_tables: tuple[JoinTable, ...] = ()
@@ -31,6 +32,7 @@ class ReadSpec:
     label: str | None = None
     types: Callable[[], Mapping[str, str]] = dict
     imported: LabelSource | None = None
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_plain(self) -> bool:
@@ -66,4 +68,5 @@ def read_spec_of(
         source.label if source.drops_unlabelled else None,
         lambda: source.own(types()),
         imported,
+        source.rename,
     )

@@ -11,6 +11,7 @@ from taxiway.data.formats.convert import ReadOptions
 from taxiway.data.ingest.join import JoinedTable
 from taxiway.data.ingest.materialize import MaterializedRows, RowRules, SplitFile, count_unlabelled, materialize_rows
 from taxiway.data.ingest.read_spec import ReadSpec
+from taxiway.data.ingest.renamed import rename_columns
 from taxiway.data.ingest.row_filter import filter_rows
 from taxiway.data.ingest.sampling import Subset, describe_split, empty_split_hint
 from taxiway.data.sources.join_inputs import JoinTable
@@ -88,7 +89,7 @@ def add_span(parts: SnapshotParts, span: Span, file: Path, read_spec: ReadSpec, 
         labelled, labels = _with_labels(file, span, read_spec, folder)
         if labels is not None:
             parts.labels.append(labels)
-        elif read_spec.is_plain:
+        elif read_spec.is_plain and labelled == file:
             parts.training.append(span.model_copy(update={"content": store.put_file(file)}))
             return
         filtered = _filter(labelled, span, read_spec, folder)
@@ -158,7 +159,9 @@ def all_rows(span: Span, file: Path, read_spec: ReadSpec, tables: JoinTableCache
 
 
 def _with_labels(file: Path, span: Span, read_spec: ReadSpec, folder: Path) -> tuple[Path, ImportedLabels | None]:
-    return read_spec.imported.fill(span, file, folder) if read_spec.imported is not None else (file, None)
+    """A file with the present names of its columns and with imported labels; the file itself if it has neither."""
+    named = rename_columns(file, read_spec.renamed, folder, f"span {span.label}") if read_spec.renamed else file
+    return read_spec.imported.fill(span, named, folder) if read_spec.imported is not None else (named, None)
 
 
 @dataclass(frozen=True)

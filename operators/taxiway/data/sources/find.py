@@ -82,7 +82,7 @@ def reader_of(source: Source, connect: Connect, types: Callable[[], Mapping[str,
         types: Returns the known types of columns; called only for text files.
         note: Called with each note on what is doubtful about a file.
     """
-    return _reader(source).read(connect, types, note)
+    return _reader(source).read(connect, lambda: source.with_former_names(types()), note)
 
 
 def check_source(source: Source) -> None:

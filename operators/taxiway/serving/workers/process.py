@@ -141,7 +141,8 @@ def _predict_as_json(model: Any, requests: list[Rows]) -> list[str]:
     from taxiway.features.signature import predict_function, signature_columns
 
     columns = signature_columns(model)
-    rows = _select_columns([row for request in requests for row in request.data], requests[0].columns, columns.names)
+    sent = columns.present_names(requests[0].columns)
+    rows = _select_columns([row for request in requests for row in request.data], sent, columns.names)
     frame = raw_frame(rows, columns.numeric, columns.categorical, columns.types)
     answered = predict_rows(predict_function(model), frame)
     predictions = _get_jsonable_obj(answered)

@@ -1,6 +1,7 @@
 """The keys of the `source` section that sources of any kind have."""
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -27,6 +28,7 @@ class SourceKeys(Section, ABC):
     Attributes:
         window: The number of spans to train on, before the span to evaluate on; or a fixed window.
         exclude: Spans that are never read.
+        rename: The present name of columns that the source has renamed, by their former name, for spans and requests from before.
         rows: A condition in SQL on the columns of the source; only rows for which it is true are read. None for all rows.
         join: Tables to join, by name.
         sample: Which rows to read; None for all.
@@ -43,6 +45,7 @@ class SourceKeys(Section, ABC):
 
     window: Window = 3
     exclude: tuple[SpanName, ...] = ()
+    rename: Mapping[str, str] = Field(default_factory=dict)
     rows: Annotated[str, AfterValidator(_condition)] | None = None
     join: Mapping[Name, Join] = Field(default_factory=dict)
     sample: Sample | None = None
@@ -91,6 +94,10 @@ class SourceKeys(Section, ABC):
         """Whether rows without a label are left out of a run."""
         return self.unlabelled == "drop" or (self.unlabelled == "wait" and self.max_missing_labels > 0)
 
+    def with_former_names(self, types: Mapping[str, str]) -> dict[str, str]:
+        """The types of some columns, also by the former names of those that the source has renamed."""
+        return {**{old: types[new] for old, new in self.rename.items() if new in types}, **types}
+
     def own(self, types: Mapping[str, str]) -> dict[str, str]:
         """Those of some columns that do not come from joined tables: the ones that `rows` may name."""
         joined = {column for join in self.join.values() for column in join.joined_columns.values()}
@@ -125,6 +132,18 @@ class SourceKeys(Section, ABC):
                 f"split is by_time: {self.split.by_time}, but window is not 1, so the newest rows of a span would be older than the next "
                 "span; allowed: window: 1, or split: newest to evaluate on the newest span"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _renames_once(self) -> Self:
+        for old, new in self.rename.items():
+            if new in self.rename:
+                raise ValueError(
+                    f"rename has {old}: {new}, and {new} is renamed, too; allowed: the present name for each former one, such as {old}: "
+                    f"{self.rename[new]}"
+                )
+        if twice := [new for new, count in Counter(self.rename.values()).items() if count > 1]:
+            raise ValueError(f"rename has two columns that are called {twice[0]} now; allowed: one former name for each column")
         return self
 
     @model_validator(mode="after")

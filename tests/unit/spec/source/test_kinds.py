@@ -215,7 +215,7 @@ def test_keys_of_this_kind_only_are_suggested(tmp_path: Path) -> None:
     path.write_text(yaml.safe_dump({"source": {**FILES, "cnnection": "c"}, **REST}, sort_keys=False))
     with pytest.raises(ConfigError) as caught:
         read_pipeline(path)
-    shared = {"window", "exclude", "rows", "join", "sample", "split", "label", "unlabelled", "label_wait"}
+    shared = {"window", "exclude", "rows", "join", "sample", "split", "label", "unlabelled", "label_wait", "rename"}
     assert set(caught.value.allowed) == {*shared, "spans", "format", "csv"}
 
 
