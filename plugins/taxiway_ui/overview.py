@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from sqlalchemy.orm import Session
@@ -13,7 +13,8 @@ from taxiway.ledger.chain import Ledger
 from taxiway.ledger.decisions import decisions
 from taxiway.lineage.labels_due import labels_due, pipelines_with_labels_due
 from taxiway.lineage.outcomes import summaries
-from taxiway.records import Decision, DecisionKind, LabelsDue, MetricResult, Outcome, Promotion, RunSummary
+from taxiway.lineage.waivers import ending_waivers
+from taxiway.records import Decision, LabelsDue, MetricResult, Outcome, Promotion, RunSummary
 from taxiway.registry.champions import ChampionInfo, ChampionsAndPromotions, champions_and_promotions
 from taxiway.stages.review import ReviewedVersion
 from taxiway.store import Store
@@ -24,8 +25,6 @@ from taxiway_ui.history.main_metric import evaluation_of, main_metric
 from taxiway_ui.reviews.reviews import NOT_REVIEWED, Reviewed
 from taxiway_ui.reviews.subjects import review_pipelines
 
-SOON = timedelta(days=7)
-"""How long before its end a waiver is shown."""
 PAGE_ROWS = 100
 MOST_NEEDS = 10
 """How many things of one kind that need a person are shown."""
@@ -210,20 +209,6 @@ def _read_ledger(ledger: Ledger, names: Sequence[str]) -> _FromLedger:
     models = champions_and_promotions(ledger.client, names)
     made = decisions(ledger, limit=_NEWEST_DECISIONS)
     return _FromLedger(models, ending_waivers(made, names, datetime.now(UTC).date()), ledger)
-
-
-def ending_waivers(found: Sequence[Decision], names: Sequence[str], today: date) -> tuple[Decision, ...]:
-    """The waivers for these pipelines that hold today and end within a week, the next one first."""
-    known = set(names)
-    ending = [
-        (made.until, made)
-        for made in found
-        if made.kind is DecisionKind.WAIVER
-        and made.model in known
-        and made.until is not None
-        and today <= made.until <= today + SOON
-    ]
-    return tuple(made for _, made in sorted(ending, key=lambda pair: pair[0]))
 
 
 def state_of(last: LastRun | None, decision: RunSummary | None, questions: Sequence[Question]) -> State:

@@ -1,8 +1,8 @@
 """The data report that a waiver is about, found by its digest or by a model version that was trained on its data."""
 
 import re
-from collections.abc import Iterable
-from datetime import UTC, date, datetime
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from taxiway.errors import NotStoredError, TerminalError, allowed_values
@@ -14,6 +14,8 @@ from taxiway.store import Store
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+SOON = timedelta(days=7)
+"""How long before its end a waiver is shown."""
 _DIGEST = re.compile(r"[0-9a-f]{32}")
 
 
@@ -130,3 +132,17 @@ def waiver(report: DataReport, pipeline: str, anomaly: str, *, until: date, by: 
         anomaly=kind,
         column=column or None,
     )
+
+
+def ending_waivers(found: Sequence[Decision], names: Sequence[str], today: date) -> tuple[Decision, ...]:
+    """The waivers for these pipelines that hold today and end within a week, the next one first."""
+    known = set(names)
+    ending = [
+        (made.until, made)
+        for made in found
+        if made.kind is DecisionKind.WAIVER
+        and made.model in known
+        and made.until is not None
+        and today <= made.until <= today + SOON
+    ]
+    return tuple(made for _, made in sorted(ending, key=lambda pair: pair[0]))

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from taxiway.errors import TaxiwayError
 from taxiway.hooks.context import airflow_url, find_stage_context
 from taxiway.operators.base import BROKEN, StageOperator, states_of_others, uses_containers
 from taxiway.operators.notify import Told, notify
@@ -10,6 +11,9 @@ from taxiway.spec.team import Notification
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from taxiway.stages.context import StageContext
+    from taxiway.stages.review import News
 
 ERROR = "ERROR"
 
@@ -48,7 +52,35 @@ class CloseRunOperator(StageOperator[RunSummary]):
             )
         if summary is not None or broken:
             notify(self.notification, _told(summary, self.pipeline.name, self.mlflow_run_url, context), context)
+        if stage is not None and self.notification is not None and {*self.notification.events} & {"REOPENED", "WAIVER"}:
+            self._notify_news(self.notification, stage, context)
         return self.finish(summary, stage, context) if summary and stage else {}
+
+    def _notify_news(self, notification: Notification, stage: "StageContext", context: "Context") -> None:
+        """Notify of verdicts that are re-opened and of waivers that end; a problem with that does not fail the task."""
+        from taxiway.stages.review import news
+
+        try:
+            found = news(stage)
+        except TaxiwayError as error:
+            self.log.warning("earlier verdicts could not be reviewed: %s", error)
+            return
+        for one in found:
+            self.log.warning("%s", "; ".join(one.messages))
+            notify(notification, _told_of(one, self.pipeline.name, context), context)
+
+
+def _told_of(one: "News", pipeline: str, context: "Context") -> Told:
+    """What a notification about an earlier verdict or a waiver says."""
+    return Told(
+        pipeline=pipeline,
+        span="",
+        event=one.event,
+        reasons=list(one.messages),
+        version=one.version or "",
+        airflow_url=airflow_url(context),
+        mlflow_url="",
+    )
 
 
 def _told(summary: RunSummary | None, pipeline: str, mlflow_url: str, context: "Context") -> Told:

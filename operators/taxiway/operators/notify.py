@@ -16,7 +16,7 @@ class Told(TypedDict):
     Attributes:
         pipeline: The pipeline.
         span: The label of the span.
-        event: The outcome, ERROR, APPROVAL or LABELS.
+        event: The outcome, or one of the other events of `Notification`.
         reasons: Why, as messages.
         version: The model version.
         airflow_url: The DAG run's page.

@@ -10,7 +10,9 @@ from taxiway.spec.base import Fraction, Name, Number, Section
 from taxiway.spec.metrics import MetricName, facts_of
 from taxiway.spec.pipeline import Pipeline
 
-Event = Literal["FIRST_CHAMPION", "PROMOTED", "BLOCKED", "REJECTED", "UNDECIDED", "ERROR", "APPROVAL", "LABELS"]
+Event = Literal[
+    "FIRST_CHAMPION", "PROMOTED", "BLOCKED", "REJECTED", "UNDECIDED", "ERROR", "APPROVAL", "LABELS", "REOPENED", "WAIVER"
+]
 Loosened = tuple[tuple[str, ...], str]
 
 
@@ -22,12 +24,12 @@ class Notification(Section):
         params: Its parameters. They are templates, with Airflow's variables and `taxiway`, which has `pipeline`, `span`,
             `event`, `reasons`, `version`, `airflow_url` and `mlflow_url`.
         events: The outcomes to notify about; ERROR is a run that failed before a decision, APPROVAL one that waits for a person, and
-            LABELS a span that waits for its labels.
+            LABELS a span that waits for its labels, REOPENED a verdict that is re-opened, and WAIVER a waiver that ends within a week.
     """
 
     notifier: str
     params: Mapping[str, Any] = Field(default_factory=dict)
-    events: tuple[Event, ...] = ("BLOCKED", "REJECTED", "UNDECIDED", "ERROR", "APPROVAL", "LABELS")
+    events: tuple[Event, ...] = (*("BLOCKED", "REJECTED", "UNDECIDED", "ERROR", "APPROVAL", "LABELS", "REOPENED", "WAIVER"),)
 
 
 class TeamGate(Section):

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from taxiway.lineage.labels_due import record_labels_due
+from taxiway.lineage.waivers import ending_waivers
 from taxiway.records import (
     Decision,
     DecisionKind,
@@ -33,7 +34,6 @@ from taxiway_ui.overview import (
     State,
     _labels_due,
     _matches,
-    ending_waivers,
     state_of,
 )
 from taxiway_ui.render import age_text, page

@@ -1,11 +1,13 @@
 """Review: which verdicts are re-opened by what became known after them, and what the model gate would decide today. It only reads."""
 
+from taxiway.stages.review.news import News, news
 from taxiway.stages.review.pipeline import PipelineReview
 from taxiway.stages.review.reopened import Reopening
 from taxiway.stages.review.second_decision import SecondDecision, decide_again
 from taxiway.stages.review.versions import Review, ReviewedVersion, Standing, review, review_versions, versions_of
 
 __all__ = [
+    "News",
     "PipelineReview",
     "Reopening",
     "Review",
@@ -13,6 +15,7 @@ __all__ = [
     "SecondDecision",
     "Standing",
     "decide_again",
+    "news",
     "review",
     "review_versions",
     "versions_of",
