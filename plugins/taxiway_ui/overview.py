@@ -16,6 +16,7 @@ from taxiway.lineage.outcomes import summaries
 from taxiway.lineage.waivers import ending_waivers
 from taxiway.records import Decision, LabelsDue, MetricResult, Outcome, Promotion, RunSummary
 from taxiway.registry.champions import ChampionInfo, ChampionsAndPromotions, champions_and_promotions
+from taxiway.serving.api import ModelStatus
 from taxiway.stages.review import ReviewedVersion
 from taxiway.store import Store
 from taxiway_ui import airflow_db
@@ -24,6 +25,7 @@ from taxiway_ui.clients import cached_record, notices, open_store, query_ledger
 from taxiway_ui.history.main_metric import evaluation_of, main_metric
 from taxiway_ui.reviews.reviews import NOT_REVIEWED, Reviewed
 from taxiway_ui.reviews.subjects import review_pipelines
+from taxiway_ui.serving import served
 
 PAGE_ROWS = 100
 MOST_NEEDS = 10
@@ -71,6 +73,7 @@ class Row:
         retired: The end of its last champion; None if the model was not retired.
         questions: What its runs ask a person.
         metric: The main metric of the champion when it was judged; None if it is not known, or the row is not shown.
+        served: What the gateway says about its model; None if it does not serve it.
     """
 
     name: str
@@ -83,6 +86,17 @@ class Row:
     retired: Promotion | None = None
     questions: tuple[Question, ...] = ()
     metric: MetricResult | None = None
+    served: ModelStatus | None = None
+
+    @property
+    def serving_problem(self) -> str:
+        """What is wrong with the serving; empty if nothing is, or the gateway does not serve the model."""
+        if self.served is None:
+            return ""
+        if self.served.problem:
+            return self.served.problem
+        wanted, found = self.champion.version if self.champion else 0, self.served.champion
+        return f"the champion is version {wanted or 'none'}" if found != wanted else ""
 
     @property
     def forced(self) -> Promotion | None:
@@ -125,6 +139,7 @@ class Overview:
         incomplete: Whether MLflow did not answer.
         reviewed: The reviews of the verdicts on the versions of the pipelines.
         labels_due: The spans that wait for their labels, by pipeline; of a few pipelines more than the page shows.
+        has_gateway: Whether a gateway says what it serves.
     """
 
     rows: tuple[Row, ...]
@@ -136,6 +151,7 @@ class Overview:
     incomplete: bool = False
     reviewed: Reviewed = NOT_REVIEWED
     labels_due: tuple[LabelsDue, ...] = ()
+    has_gateway: bool = False
 
     @property
     def counts(self) -> dict[State, int]:
@@ -184,11 +200,13 @@ def overview(session: Session, readable: set[str], choice: Choice) -> Overview:
     reviewed = review_pipelines(session, store, found.ledger, names, found.models)
     matching = [row for row in rows if _matches(row, choice)]
     page = min(choice.page, max(1, -(-len(matching) // PAGE_ROWS)))
+    statuses, silent = served()
     shown = _with_metrics(store, matching[(page - 1) * PAGE_ROWS : page * PAGE_ROWS])
-    messages = notices(problem, store)
+    shown = tuple(replace(row, served=statuses.get(row.name)) for row in shown)
+    messages = (*notices(problem, store), *filter(None, (silent,)))
     due = _labels_due(store, names) if store is not None else ()
     choice = replace(choice, page=page)
-    return Overview(rows, shown, len(matching), choice, found.ending, messages, bool(problem), reviewed, due)
+    return Overview(rows, shown, len(matching), choice, found.ending, messages, bool(problem), reviewed, due, bool(statuses))
 
 
 def _labels_due(store: Store, names: Sequence[str]) -> tuple[LabelsDue, ...]:

@@ -29,7 +29,14 @@ class GatewayHook(BaseHook):
         self.gateway_conn_id = gateway_conn_id
 
     def get_conn(self) -> "GatewayClient":
+        """A client of the gateway that uses the admin token; see `client`."""
+        return self.client()
+
+    def client(self, timeout_s: float | None = None) -> "GatewayClient":
         """A client of the gateway that uses the admin token.
+
+        Args:
+            timeout_s: How long a request may take, in seconds; None for long enough to load a model.
 
         Raises:
             ConfigError: The connection has no address or no token.
@@ -40,7 +47,8 @@ class GatewayHook(BaseHook):
         address = http_address(connection)
         if not connection.password:
             raise ConfigError(f"the connection {connection.conn_id} has no password; set it to the gateway's admin token")
-        return GatewayClient(address, connection.password)
+        limit = {} if timeout_s is None else {"timeout_s": timeout_s}
+        return GatewayClient(address, connection.password, **limit)
 
     def test_connection(self) -> tuple[bool, str]:
         """For the Test button of Airflow's connections: whether the gateway answers and accepts the token as its admin token."""

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from taxiway.records import DataReport, ShadowReport, Status
+from taxiway.lineage.run_records import RunRecords
+from taxiway.records import Status
 from taxiway_ui.airflow_db import APPROVAL, RunState
 
 SWEEP = "trials"
@@ -32,17 +33,26 @@ class Stage:
     mark: Mark
 
 
-def stages(run: RunState, report: DataReport | None = None, shadow: ShadowReport | None = None) -> tuple[Stage, ...]:
+def stages(run: RunState, records: RunRecords | None = None) -> tuple[Stage, ...]:
     """The states of a run's stages.
 
-    `validate_data` is WARNED if the run continued although the data did not pass; `shadow` is SKIPPED if it compared nothing.
+    `validate_data` is WARNED if the run continued although the data did not pass; `shadow` is SKIPPED if it compared nothing, and
+    `approval` if nobody was asked.
+
+    Args:
+        run: The run, as Airflow knows it.
+        records: Its records; None if they are not known.
     """
+    records = records or RunRecords()
+    report, shadow, verdict = records.report, records.shadow, records.verdict
     names = [name for name in STAGES if name not in OPTIONAL or name in run.tasks]
     marks = {name: _mark(run.tasks.get(name, "")) for name in names}
     if report is not None and report.status is not Status.PASS and marks["validate_data"] is Mark.DONE:
         marks["validate_data"] = Mark.WARNED
     if shadow is not None and shadow.status is Status.NOT_APPLICABLE and marks["shadow"] is Mark.DONE:
         marks["shadow"] = Mark.SKIPPED
+    if verdict is not None and records.approval is None and marks.get(APPROVAL) is Mark.DONE:
+        marks[APPROVAL] = Mark.SKIPPED
     return tuple(Stage(name, mark) for name, mark in marks.items())
 
 

@@ -37,6 +37,7 @@ from taxiway.records import (
     Waiver,
 )
 from taxiway.registry.champions import ChampionInfo
+from taxiway.serving.api import ModelStatus
 from taxiway.stages.diagnosis import Finding, Health
 from taxiway.stages.labels.importing import Agreement, Imported
 from taxiway.stages.review import Reopening, ReviewedVersion, Standing
@@ -174,11 +175,12 @@ def hostile_decisions() -> tuple[Decision, ...]:
 def hostile_rows(champion: ChampionInfo, made: RunSummary, asked: Question) -> tuple[Row, ...]:
     assert champion.promotion is not None
     forced = replace(champion, promotion=champion.promotion.model_copy(update={"decision": "d", "shadow": None}))
-    metric = MetricResult(metric=HOSTILE, candidate=UP, champion=None, difference=None)
+    metric = MetricResult(metric=HOSTILE, candidate=UP, champion=UP, difference=UP)
+    served = ModelStatus(model=HOSTILE, champion=1, since=WHEN, problem=HOSTILE, challenger=None)
     facts, last = DagFacts(HOSTILE, next_run=WHEN), LastRun(HOSTILE, "failed", WHEN, HOSTILE)
     ended = champion.promotion.model_copy(update={"to_version": None})
     return (
-        Row(HOSTILE, RowState.FAILED, facts, last, made, WHEN, forced, questions=(asked,), metric=metric),
+        Row(HOSTILE, RowState.FAILED, facts, last, made, WHEN, forced, questions=(asked,), metric=metric, served=served),
         Row(HOSTILE, RowState.NEW, retired=ended),
     )
 
@@ -224,7 +226,7 @@ def every_page() -> dict[str, str]:
     )
     choice = Choice(HOSTILE, HOSTILE, 2)
     overview = Overview(rows, rows, 500, choice, hostile_decisions()[:1], (HOSTILE,), True, reviewed)
-    overview = replace(overview, labels_due=(LabelsDue(pipeline=HOSTILE, spans=(waiting, waiting)),))
+    overview = replace(overview, has_gateway=True, labels_due=(LabelsDue(pipeline=HOSTILE, spans=(waiting, waiting)),))
     files = Files(HOSTILE, (ShownFile(HOSTILE, HOSTILE, (HOSTILE, ""), HOSTILE),), WHEN, (HOSTILE,))
     return {
         "pipelines": page("pipelines.html", view=overview, doctor=True, **PLACES),

@@ -1,5 +1,6 @@
 """The first page: how a pipeline's state is found, which waivers end soon, and what an age looks like."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from taxiway.records import (
     WaitingSpan,
 )
 from taxiway.registry.champions import ChampionInfo
+from taxiway.serving.api import ModelStatus
 from taxiway.store import Store
 from taxiway_ui.airflow_db import DagFacts, LastRun, Question
 from taxiway_ui.history.main_metric import main_metric
@@ -189,3 +191,17 @@ def test_only_the_labels_due_of_readable_pipelines_are_shown(tmp_path: Path) -> 
     assert len(_labels_due(store, [f"a.p{number:02}" for number in range(30)])) == MOST_NEEDS + 1
     record_labels_due(store, LabelsDue(pipeline="a.p07", spans=()))
     assert [due.pipeline for due in _labels_due(store, ["a.p07", "a.p29"])] == ["a.p29"]
+
+
+def test_a_gateway_that_serves_another_version_is_a_problem() -> None:
+    status = ModelStatus(model="a.b", champion=2, since=WHEN, problem="", challenger=None)
+    champion = ChampionInfo("a.b", 2, None, None)
+    good = Row("a.b", State.PROMOTED, champion=champion, served=status)
+    assert good.serving_problem == ""
+    assert Row("a.b", State.PROMOTED, served=status).serving_problem == "the champion is version none"
+    behind = replace(good, served=status.model_copy(update={"champion": 1}))
+    assert behind.serving_problem == "the champion is version 2"
+    away = replace(good, served=status.model_copy(update={"problem": "the registry does not answer"}))
+    assert away.serving_problem == "the registry does not answer"
+    assert "version 2" in shown(good, has_gateway=True)
+    assert "Serving" not in shown(replace(good, served=None))

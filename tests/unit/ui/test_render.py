@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ui.hostile import FORMS, HOSTILE, PAGES, PLACES, UP, WHEN, every_page, hostile_records, seen
+from ui.hostile import FORMS, HOSTILE, PAGES, PLACES, UP, WHEN, every_page, hostile_decisions, hostile_records, seen
 
 from taxiway.ledger.entry import Entry, State
 from taxiway.lineage.run_records import RunRecords
@@ -14,6 +14,7 @@ from taxiway.records import (
     Baseline,
     Candidate,
     DataReport,
+    DecisionKind,
     Evaluation,
     FeatureSet,
     Interval,
@@ -73,10 +74,10 @@ def test_data_that_did_not_pass_is_a_warning_if_the_run_continued() -> None:
     run = seen({"ingest": "success", "validate_data": "success", "train": "success"})
     report = hostile_records().report
     assert report is not None
-    marks = {stage.name: stage.mark for stage in stages(run, report)}
+    marks = {stage.name: stage.mark for stage in stages(run, RunRecords(report=report))}
     assert (marks["validate_data"], marks["train"]) == (Mark.WARNED, Mark.DONE)
     passed = report.model_copy(update={"status": Status.PASS})
-    assert {stage.name: stage.mark for stage in stages(run, passed)}["validate_data"] is Mark.DONE
+    assert {stage.name: stage.mark for stage in stages(run, RunRecords(report=passed))}["validate_data"] is Mark.DONE
 
 
 def test_a_run_that_failed_or_was_skipped_says_why() -> None:
@@ -92,9 +93,18 @@ def test_a_run_that_failed_or_was_skipped_says_why() -> None:
 def test_a_shadow_that_compared_nothing_is_not_shown_as_passed() -> None:
     run = seen({"ingest": "success", "shadow": "success"})
     nothing = ShadowReport(model="a.b", version=1, status=Status.NOT_APPLICABLE, reasons=())
-    assert {stage.name: stage.mark for stage in stages(run, None, nothing)}["shadow"] is Mark.SKIPPED
+    assert {stage.name: stage.mark for stage in stages(run, RunRecords(shadow=nothing))}["shadow"] is Mark.SKIPPED
     compared = nothing.model_copy(update={"status": Status.PASS})
-    assert {stage.name: stage.mark for stage in stages(run, None, compared)}["shadow"] is Mark.DONE
+    assert {stage.name: stage.mark for stage in stages(run, RunRecords(shadow=compared))}["shadow"] is Mark.DONE
+
+
+def test_an_approval_that_nobody_was_asked_for_is_a_dash() -> None:
+    run = seen({"ingest": "success", APPROVAL: "success"})
+    records = hostile_records()
+    assert {stage.name: stage.mark for stage in stages(run, records)}[APPROVAL] is Mark.SKIPPED
+    given = hostile_decisions()[1].model_copy(update={"kind": DecisionKind.APPROVAL})
+    answered = replace(records, approval=given)
+    assert {stage.name: stage.mark for stage in stages(run, answered)}[APPROVAL] is Mark.DONE
 
 
 def test_the_stages_of_a_sweep_have_its_trials_and_their_failure() -> None:
