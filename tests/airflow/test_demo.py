@@ -86,7 +86,7 @@ def test_the_readme_shows_what_the_pipelines_decide(running: Running, played: Pl
     assert len(shown) == 13
     for span, part in shown:
         # Which live requests are compared differs from run to run, and with them the share of equal answers.
-        if not part.startswith(("both versions predicted the same label for", "the challenger failed 0 of")):
+        if not part.startswith(("both versions predicted the same label for", "the challenger returned an error for 0 of")):
             told = [reason for s in decided if s.span.name == span for reason in (*s.reasons, f"decided again: {s.again}")]
             assert any(part in reason for reason in told), (span, part)
 
