@@ -4,8 +4,8 @@ A pipeline of its own is run by the commands that people use, beside the stack; 
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from shlex import join
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ from taxiway.lineage.outcomes import summaries
 from taxiway.local.stack import Stack
 from taxiway.records import Outcome
 from taxiway.store import Store
+from taxiway.tracking.local import environment
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,7 +61,7 @@ class PeopleScenario:
         """Play the scenario from its beginning to its end."""
         rows = self.stack.home.root / "rows_to_label.csv"
         rows.unlink(missing_ok=True)
-        with _environment(self.stack):
+        with environment(_variables(self.stack)):
             self._say("A first model needs an approval, as each version of this pipeline does:")
             for month in ("2013-01", "2013-02"):
                 write_span(self.months[month], self._source, month)
@@ -132,23 +133,12 @@ def problem_of(stack: Stack) -> str:
     return ""
 
 
-@contextmanager
-def _environment(stack: Stack) -> Iterator[None]:
-    """Let commands find the stack wherever its home is."""
-    values = {
+def _variables(stack: Stack) -> dict[str, str]:
+    """By which commands find the stack wherever its home is."""
+    return {
         "MLFLOW_TRACKING_URI": stack.url("mlflow"),
         "TAXIWAY_STORE": str(stack.home.store),
         "TAXIWAY_GATEWAY": stack.url("gateway"),
         "TAXIWAY_ADMIN_TOKEN": stack.secrets.gateway_admin_token,
         VARIABLE: stack.secrets.ledger_keys,
     }
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value

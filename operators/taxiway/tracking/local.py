@@ -3,7 +3,7 @@
 import logging
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,7 +49,7 @@ def local_mlflow(folder: Path) -> "Iterator[MlflowClient]":
     folder.mkdir(parents=True, exist_ok=True)
     uri = database_uri(folder)
     # MLflow resolves `models:/` URIs with the tracking URI of the process, not with that of the client.
-    with _environment({_TRACKING_URI: uri, _ARTIFACT_ROOT: str(folder.absolute() / "artifacts")}), _instead_of_code(uri):
+    with environment({_TRACKING_URI: uri, _ARTIFACT_ROOT: str(folder.absolute() / "artifacts")}), _instead_of_code(uri):
         for talkative in ("alembic", "mlflow.store.db.utils"):
             logging.getLogger(talkative).setLevel(logging.WARNING)
         yield _client(folder)
@@ -145,7 +145,8 @@ def _instead_of_code(uri: str) -> Iterator[None]:
 
 
 @contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
+def environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables of this process while the block runs."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:
