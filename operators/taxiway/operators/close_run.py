@@ -61,13 +61,12 @@ class CloseRunOperator(StageOperator[RunSummary]):
         from taxiway.stages.review import news
 
         try:
-            found = news(stage)
+            with news(stage) as found:
+                for one in found:
+                    self.log.warning("%s", "; ".join(one.messages))
+                    notify(notification, _told_of(one, self.pipeline.name, context), context)
         except TaxiwayError as error:
             self.log.warning("earlier verdicts could not be reviewed: %s", error)
-            return
-        for one in found:
-            self.log.warning("%s", "; ".join(one.messages))
-            notify(notification, _told_of(one, self.pipeline.name, context), context)
 
 
 def _told_of(one: "News", pipeline: str, context: "Context") -> Told:

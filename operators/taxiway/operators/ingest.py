@@ -110,22 +110,21 @@ def _validate_waiting(pipeline: Pipeline, plan: "IngestPlan", notification: Noti
     from taxiway.stages.waiting import messages_of, validate_waiting
 
     store = open_store()
-    news = validate_waiting(pipeline, source_of(pipeline), plan, store, airflow_engine, now=datetime.now(UTC))
-    for waiting in news:
-        messages = messages_of(waiting, store)
-        _log.log(logging.INFO if waiting.passed else logging.WARNING, "%s", "\n".join(messages))
-        if notification is None:
-            continue
-        told = Told(
-            pipeline=pipeline.name,
-            span=waiting.label,
-            event="LABELS",
-            reasons=list(messages),
-            version="",
-            airflow_url=airflow_url(context),
-            mlflow_url="",
-        )
-        notify(notification, told, context)
+    with validate_waiting(pipeline, source_of(pipeline), plan, store, airflow_engine, now=datetime.now(UTC)) as news:
+        for waiting in news:
+            messages = messages_of(waiting, store)
+            _log.log(logging.INFO if waiting.passed else logging.WARNING, "%s", "\n".join(messages))
+            if notification is not None:
+                told = Told(
+                    pipeline=pipeline.name,
+                    span=waiting.label,
+                    event="LABELS",
+                    reasons=list(messages),
+                    version="",
+                    airflow_url=airflow_url(context),
+                    mlflow_url="",
+                )
+                notify(notification, told, context)
 
 
 def defer_to_earlier_run(operator: IngestOperator, context: "Context") -> None:

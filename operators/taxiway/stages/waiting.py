@@ -1,5 +1,7 @@
 """Validate the columns of spans that wait for their labels, so that wrong data is found before the labels come."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING
@@ -30,10 +32,11 @@ _MOST_VALIDATED = 24
 """How many spans are validated in one run, the newest ones: a source may have years of rows without labels."""
 
 
+@contextmanager
 def validate_waiting(
     pipeline: Pipeline, source: Source, plan: IngestPlan, store: Store, connect: Connect, *, now: datetime
-) -> tuple[WaitingSpan, ...]:
-    """Validate the spans of a plan that wait for their labels, and record which spans of the pipeline wait.
+) -> Iterator[tuple[WaitingSpan, ...]]:
+    """Validate the spans of a plan that wait for their labels, and record which spans of the pipeline wait when the block ends.
 
     Nothing is expected of the label, and the suite is not run, because its expectations may be about the label. Drift is measured
     from the last span that passed. A span is validated again only if its rows, its labels or the schema have changed.
@@ -46,8 +49,9 @@ def validate_waiting(
         connect: Opens the source's database.
         now: The time of the run.
 
-    Returns:
-        The spans about which there is news: it was not known that they wait, or whether their data passes has changed.
+    Yields:
+        The spans about which there is news: it was not known that they wait, or whether their data passes has changed. An error in
+        the block records nothing, so it is news for the next run, too.
 
     Raises:
         TransientError: A file was removed or changed while it was read.
@@ -56,15 +60,16 @@ def validate_waiting(
     before = labels_due(store, pipeline.name)
     known = {(span.name, span.version): span for span in (before.spans if before is not None else ())}
     if not plan.unlabelled and not known:
-        return ()
+        yield ()
+        return
     checks = _Checks(pipeline, source, plan.joined, store, connect, schema_of(pipeline).without_label(), now.date())
     waiting = {key: span for key, span in known.items() if key in plan.unread}
     for unlabelled in plan.unlabelled[-_MOST_VALIDATED:]:
         key = (unlabelled.found.name, unlabelled.found.version)
         waiting[key] = _waiting(unlabelled, known[key].since if key in known else now, checks)
     spans = sorted(waiting.values(), key=lambda span: (span_order(span.name), span.version))
+    yield tuple(span for span in spans if _state(span) != _state(known.get((span.name, span.version))))
     record_labels_due(store, LabelsDue(pipeline=pipeline.name, spans=tuple(spans)))
-    return tuple(span for span in spans if _state(span) != _state(known.get((span.name, span.version))))
 
 
 def messages_of(span: WaitingSpan, store: Store) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -34,10 +35,12 @@ class News:
     messages: tuple[str, ...]
 
 
-def news(context: StageContext) -> tuple[News, ...]:
+@contextmanager
+def news(context: StageContext) -> Iterator[tuple[News, ...]]:
     """What has not been told yet about the champion, forced versions and former champions of a pipeline, and about its waivers.
 
-    Whether the present schema would accept the stored rows is not looked at, because that reads them again.
+    It counts as told when the block ends without an error. Whether the present schema would accept the stored rows is not looked at,
+    because that reads them again.
 
     Args:
         context: The pipeline.
@@ -45,10 +48,10 @@ def news(context: StageContext) -> tuple[News, ...]:
     found = {_key(one): one for one in (*_reopened(context), *_ending(context))}
     ref = f"told/{context.pipeline.name}"
     told = set(json.loads(context.store.get_ref(ref) or "[]"))
+    yield tuple(one for key, one in found.items() if key not in told)
     if set(found) != told:
         # What no longer holds is forgotten, so that it is told again if it comes back.
         context.store.set_ref(ref, json.dumps(sorted(found)))
-    return tuple(one for key, one in found.items() if key not in told)
 
 
 def _key(one: News) -> str:

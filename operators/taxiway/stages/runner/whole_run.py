@@ -129,8 +129,9 @@ def run_in(
         if source.unlabelled == "wait" and span is None and not again:
             from taxiway.stages.waiting import messages_of, validate_waiting
 
-            for waiting in validate_waiting(pipeline, source, plan, store, services.connect, now=clock()):
-                watcher.noticed("\n".join(messages_of(waiting, store)))
+            with validate_waiting(pipeline, source, plan, store, services.connect, now=clock()) as news:
+                for waiting in news:
+                    watcher.noticed("\n".join(messages_of(waiting, store)))
     if not plan.window.spans:
         watcher.stopped(plan.nothing_to_do("--span NAME"))
         return RunRecords()
