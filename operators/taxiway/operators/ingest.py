@@ -98,7 +98,7 @@ def plan_run(
         previous_as_of=(earlier.data_interval_end or earlier.logical_date) if earlier else None,
         types=lambda: schema_of(pipeline).types,
     )
-    if source.unlabelled == "wait" and as_of is None and not requested:
+    if as_of is None and not requested:
         _validate_waiting(pipeline, plan, notification, context)
     if not plan.window.spans:
         raise AirflowSkipException(plan.nothing_to_do("trigger the DAG with the parameter span"))

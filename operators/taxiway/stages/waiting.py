@@ -63,7 +63,7 @@ def validate_waiting(
         yield ()
         return
     checks = _Checks(pipeline, source, plan.joined, store, connect, schema_of(pipeline).without_label(), now.date())
-    waiting = {key: span for key, span in known.items() if key in plan.unread}
+    waiting = {key: span for key, span in known.items() if key in plan.unread and source.unlabelled == "wait"}
     for unlabelled in plan.unlabelled[-_MOST_VALIDATED:]:
         key = (unlabelled.found.name, unlabelled.found.version)
         waiting[key] = _waiting(unlabelled, known[key].since if key in known else now, checks)

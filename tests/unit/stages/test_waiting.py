@@ -168,3 +168,12 @@ def test_a_requested_span_that_waits_is_an_error_and_changes_nothing(site: Site,
     with pytest.raises(ConfigError, match="span 2 cannot be processed: it is waiting"):
         run(installation, made, span="2")
     assert waiting(installation, made) == {}
+
+
+def test_nothing_waits_any_more_once_the_pipeline_file_does_not_say_so(site: Site, installation: Installation) -> None:
+    forget(site, 2, labels=3)
+    made = pipeline(site)
+    run(installation, made)
+    assert set(waiting(installation, made)) == {"2"}
+    run(installation, pipeline(site, unlabelled="drop"))
+    assert waiting(installation, made) == {}

@@ -126,7 +126,7 @@ def run_in(
             requested=span or (_newest_decided(store, pipeline) if again else None),
             types=lambda: schema_of(pipeline).types,
         )
-        if source.unlabelled == "wait" and span is None and not again:
+        if span is None and not again:
             from taxiway.stages.waiting import messages_of, validate_waiting
 
             with validate_waiting(pipeline, source, plan, store, services.connect, now=clock()) as news:
