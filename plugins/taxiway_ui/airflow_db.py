@@ -121,6 +121,7 @@ class RunState:
         refs: The references of records that the tasks returned.
         mlflow_url: The URL of its MLflow run; empty until it is known.
         reasons: Why tasks failed or were skipped, by task id.
+        in_airflow: Whether Airflow has the run; if not, its tasks are the stages that have made a record.
     """
 
     dag: str
@@ -131,6 +132,7 @@ class RunState:
     refs: tuple[RecordRef, ...]
     mlflow_url: str
     reasons: dict[str, str] = field(default_factory=dict)
+    in_airflow: bool = True
 
 
 def pipelines(session: Session, readable: Collection[str]) -> tuple[str, ...]:

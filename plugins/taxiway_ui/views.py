@@ -1,7 +1,7 @@
 """The content of each page, from Airflow's database, the store and MLflow; the templates define how it looks."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy.orm import Session
 
@@ -25,6 +25,7 @@ from taxiway_ui.people.labels import takes_labels
 from taxiway_ui.reviews.loaded import load
 from taxiway_ui.reviews.reviews import NOT_REVIEWED, Reviewed
 from taxiway_ui.reviews.subjects import review_pipelines, runs_of
+from taxiway_ui.runs.outside import find_outside, states_of
 from taxiway_ui.runs.tags import run_tags
 
 _ATTEMPTS = 5
@@ -199,11 +200,13 @@ def run_page(session: Session, dag: str, run: str) -> RunPage | None:
     """The page of one run of a pipeline; None if it does not exist. Takes one request to MLflow more than that of the pipeline."""
     if dag not in airflow_db.pipelines(session, {dag}):
         return None
-    seen = airflow_db.find_run(session, dag, run)
+    seen = airflow_db.find_run(session, dag, run) or find_outside(dag, run)
     if seen is None:
         return None
     store = open_store()
     records = run_records(store, seen.refs) if store else RunRecords()
+    if not seen.in_airflow:
+        seen = replace(seen, tasks=states_of(records))
     found, problem = run_tags(seen.mlflow_url)
     (ledger, opened), silent = _ledger_of(dag)
     return RunPage(
@@ -218,7 +221,7 @@ def run_page(session: Session, dag: str, run: str) -> RunPage | None:
         ledger,
         bool(silent),
         _reviewed(session, store, opened, dag, ledger),
-        takes_labels(load(dag, airflow_db.dag_files(session, [dag]).get(dag)), records),
+        seen.in_airflow and takes_labels(load(dag, airflow_db.dag_files(session, [dag]).get(dag)), records),
     )
 
 

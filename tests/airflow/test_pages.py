@@ -9,6 +9,7 @@ import pytest
 from conftest_airflow import Played, Running
 
 from helping import PATIENCE_S
+from taxiway.demo.people import LABELLED
 from taxiway.demo.scenarios import PIPELINE
 from taxiway.lineage.outcomes import summaries
 from taxiway.registry.aliases import CHAMPION, version_at
@@ -44,6 +45,19 @@ def test_who_may_read_the_dag_sees_its_pipeline(airflow: httpx.Client, running: 
     assert f"<b>{champion}</b>" in html
     for words in ("What needs a person", "since 2", "roc_auc", ">blocked<", 'data-label="Owner"'):
         assert words in html, words
+
+
+def test_a_run_of_the_command_has_a_page_too(airflow: httpx.Client, running: Running, played: Played) -> None:
+    headers = as_user(running, "admin")
+    html = airflow.get(f"/taxiway/pipelines/{LABELLED}", headers=headers).raise_for_status().text
+    for words in ("rollback", "300 labels of Ada", "roc_auc over spans", "attempt 2"):
+        assert words in html, words
+    address = f"/taxiway/pipelines/{LABELLED}/runs/{quote(summaries(running.store, LABELLED)[-1].run, safe='')}"
+    assert address in html
+    html = airflow.get(address, headers=headers).raise_for_status().text
+    for words in ("Airflow does not have this run", "550 evaluation rows", "imported 300 labels of Ada"):
+        assert words in html, words
+    assert airflow.get(f"{address}x", headers=headers).status_code == 404
 
 
 def test_the_filter_is_in_the_address(airflow: httpx.Client, running: Running, played: Played) -> None:

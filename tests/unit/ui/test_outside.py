@@ -1,0 +1,48 @@
+"""The page of a run that Airflow does not have is made of its MLflow run and the store."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from mlflow import MlflowClient
+from ui.hostile import hostile_records, seen
+
+from taxiway.lineage.run_records import RunRecords
+from taxiway.records import Status
+from taxiway.tracking.run import MlflowRun
+from taxiway_ui.render import page
+from taxiway_ui.runs.marks import Mark, stages
+from taxiway_ui.runs.outside import find_outside, states_of
+from taxiway_ui.views import RunPage
+
+DAG, RUN = "outside.late", "local__2026-01-02T03:04:05.678901+00:00"
+
+
+def test_a_run_of_the_command_is_found_by_its_name(mlflow_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_MLFLOW_DEFAULT", json.dumps({"conn_type": "mlflow", "host": mlflow_url}))
+    assert find_outside(DAG, RUN) is None
+    made = MlflowRun.find_or_make(MlflowClient(mlflow_url), "outside/late", f"{DAG}/{RUN}", {})
+    report = hostile_records().report
+    assert report is not None
+    made.record(report)
+    made.end("FAILED")
+    found = find_outside(DAG, RUN)
+    assert found is not None
+    assert (found.in_airflow, found.state, found.mlflow_url) == (False, "failed", made.url)
+    assert [ref.digest for ref in found.refs] == [report.digest]
+    assert find_outside(DAG, f"x' OR tags.`taxiway.dag_run` = '{DAG}/{RUN}") is None
+
+
+def test_its_stages_are_those_that_have_made_a_record() -> None:
+    records = hostile_records()
+    assert records.verdict is not None
+    run = replace(seen({}), tasks=states_of(records), in_airflow=False)
+    marks = {stage.name: stage.mark for stage in stages(run, records)}
+    assert (marks["ingest"], marks["validate_model"], marks["push"]) == (Mark.DONE, Mark.STOPPED, Mark.DONE)
+    html = page("run.html", view=RunPage(run, records, ()), here="/taxiway", airflow="")
+    assert "Airflow does not have this run" in html
+    assert "DAG run</a>" not in html
+    blocked = RunRecords(report=records.report)
+    assert records.report is not None
+    assert records.report.status is Status.FAIL
+    assert states_of(blocked) == {"validate_data": "failed"}
