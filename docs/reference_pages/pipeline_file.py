@@ -212,7 +212,7 @@ USED_BY = {
     "then of whole groups, and at least 20 groups are needed. None: rows are independent",
     "gate.slices": "`validate_model`; see below. `null`: no slices are compared",
     "gate.champion_unscorable": "`validate_model`: what happens if the champion cannot be scored on the new rows, such as after a "
-    "change of the label: the candidate does not pass (`fail`), or the `thresholds` alone decide about it; with `approve`, the task "
+    "change of the label: the candidate does not pass (`fail`), or the `thresholds` alone decide about it; with `approval`, the task "
     "`approval` then asks a person",
     "gate.confidence": "`validate_model`, `shadow`: the confidence of every interval that decides; slices share it",
     "gate.against_champion.metric": "`validate_model`: the metric to compare, on all rows and in slices",

@@ -111,22 +111,22 @@ def decide(
         status=worst(tuple(reason.status for reason in reasons)),
         reasons=reasons,
         files=candidate.files,
-        needs_approval=unscorable is not None and gate.champion_unscorable == "approve",
+        needs_approval=unscorable is not None and gate.champion_unscorable == "approval",
     )
 
 
 def _not_compared(unscorable: UnscorableChampion, candidate: Candidate, gate: Gate) -> Reason:
-    asks = " and by a person" if gate.champion_unscorable == "approve" else ""
     if gate.champion_unscorable != "fail":
+        asks = ", and a person has to approve it" if gate.champion_unscorable == "approval" else ""
         return Reason(
             status=Status.NOT_APPLICABLE,
-            message=f"{unscorable.why}: the candidate is judged by the thresholds alone{asks} (gate.champion_unscorable: "
+            message=f"{unscorable.why}: the candidate is judged without a comparison{asks} (gate.champion_unscorable: "
             f"{gate.champion_unscorable}). In production, the champion would fail on such rows too",
         )
     return reason_to_fail(
-        f"{unscorable.why}, so the candidate cannot be compared with it, and gate.champion_unscorable is fail. To let the thresholds decide: "
-        f"thresholds, or approve to be asked; to push this version: taxiway force {candidate.model}/{candidate.version} --reason WHY; to end "
-        f"the champion: taxiway retire {candidate.model} --reason WHY"
+        f"{unscorable.why}, and gate.champion_unscorable is fail. To decide without the comparison, set it to thresholds, or to approval to "
+        f"also ask a person; to push this version anyway: taxiway force {candidate.model}/{candidate.version} --reason WHY; to retire the "
+        f"champion: taxiway retire {candidate.model} --reason WHY"
     )
 
 

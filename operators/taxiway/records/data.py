@@ -144,7 +144,7 @@ class WaitingSpan(Record):
         rows: The number of rows that need a label.
         missing: How many of them have none; None if there is no column of labels yet.
         since: When a run saw first that the span waits.
-        report: The digest of the DataReport on its other columns; None if they could not be validated.
+        report: The digest of the DataReport on its other columns; None if they were not, or could not be, validated.
         passed: Whether they passed.
         problem: Why they could not be validated; None if they could.
     """
@@ -163,12 +163,19 @@ class WaitingSpan(Record):
         """The name in messages; see `Span.label`."""
         return span_label(self.name, self.version)
 
+    @property
+    def is_validated(self) -> bool:
+        """Whether its other columns were validated, or could not be."""
+        return self.report is not None or self.problem is not None
+
     def describe(self) -> str:
         """`span 2013-05 waits for 120 of 400 labels; its other columns passed validation`."""
         missing = self.rows if self.missing is None else self.missing
         waits = f"span {self.label} waits for {missing:,} of {counted(self.rows, 'label')}"
         if self.problem is not None:
             return f"{waits}; its other columns could not be validated: {self.problem}"
+        if self.report is None:
+            return waits
         return f"{waits}; its other columns {'passed' if self.passed else 'did not pass'} validation"
 
 

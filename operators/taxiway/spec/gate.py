@@ -58,7 +58,7 @@ class Gate(Section):
         min_rows: The evaluation rows that a decision needs; with fewer, bootstrap intervals are too narrow.
         confidence: The confidence level of all intervals.
         champion_unscorable: What is decided if the champion cannot be scored on the new rows: the candidate does not pass (`fail`), or
-            the `thresholds` alone decide about it, with `approve` followed by a person.
+            the `thresholds` alone decide about it, with `approval` followed by the approval of a person.
     """
 
     thresholds: Mapping[GateMetricName, Number] = Field(min_length=1)
@@ -68,7 +68,7 @@ class Gate(Section):
     group_by: str | None = None
     min_rows: int = Field(default=300, ge=2, strict=True)
     confidence: Number = Field(default=0.99, gt=0.5, le=0.9999)
-    champion_unscorable: Literal["fail", "thresholds", "approve"] = "fail"
+    champion_unscorable: Literal["fail", "thresholds", "approval"] = "fail"
 
     @model_validator(mode="after")
     def _is_possible(self) -> "Gate":

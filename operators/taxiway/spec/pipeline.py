@@ -95,7 +95,7 @@ class Pipeline(Section):
     @property
     def may_ask(self) -> bool:
         """Whether a run may have to wait for the approval of a person."""
-        return self.approval is not None or self.gate.champion_unscorable == "approve"
+        return self.approval is not None or self.gate.champion_unscorable == "approval"
 
     @model_validator(mode="after")
     def _sections_fit_together(self) -> "Pipeline":

@@ -39,7 +39,8 @@ def validate_waiting(
     """Validate the spans of a plan that wait for their labels, and record which spans of the pipeline wait when the block ends.
 
     Nothing is expected of the label, and the suite is not run, because its expectations may be about the label. Drift is measured
-    from the last span that passed. A span is validated again only if its rows, its labels or the schema have changed.
+    against the last span that passed. A span is validated again only if its rows, the number of its labels, the schema or the source's
+    rules for its rows have changed. Of many spans, only the newest are validated.
 
     Args:
         pipeline: The pipeline.
@@ -50,8 +51,8 @@ def validate_waiting(
         now: The time of the run.
 
     Yields:
-        The spans about which there is news: it was not known that they wait, or whether their data passes has changed. An error in
-        the block records nothing, so it is news for the next run, too.
+        Of the validated spans, those that were not recorded as waiting before, and those whose validation result has changed. If the block raises, nothing is
+        recorded, so the next run yields the same spans again.
 
     Raises:
         TransientError: A file was removed or changed while it was read.
@@ -64,20 +65,28 @@ def validate_waiting(
         return
     checks = _Checks(pipeline, source, plan.joined, store, connect, schema_of(pipeline).without_label(), now.date())
     waiting = {key: span for key, span in known.items() if key in plan.unread and source.unlabelled == "wait"}
-    for unlabelled in plan.unlabelled[-_MOST_VALIDATED:]:
+    for place, unlabelled in enumerate(reversed(plan.unlabelled)):
         key = (unlabelled.found.name, unlabelled.found.version)
-        waiting[key] = _waiting(unlabelled, known[key].since if key in known else now, checks)
+        found = WaitingSpan(
+            name=unlabelled.found.name,
+            version=unlabelled.found.version,
+            rows=unlabelled.rows,
+            missing=unlabelled.missing,
+            since=known[key].since if key in known else now,
+        )
+        waiting[key] = _validated(found, unlabelled, checks) if place < _MOST_VALIDATED else found
     spans = sorted(waiting.values(), key=lambda span: (span_order(span.name), span.version))
-    yield tuple(span for span in spans if _state(span) != _state(known.get((span.name, span.version))))
+    validated = [span for span in spans if span.is_validated]
+    yield tuple(span for span in validated if _state(span) != _state(known.get((span.name, span.version))))
     record_labels_due(store, LabelsDue(pipeline=pipeline.name, spans=tuple(spans)))
 
 
 def messages_of(span: WaitingSpan, store: Store) -> tuple[str, ...]:
-    """How a span waits, and what blocks in its data.
+    """What a span is waiting for, and the blocking anomalies in its data.
 
     Args:
         span: The span.
-        store: Where its report is.
+        store: The store that holds its report.
     """
     report = store.get(DataReport, span.report) if span.report is not None else None
     return (span.describe(), *(f"  - {anomaly.message}" for anomaly in (report.blocking if report is not None else ())))
@@ -87,24 +96,18 @@ def _state(span: WaitingSpan | None) -> tuple[bool, str | None] | None:
     return (span.passed, span.problem) if span is not None else None
 
 
-def _waiting(unlabelled: UnlabelledSpan, since: datetime, checks: "_Checks") -> WaitingSpan:
-    found = WaitingSpan(
-        name=unlabelled.found.name,
-        version=unlabelled.found.version,
-        rows=unlabelled.rows,
-        missing=unlabelled.missing,
-        since=since,
-    )
+def _validated(found: WaitingSpan, unlabelled: UnlabelledSpan, checks: "_Checks") -> WaitingSpan:
+    """The span with the result of its validation."""
     try:
         report = checks.report_on(unlabelled)
-    except TerminalError as error:  # a span that waits must not stop the run, which may decide another one
+    except TerminalError as error:  # it must not stop the run, which may reach a decision on another span
         return found.model_copy(update={"problem": str(error)})
     return found.model_copy(update={"report": report.digest, "passed": report.status is Status.PASS})
 
 
 @dataclass(frozen=True)
 class _Checks:
-    """What the rows of a waiting span are read and checked with; the schema expects nothing of the label."""
+    """What is needed to read and check the rows of a waiting span; the schema expects nothing of the label."""
 
     pipeline: Pipeline
     source: Source

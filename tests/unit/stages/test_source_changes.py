@@ -92,7 +92,7 @@ def test_a_champion_that_cannot_be_scored_does_not_end_the_pipeline(site: Site, 
     for words in ("cannot be compared", "champion_unscorable is fail", "taxiway force", "taxiway retire"):
         assert words in refused.summary.reasons[0]
 
-    asking = with_unscorable(pipeline, "approve")
+    asking = with_unscorable(pipeline, "approval")
     told = Seen()
     waiting = run_in(installation, asking, span="4", watcher=told)
     assert waiting.verdict is not None
@@ -107,7 +107,7 @@ def test_a_champion_that_cannot_be_scored_does_not_end_the_pipeline(site: Site, 
     decided = run_in(installation, with_unscorable(pipeline, "thresholds"), span="4")
     assert decided.verdict is not None
     assert (decided.verdict.status, decided.verdict.needs_approval) == (Status.PASS, False)
-    assert any("judged by the thresholds alone (" in reason.message for reason in decided.verdict.reasons)
+    assert any("judged without a comparison (" in reason.message for reason in decided.verdict.reasons)
     assert decided.promotion is not None
     assert (decided.promotion.from_version, decided.promotion.to_version) == (1, decided.verdict.version)
 

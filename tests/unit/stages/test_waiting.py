@@ -177,3 +177,15 @@ def test_nothing_waits_any_more_once_the_pipeline_file_does_not_say_so(site: Sit
     assert set(waiting(installation, made)) == {"2"}
     run(installation, pipeline(site, unlabelled="drop"))
     assert waiting(installation, made) == {}
+
+
+def test_of_many_spans_the_newest_are_validated_and_all_are_known(site: Site, installation: Installation) -> None:
+    for span in range(1, 30):
+        site.arrive(span)
+        forget(site, span, labels=None)
+    made = pipeline(site)
+    _, told = run(installation, made)
+    found = waiting(installation, made)
+    assert [name for name, span in found.items() if span.is_validated] == [str(span) for span in range(6, 30)]
+    assert len(told.noted) == 24
+    assert found["5"].describe() == "span 5 waits for 1,000 of 1,000 labels"

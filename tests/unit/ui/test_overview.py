@@ -173,7 +173,7 @@ def test_what_is_not_known_is_not_shown_as_absent() -> None:
 
 
 def test_spans_that_wait_for_labels_need_a_person() -> None:
-    due = WaitingSpan(name="2013-05", rows=400, missing=None, since=datetime(2026, 1, 2, tzinfo=UTC), passed=True)
+    due = WaitingSpan(name="2013-05", rows=400, missing=None, since=datetime(2026, 1, 2, tzinfo=UTC), report="r", passed=True)
     worse = due.model_copy(update={"name": "2013-06", "passed": False})
     html = shown(Row("a.b", State.PROMOTED), labels_due=(LabelsDue(pipeline="a.b", spans=(due, worse)),))
     assert "span 2013-05 waits for 400 of 400 labels; its other columns passed validation, since 2026-01-02" in html

@@ -59,7 +59,7 @@ killed.get_task("push").__class__ = KilledPushOperator
 refused = continuous_training(pipeline("refused", gateway="flaky_gateway"), mlflow_conn_id="flaky_mlflow")
 broken_stage = continuous_training(pipeline("broken_stage", features={"numeric": ["nothing"]}))
 truncated = continuous_training(pipeline("truncated"))
-cleared = continuous_training(pipeline("cleared", gate={**GATE, "champion_unscorable": "approve"}))
+cleared = continuous_training(pipeline("cleared", gate={**GATE, "champion_unscorable": "approval"}))
 
 
 def months(name: str, schedule: str, window: int) -> Pipeline:
