@@ -226,7 +226,7 @@ USED_BY = {
     "approval.on_timeout": "`approval`: what silence means when the time is over: `reject` or `approve`",
     "shadow.deployer": "`shadow`, `close_run`: where the challenger runs: `process`, in a process of the gateway, or `docker`, in a "
     "container that the Airflow worker starts; the installation sets the image and the network",
-    "shadow.min_requests": "`shadow`: the minimum number of requests with a result of both versions, predictions or an error",
+    "shadow.min_requests": "`shadow`: the minimum number of requests with a result from both versions, predictions or an error",
     "shadow.max_wait": "`shadow`: how long to wait for these requests: `90s`, `30m`, `12h`, `1d`",
     "shadow.min_agreement": "`shadow`: the minimum fraction of rows with the same label, or with numbers at most `agree_within` apart",
     "shadow.agree_within": "`shadow`: how far apart two numbers may be and still agree, in the unit of the label; required if the "

@@ -114,7 +114,7 @@ class ModelUnavailableError(TaxiwayError):
 
 
 class ModelRefusedError(ModelUnavailableError):
-    """A model version can never be loaded: it was deleted, is not trusted, or its loader rejects it."""
+    """Loading a model version fails permanently: it was deleted, is not trusted, or its loader rejects it."""
 
 
 class WorkerDiedError(TaxiwayError):

@@ -43,7 +43,7 @@ code_option = click.option(
     is_flag=True,
     envvar="TAXIWAY_ALLOW_UNBACKED_ALIAS",
     show_envvar=True,
-    help="Serve a version that only the alias champion names, and no promotion in the ledger.",
+    help="Serve the version with the alias champion if the newest promotion in the ledger names another one, or if there is none.",
 )
 def serve(
     tracking_uri: str,

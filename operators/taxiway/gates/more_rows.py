@@ -6,44 +6,53 @@ from taxiway.messages import counted
 from taxiway.records import Interval
 
 _MOST_TIMES = 1000
-"""With more rows than so many times those of now, an estimate lies on its bound for all practical purposes."""
+"""With more rows than so many times those of now, an estimate lies on its limit for all practical purposes."""
 
 
-def rows_to_decide(interval: Interval, bound: float) -> int | None:
-    """About how many more rows it takes until an interval no longer includes a bound, if the estimate stays where it is.
+def more_rows_needed(interval: Interval, limit: float) -> int | None:
+    """About how many additional rows it takes until an interval no longer includes a limit, if the estimate stays where it is.
 
-    In the normal approximation, the half-width h of an interval of n rows is z * s / sqrt(n), and with m rows it is h * sqrt(n / m). The
-    interval excludes the bound b from |value - b| = h * sqrt(n / m) on, so that m = n * (h / |value - b|)**2. An end that was cut off at
-    the metric's possible values is nearer to the estimate than h, which is the longer of the two sides.
+    In the normal approximation, the half-width h of an interval of n rows is z * s / sqrt(n), so with m rows it is h * sqrt(n / m). The
+    interval no longer includes the limit as soon as h * sqrt(n / m) < |value - limit|, which takes m = n * (h / |value - limit|)**2
+    rows. Where an interval was cut off at the smallest or largest possible value of a metric, that side is shorter than h, so h is
+    the length of the longer side.
 
     Args:
-        interval: The estimate with its interval, which includes the bound.
-        bound: The bound.
+        interval: The estimate with its interval, which includes the limit.
+        limit: The limit that the estimate is compared with.
 
     Returns:
-        m - n, at least 1; None if the estimate is on the bound or the interval is not known, so that the number of rows cannot
-        be computed.
+        m - n, at least 1; None if the interval is not known, if the estimate is on the limit, or if m is more than 1,000 times n.
     """
-    half, distance = max(interval.high - interval.value, interval.value - interval.low), abs(interval.value - bound)
-    if not math.isfinite(half) or not distance * math.sqrt(_MOST_TIMES) >= half:
+    half, distance = _half_width(interval), abs(interval.value - limit)
+    if half is None or not distance or distance * math.sqrt(_MOST_TIMES) < half:
         return None
     return max(1, math.ceil(interval.rows * ((half / distance) ** 2 - 1)))
 
 
-def what_would_decide(interval: Interval, bound: float, unit: str = "row") -> str:
-    """What would decide a comparison that is UNDECIDED, to be added to its message; see `rows_to_decide`.
+def what_would_decide(interval: Interval, limit: float, unit: str = "row") -> str:
+    """How many additional rows would decide a comparison that is UNDECIDED, to be added to its message; see `more_rows_needed`.
 
     Args:
-        interval: The estimate with its interval.
-        bound: The bound.
-        unit: What the estimate is of.
+        interval: The estimate with its interval, which includes the limit.
+        limit: The limit that the estimate is compared with.
+        unit: What `interval.rows` counts, in the singular.
+
+    Returns:
+        A clause that begins with a semicolon; empty if the interval is not known.
     """
-    if not math.isfinite(interval.low):
+    if _half_width(interval) is None:
         return ""
-    rows = rows_to_decide(interval, bound)
+    rows = more_rows_needed(interval, limit)
     if rows is None:
         return f"; the estimate is too close to the limit for more {unit}s to decide it"
     return f"; about {counted(_rounded(rows), f'more {unit}')} would decide it if the estimate stays the same"
+
+
+def _half_width(interval: Interval) -> float | None:
+    """The length of the longer side of an interval; None if the interval is not known."""
+    sides = (interval.high - interval.value, interval.value - interval.low)
+    return max(sides) if all(map(math.isfinite, sides)) else None
 
 
 def _rounded(rows: int) -> int:

@@ -1,11 +1,12 @@
-"""The shadow gate: whether the challenger answers live requests like the champion.
+"""The shadow gate: whether the challenger's answers to live requests agree with the champion's, and its errors and latency are allowed.
 
-A pair is a request with a result of both versions: predictions or an error. Agreement, score shift and latencies are those of
-the pairs in which both results are predictions. The gate passes if the estimate meets the limit, and fails only if the whole
-confidence interval misses it.
+A pair is a request with a result from both versions: predictions or an error. Agreement, score shift and latencies are computed from
+the pairs in which both results are predictions. A check passes if its estimate meets the limit, fails if its whole confidence
+interval misses it, and is UNDECIDED otherwise. The preconditions are enough pairs, all with results from the same champion: if one
+is not met, the report is UNDECIDED, whatever the checks say.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from taxiway.gates.more_rows import what_would_decide
@@ -26,7 +27,10 @@ _SMALLEST_SHIFT = 1e-9
 
 @dataclass(frozen=True)
 class _Estimates:
-    """What the pairs show in which both versions returned predictions; None if there are too few."""
+    """Estimates from the pairs in which both versions returned predictions.
+
+    All are None if there are no such pairs. The score shift is also None for labels, and with fewer than two scored rows.
+    """
 
     agreement: Interval | None
     score_shift: Interval | None
@@ -44,11 +48,10 @@ def decide(
     confidence: float,
     classes: VersionClasses = VersionClasses(),  # noqa: B008 it is frozen
 ) -> ShadowReport:
-    """Decide whether a challenger answered live requests like the champion.
+    """Decide whether a challenger may replace the champion, by their answers to the same live requests.
 
-    An estimate passes if it meets its limit, fails if its whole interval is beyond the limit, and is UNDECIDED otherwise. The
-    report is UNDECIDED, whatever the estimates are, if there are fewer than `requirements.min_requests` pairs or if another
-    champion returned some of the results; it cannot pass if more than 10% of the requests have no result of the challenger, or
+    The report is UNDECIDED, whatever the estimates are, if there are fewer than `requirements.min_requests` pairs or if another
+    champion returned some of the results; it cannot pass if more than 10% of the requests have no result from the challenger, or
     with fewer than 100 predict calls.
 
     Args:
@@ -71,7 +74,7 @@ def decide(
     compared = [pair for pair in pairs.pairs if pair.champion.version == champion]
     preconditions = (
         _judge_pair_count(pairs, len(compared), requirements.min_requests),
-        _judge_same_champion(pairs, len(compared), champion),
+        *_judge_same_champion(pairs, len(compared), champion),
     )
     estimates = _estimate(compared, requirements, confidence, classes)
     reasons = (
@@ -79,7 +82,7 @@ def decide(
         _judge_unpaired(pairs),
         *_judge_estimates(estimates, compared, requirements, confidence),
     )
-    # With too few pairs, or pairs of two champions, the report does not even show a failure.
+    # The report has the reasons of all checks, but with too few pairs, or pairs of several champions, not even a FAIL decides it.
     comparable = all(reason.status is not Status.UNDECIDED for reason in preconditions)
     return ShadowReport(
         model=model,
@@ -113,7 +116,7 @@ def _judge_estimates(
     return (
         _judge_agreement(estimates.agreement, requirements, confidence),
         _judge_errors(compared, requirements.max_error_rate, confidence),
-        _describe_shift(estimates.score_shift, confidence),
+        _describe_shift(estimates.score_shift, "scores" if requirements.agree_within is None else "predictions", confidence),
         _describe_p50(estimates.p50_ratio, confidence),
         _judge_p99(estimates.p99_ratio, requirements.max_p99_ratio, confidence),
     )
@@ -130,7 +133,7 @@ def not_applicable(model: str, version: int, reason: str) -> ShadowReport:
 
 
 def _judge_pair_count(pairs: PairedLog, compared: int, needed: int) -> Reason:
-    found = f"{counted(compared, 'request')} with a result of both versions, predictions or an error"
+    found = f"{counted(compared, 'request')} with a result from both versions, predictions or an error"
     if compared >= needed:
         return _reason(Status.PASS, f"{found} (required: at least {needed:,})")
     return _reason(
@@ -139,15 +142,18 @@ def _judge_pair_count(pairs: PairedLog, compared: int, needed: int) -> Reason:
     )
 
 
-def _judge_same_champion(pairs: PairedLog, compared: int, champion: int) -> Reason:
+def _judge_same_champion(pairs: PairedLog, compared: int, champion: int) -> Iterator[Reason]:
+    """Nothing without pairs."""
     others = sorted({pair.champion.version for pair in pairs.pairs} - {champion})
+    if compared and not others:
+        yield _reason(Status.PASS, f"the results of the champion are all from version {champion}")
     if not others:
-        return _reason(Status.PASS, f"the results of the champion are all of version {champion}")
+        return
     named = ", ".join(str(other) for other in others)
-    return _reason(
+    yield _reason(
         Status.UNDECIDED,
-        f"the champion changed during the comparison: in {len(pairs.pairs) - compared:,} of {len(pairs.pairs):,} requests, its result is of "
-        f"version {named}, not of version {champion}; run the shadow again",
+        f"the champion changed during the comparison: in {len(pairs.pairs) - compared:,} of {len(pairs.pairs):,} requests, its result is from "
+        f"version {named}, not from version {champion}; run the shadow again",
     )
 
 
@@ -156,7 +162,7 @@ def _judge_unpaired(pairs: PairedLog) -> Reason:
     fraction = (pairs.dropped + pairs.unanswered) / total if total else 0.0
     return _reason(
         Status.PASS if fraction <= MAX_UNPAIRED else Status.UNDECIDED,
-        f"{_percent(fraction, MAX_UNPAIRED)} of {total:,} requests have no result of the challenger (allowed: at most {MAX_UNPAIRED:.0%}): "
+        f"{_percent(fraction, MAX_UNPAIRED)} of {total:,} requests have no result from the challenger (allowed: at most {MAX_UNPAIRED:.0%}): "
         f"{_without_result(pairs)}",
     )
 
@@ -168,7 +174,7 @@ def _without_result(pairs: PairedLog) -> str:
 def _judge_agreement(agreement: Interval | None, requirements: Shadow, confidence: float) -> Reason:
     least = requirements.min_agreement
     if agreement is None:
-        return _reason(Status.UNDECIDED, "no request has predictions of both versions, so agreement is unknown")
+        return _reason(Status.UNDECIDED, "no request has predictions from both versions, so agreement is unknown")
     same = (
         "the same label"
         if requirements.agree_within is None
@@ -202,31 +208,38 @@ def _judge_errors(compared: Sequence[Pair], most: float, confidence: float) -> R
     )
 
 
-def _describe_shift(shift: Interval | None, confidence: float) -> Reason:
+def _describe_shift(shift: Interval | None, noun: str, confidence: float) -> Reason:
     if shift is None:
         return _reason(
             Status.NOT_APPLICABLE,
             "score shift not computed: the predictions are labels, or there are fewer than two scored rows",
         )
     size = max(map(abs, estimate_and_bounds(shift)))
-    number_format = f"+.{decimals(estimate_and_bounds(shift), least=4, scale=max(size, _SMALLEST_SHIFT))}f"
+    number_format = f".{decimals(estimate_and_bounds(shift), least=4, scale=max(size, _SMALLEST_SHIFT))}f"
     return _reason(
         Status.INFO,
-        f"scores shifted by {shift.value:{number_format}} on average over {shift.rows:,} rows "
-        f"({ci_label(confidence)} {interval_text(shift, number_format)}; no limit)",
+        f"the challenger's {noun} are {_difference_text(shift.value, number_format)} on average over {shift.rows:,} rows "
+        f"({ci_label(confidence)} of the difference {interval_text(shift, f'+{number_format}')}; no limit)",
     )
+
+
+def _difference_text(value: float, number_format: str) -> str:
+    """`0.012 higher`, `0.012 lower` or `the same`."""
+    if value == 0:
+        return "the same"
+    return f"{abs(value):{number_format}} {'higher' if value > 0 else 'lower'}"
 
 
 def _describe_p50(ratio: Interval | None, confidence: float) -> Reason:
     if ratio is None:
-        return _reason(Status.NOT_APPLICABLE, "no request has predictions of both versions, so the median latency is unknown")
+        return _reason(Status.NOT_APPLICABLE, "no request has predictions from both versions, so the median latency is unknown")
     return _reason(Status.INFO, f"the challenger's median latency {_ratio_text(ratio, None, confidence)}")
 
 
 def _judge_p99(ratio: Interval | None, most: float, confidence: float) -> Reason:
     if ratio is None:
         return _reason(
-            Status.UNDECIDED, "no request has predictions of both versions, so the 99th-percentile latency is unknown"
+            Status.UNDECIDED, "no request has predictions from both versions, so the 99th-percentile latency is unknown"
         )
     if ratio.rows < MIN_CALLS_FOR_P99:
         calls, missing = counted(ratio.rows, "predict call"), MIN_CALLS_FOR_P99 - ratio.rows

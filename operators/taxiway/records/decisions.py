@@ -68,7 +68,7 @@ class ShadowReport(Record):
         champion: The version of the champion; None if there was none.
         status: The decision; NOT_APPLICABLE without a champion or without a `shadow` section.
         reasons: The reasons.
-        requests: The number of pairs: requests with a result of both versions, predictions or an error.
+        requests: The number of pairs: requests with a result from both versions, predictions or an error.
         agreement: The fraction of rows for which both predicted the same label; None if it could not be estimated.
         score_shift: The mean difference of the scores, challenger minus champion; None if it could not be estimated.
         champion_errors: The number of pairs in which the champion returned an error.

@@ -59,7 +59,8 @@ class ChallengerStatus(ApiModel):
     Attributes:
         version: The model version.
         owner: The DAG run that deployed it.
-        state: `serving` if its workers have loaded the model, so that requests are mirrored to it.
+        state: `serving` if its workers have loaded the model, so that requests are mirrored to it. `loading` also while a failed
+            attempt to load it waits to be tried again.
         expires_at: When the gateway removes it.
         mirrored: Requests that were queued for it. Those that are neither answered nor errors are in progress or lost.
         answered: Requests that it answered with predictions.

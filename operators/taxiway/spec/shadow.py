@@ -18,7 +18,7 @@ class Shadow(Section):
 
     Attributes:
         deployer: Where the challenger runs: in a `process` of the gateway, or in a `docker` container with its own limits.
-        min_requests: The number of requests with a result of both versions, predictions or an error, that a decision needs.
+        min_requests: The number of requests with a result from both versions, predictions or an error, that a decision needs.
         max_wait: The longest time to wait for them; after that, the decision is UNDECIDED.
         min_agreement: The smallest fraction of rows on which both must agree: equal classes, or numbers within `agree_within`.
         agree_within: The largest difference that counts as agreement in a regression, in the label's unit.

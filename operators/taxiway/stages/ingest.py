@@ -71,7 +71,7 @@ def next_span(source: Source, pipeline: str, store: Store, *, now: datetime) -> 
     For a query or a function this does not read the source: the span of a period counts as available once the period has ended.
     """
     arrivals = _look_up_arrivals(source, pipeline, store, now)
-    window = plan_window(arrivals.spans, source, processed=arrivals.processed, waiting=arrivals.waits)
+    window = plan_window(arrivals.spans, source, processed=arrivals.processed, unreadable=arrivals.waits)
     return (window.target.name, window.target.version) if window.target else None
 
 
@@ -156,9 +156,9 @@ def _plan(
     newest = {span.name: span for span in with_versions(source, newest_plan(arrivals.spans, source, arrivals.waits), connect)}
     found = tuple(newest.get(span.name, span) for span in arrivals.spans)
     if as_of is None or requested:
-        window = plan_window(found, source, processed=arrivals.processed, requested=requested, waiting=arrivals.waits)
+        window = plan_window(found, source, processed=arrivals.processed, requested=requested, unreadable=arrivals.waits)
     else:
-        window = plan_backfill(found, source, as_of=as_of, previous_as_of=previous_as_of, waiting=arrivals.waits)
+        window = plan_backfill(found, source, as_of=as_of, previous_as_of=previous_as_of, unreadable=arrivals.waits)
     return IngestPlan(
         replace(window, spans=with_versions(source, window.spans, connect)),
         arrivals.joined,

@@ -317,7 +317,7 @@ def test_skew_of_a_column_that_serving_data_lack_is_never_silent(write: Write) -
     other = write("other", z=[1.0, 2.0])
     assert (
         only(judged(data, schema(feature), serving=other)).message
-        == "x: serving cannot be compared with training: there is no such column in serving."
+        == "x: the serving data cannot be compared with the training data: there is no such column in the serving data."
     )
     texts = write("texts", x=["a", "b"])
     assert only(judged(data, schema(feature), serving=texts)).kind == "skew_unmeasured"

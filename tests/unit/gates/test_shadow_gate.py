@@ -81,6 +81,7 @@ def test_no_pairs_at_all_are_undecided() -> None:
     report = judge([])
     assert report.status is Status.UNDECIDED
     assert report.agreement is report.score_shift is report.latency_p50_ratio is None
+    assert not any("champion are all from version" in each.message for each in report.reasons)
 
 
 def test_even_a_failing_challenger_is_undecided_on_too_few_pairs() -> None:
@@ -91,7 +92,10 @@ def test_pairs_of_another_champion_are_undecided_and_not_counted() -> None:
     report = judge([pair(i, version=2 if i < 10 else CHAMPION) for i in range(2000)])
     assert report.status is Status.UNDECIDED
     assert report.requests == 1990
-    assert "in 10 of 2,000 requests, its result is of version 2, not of version 3" in reason(report, "champion changed").message
+    assert (
+        "in 10 of 2,000 requests, its result is from version 2, not from version 3"
+        in reason(report, "champion changed").message
+    )
 
 
 def test_a_log_of_another_version_is_an_error() -> None:
@@ -105,8 +109,8 @@ def test_many_dropped_requests_are_undecided() -> None:
     report = judge([pair(i) for i in range(1000)], dropped=200)
     assert report.status is Status.UNDECIDED
     assert (
-        "16.7% of 1,200 requests have no result of the challenger (allowed: at most 10%): 200 were not sent"
-        in reason(report, "no result of").message
+        "16.7% of 1,200 requests have no result from the challenger (allowed: at most 10%): 200 were not sent"
+        in reason(report, "no result from").message
     )
 
 
@@ -132,7 +136,7 @@ def test_a_latency_never_looks_like_the_limit_that_it_misses() -> None:
 
 def test_the_shift_of_small_numbers_keeps_its_digits() -> None:
     report = judge([pair(i, 1e-5, 1e-5 + (2e-6 if i % 2 else 4e-6)) for i in range(1000)])
-    assert "shifted by +0.00000300 on average" in reason(report, "shifted").message
+    assert "the challenger's scores are 0.00000300 higher on average" in reason(report, "scores are").message
 
 
 def test_the_agreement_interval_is_clopper_and_pearsons() -> None:
@@ -188,7 +192,7 @@ def test_fewer_than_100_calls_decide_nothing_about_the_99th_percentile(calls: in
 
 def test_pairs_of_which_one_side_failed_are_not_called_answered() -> None:
     report = judge([pair(i, challenger_error="broken" if i < 5 else "") for i in range(1000)])
-    assert "1,000 requests with a result of both versions, predictions or an error (required: at least 1,000)" in [
+    assert "1,000 requests with a result from both versions, predictions or an error (required: at least 1,000)" in [
         r.message for r in report.reasons
     ]
 
@@ -236,6 +240,8 @@ def test_numbers_agree_within_agree_within(apart: float, same: bool) -> None:
     assert "predicted numbers at most 20 apart for" in reason(report, "apart").message
     assert report.score_shift is not None
     assert report.score_shift.value == pytest.approx(apart)
+    difference = f"{abs(apart):.4f} {'higher' if apart > 0 else 'lower'}" if apart else "the same"
+    assert f"the challenger's predictions are {difference} on average" in reason(report, "predictions are").message
 
 
 def test_labels_have_no_score() -> None:

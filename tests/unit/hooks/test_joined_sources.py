@@ -41,7 +41,7 @@ SCHEMA = Schema(
 
 def planned(source: Source) -> WindowPlan:
     found = spans_of(source, processed=frozenset(), now=NOW)
-    return plan_window(found, source, processed=frozenset(), waiting=waiting(found, find_join_tables(source)))
+    return plan_window(found, source, processed=frozenset(), unreadable=waiting(found, find_join_tables(source)))
 
 
 def taken(source: Source, store: Store) -> Snapshot:
@@ -175,7 +175,7 @@ def test_periods_of_a_query_and_of_a_function_are_joined_to_files(
         }
     )
     assert planned(source).reason.startswith(
-        "window: 1 needs 2 spans (1 to train on, 1 to evaluate on), 1 missing; available: 2013-01; span 2013-02 is waiting: join rates"
+        "window: 1 needs 2 spans (1 to train on, 1 to evaluate on), but 1 is missing; spans that can be read: 2013-01; span 2013-02 cannot be read yet: join rates"
     )
     (rates / "2013-02.parquet").write_bytes((rates / "2013-01.parquet").read_bytes())
     snapshot = taken(source, store)
@@ -200,9 +200,10 @@ def test_of_many_periods_that_wait_the_log_tells_a_few(tmp_path: Path) -> None:
     keys = {"function": "rows.py:read", "every": "day", "first": "2003-04-01", "label": "y"}
     reason = planned(read_source({**keys, "join": {"other": join}})).reason
     assert (
-        "; 3,624 older spans are also excluded or waiting; span 2013-03-03 is waiting: join other has no file for it" in reason
+        "; 3,624 older spans are also excluded or cannot be read yet; span 2013-03-03 cannot be read yet: join other has no file for it"
+        in reason
     )
-    assert reason.count("is waiting") == 12
+    assert reason.count("cannot be read yet:") == 12
 
 
 @pytest.mark.parametrize(

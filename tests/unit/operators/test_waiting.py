@@ -49,7 +49,7 @@ def test_a_run_whose_span_waits_for_labels_is_skipped_with_the_reason(tmp_path: 
     for span, labels in ((1, [True, False, True]), (2, [True, None, None])):
         pd.DataFrame({"a": [1.0, 2.0, 3.0], "y": labels}).to_csv(tmp_path / f"{span}.csv", index=False)
     with pytest.raises(
-        AirflowSkipException, match=r"nothing to do: .*span 2 is waiting: the label y is missing in 2 of 3 rows"
+        AirflowSkipException, match=r"nothing to do: .*span 2 cannot be read yet: the label y is missing in 2 of 3 rows"
     ):
         plan_run(pipeline(tmp_path), context, None, NOTIFICATION)
     (told,) = TOLD

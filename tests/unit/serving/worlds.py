@@ -82,7 +82,7 @@ class World:
         self.workers += workers
         return workers
 
-    async def champion(self, model: str, last: LedgerPosition | None, *, fresh: bool = False) -> WantedChampion:
+    async def champion(self, model: str, last_followed: LedgerPosition | None, *, fresh: bool = False) -> WantedChampion:
         self.lookups += 1
         self._answer()
         if not self.alias:

@@ -98,7 +98,7 @@ def test_a_month_whose_rates_are_not_there_is_not_read_and_the_reason_is_said(in
     reasons = Reasons()
     assert run_in(installation, RETURNS, watcher=reasons).snapshot is None
     assert (
-        "window: 2 needs 2 spans, 1 missing; available: 2013-02; span 2013-01 is excluded by source.exclude; span 2013-03 is waiting: join rates"
+        "window: 2 needs 2 spans, but 1 is missing; spans that can be read: 2013-02; span 2013-01 is excluded by source.exclude; span 2013-03 cannot be read yet: join rates"
         in reasons.stops[0]
     )
 

@@ -168,9 +168,9 @@ def test_a_span_waits_until_all_of_its_labels_are_known(site: Site, installation
     forget_labels(site, 2, 12)
     found, reasons = run(installation, made)
     assert found.snapshot is None
-    assert "span 2 is waiting: the label y is missing in 6 of 500 rows" in reasons[0]
+    assert "span 2 cannot be read yet: the label y is missing in 6 of 500 rows" in reasons[0]
     assert processed_spans(installation.store, made.name) == frozenset()
-    with pytest.raises(ConfigError, match="span 2 cannot be processed: it is waiting: the label y is missing"):
+    with pytest.raises(ConfigError, match="span 2 cannot be processed: it cannot be read yet: the label y is missing"):
         run(installation, made, span="2")
     site.arrive(2)
     forget_labels(site, 2, 1)  # that of the last row, which the filter removes
@@ -186,7 +186,7 @@ def test_a_span_whose_labels_are_not_there_yet_is_left_out_of_windows(site: Site
     source = made.source.with_data(str(site.data))
     plan = plan_ingest(source, made.name, installation.store, installation.services.connect, now=datetime.now(UTC))
     assert [span.name for span in plan.window.spans] == ["1", "3"]
-    assert plan.window.notes == ("span 2 is waiting: there is no column y yet",)
+    assert plan.window.notes == ("span 2 cannot be read yet: there is no column y yet",)
 
 
 def test_labels_of_a_joined_table_are_dropped_or_waited_for(site: Site, installation: Installation) -> None:
@@ -199,8 +199,8 @@ def test_labels_of_a_joined_table_are_dropped_or_waited_for(site: Site, installa
     with pytest.raises(ConfigError, match='"y", but span 1 has no such column before joins'):
         run(installation, pipeline(site, unlabelled="drop", join=join, rows="y is not null"))
     _, reasons = run(installation, pipeline(site, unlabelled="wait", join=join))
-    assert "span 1 is waiting: the label y is missing in 50 of 1,000 rows" in reasons[0]
-    assert "span 2 is waiting: the label y is missing in 100 of 1,000 rows" in reasons[0]
+    assert "span 1 cannot be read yet: the label y is missing in 50 of 1,000 rows" in reasons[0]
+    assert "span 2 cannot be read yet: the label y is missing in 100 of 1,000 rows" in reasons[0]
     found, _ = run(installation, pipeline(site, unlabelled="drop", join=join))
     assert found.summary is not None
     assert found.snapshot is not None

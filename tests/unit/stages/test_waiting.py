@@ -144,7 +144,8 @@ def test_the_rows_of_a_few_missing_labels_are_left_out(site: Site, installation:
     made = pipeline(site, label_wait={"max_missing": 0.05})
     _, told = run(installation, made)
     assert (
-        "span 2 is waiting: the label y is missing in 51 of 1,000 rows (source.label_wait.max_missing: 0.05)" in told.reasons[0]
+        "span 2 cannot be read yet: the label y is missing in 51 of 1,000 rows (source.label_wait.max_missing: 0.05)"
+        in told.reasons[0]
     )
     assert set(waiting(installation, made)) == {"2"}
     site.arrive(2)
@@ -165,7 +166,7 @@ def test_label_wait_without_waiting_is_an_error_that_names_both(site: Site) -> N
 def test_a_requested_span_that_waits_is_an_error_and_changes_nothing(site: Site, installation: Installation) -> None:
     forget(site, 2, labels=3)
     made = pipeline(site)
-    with pytest.raises(ConfigError, match="span 2 cannot be processed: it is waiting"):
+    with pytest.raises(ConfigError, match="span 2 cannot be processed: it cannot be read yet"):
         run(installation, made, span="2")
     assert waiting(installation, made) == {}
 

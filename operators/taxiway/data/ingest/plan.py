@@ -1,4 +1,4 @@
-"""Choose the spans that a run reads: its target span, which it processes, and the window that belongs to it.
+"""Choose the spans that a run reads: its target span, on which it decides, and the window that belongs to it.
 
 Only names and periods of spans are used here; `ingest` reads their files.
 """
@@ -23,7 +23,7 @@ class WindowPlan:
     Attributes:
         spans: The spans, oldest first. Empty if there is nothing to do.
         reason: Why there is nothing to do; empty if there are spans.
-        notes: Messages about spans that are excluded, waiting or missing within the plan.
+        notes: Messages about spans that are excluded, that cannot be read yet, or that are missing within the plan.
     """
 
     spans: Spans = ()
@@ -42,7 +42,7 @@ def plan_window(
     *,
     processed: frozenset[SpanKey],
     requested: str | None = None,
-    waiting: Mapping[str, str] | None = None,
+    unreadable: Mapping[str, str] | None = None,
 ) -> WindowPlan:
     """The spans of the next run.
 
@@ -53,19 +53,19 @@ def plan_window(
         source: The source with its window.
         processed: Name and version of each span that has already been processed.
         requested: The name of the target span; it may already have been processed.
-        waiting: Why a span, by name, cannot be read yet.
+        unreadable: Why a span, by name, cannot be read yet.
 
     Raises:
         ConfigError: The requested span does not exist, or cannot be a target span.
     """
-    window = _window_on(found, source, waiting)
+    window = _window_on(found, source, unreadable)
     target = window.next_target(processed) if requested is None else window.requested_target(requested)
     return WindowPlan(reason=window.why_nothing_to_do()) if target is None else _plan_for(window, target)
 
 
-def newest_plan(found: Spans, source: Source, waiting: Mapping[str, str] | None = None) -> Spans:
+def newest_plan(found: Spans, source: Source, unreadable: Mapping[str, str] | None = None) -> Spans:
     """The spans of a run for the newest possible target span; empty if there is none."""
-    window = _window_on(found, source, waiting)
+    window = _window_on(found, source, unreadable)
     return window.spans_for(window.targets[-1]) if window.targets else ()
 
 
@@ -75,7 +75,7 @@ def plan_backfill(
     *,
     as_of: datetime,
     previous_as_of: datetime | None = None,
-    waiting: Mapping[str, str] | None = None,
+    unreadable: Mapping[str, str] | None = None,
 ) -> WindowPlan:
     """The spans of a backfill run, which reads only what had ended by its date; its target span is the newest of these.
 
@@ -85,7 +85,7 @@ def plan_backfill(
         as_of: The date of the run.
         previous_as_of: The date of the run before it. If the newest span had ended by then, it is the target span of that run,
             and this one has nothing to do.
-        waiting: Why a span, by name, cannot be read yet.
+        unreadable: Why a span, by name, cannot be read yet.
 
     Raises:
         ConfigError: The spans are numbered, not dated.
@@ -97,7 +97,7 @@ def plan_backfill(
             "in a backfill: spans named by periods, such as {YYYY}-{MM}. Trigger runs with the parameter span instead"
         )
     ended = tuple(span for span in found if span.ends is not None and span.ends <= as_of)
-    window = _window_on(ended, source, waiting)
+    window = _window_on(ended, source, unreadable)
     if not window.targets:
         return WindowPlan(reason=f"this run reads only spans that had ended by {_utc(as_of)}: {window.why_no_targets()}")
     newest = window.targets[-1]
@@ -120,8 +120,8 @@ def gap_notes(spans: Sequence[FoundSpan]) -> tuple[str, ...]:
     )
 
 
-def _window_on(found: Spans, source: Source, waiting: Mapping[str, str] | None) -> SpanWindow:
-    return window_of(source, SourceSpans(found, frozenset(source.exclude), waiting or {}))
+def _window_on(found: Spans, source: Source, unreadable: Mapping[str, str] | None) -> SpanWindow:
+    return window_of(source, SourceSpans(found, frozenset(source.exclude), unreadable or {}))
 
 
 def _plan_for(window: SpanWindow, target: FoundSpan) -> WindowPlan:

@@ -1,7 +1,8 @@
 """The two kinds of windows: a rolling one of a number of spans, and a fixed one from one span to another.
 
-Each of them knows which spans of a source can be the target span of a run, which spans a run reads for it, and why there is
-none. `plan` chooses the target span.
+The target span is the span that the run decides on; it has nothing to do with the target of scikit-learn, which is called label
+here. A window knows which spans of a source can be the target span of a run, which spans a run reads for it, and why there is none.
+`plan` chooses the target span.
 """
 
 from abc import ABC, abstractmethod
@@ -28,12 +29,12 @@ class SourceSpans:
     Attributes:
         found: All spans, oldest first.
         excluded: The names of those that the pipeline file excludes.
-        waiting: Why a span, by its name, cannot be read yet.
+        unreadable: Why a span, by its name, cannot be read yet: for example, because its labels are missing.
     """
 
     found: Spans
     excluded: frozenset[str]
-    waiting: Mapping[str, str]
+    unreadable: Mapping[str, str]
 
     @cached_property
     def usable(self) -> Spans:
@@ -44,26 +45,28 @@ class SourceSpans:
         """Why a span cannot be read, as the predicate of a sentence about it; empty if it can."""
         if name in self.excluded:
             return "is excluded by source.exclude"
-        return f"is waiting: {self.waiting[name]}" if name in self.waiting else ""
+        return f"cannot be read yet: {self.unreadable[name]}" if name in self.unreadable else ""
 
     def notes(self, *, since: str = "", without: Collection[str] = ()) -> list[str]:
-        """A message for each span that is excluded or waiting; of many, only the newest ones and the number of the others.
+        """A message for each span that cannot be read; of many, only the newest ones and the number of the others.
 
         Args:
             since: The name of the oldest span that messages are about; empty for all.
-            without: The names of spans that need no message.
+            without: The names of spans that no message is about, because the caller reports them itself.
         """
         reasons = [(span.name, self.why_unusable(span.name)) for span in self.found if span.name not in without]
         oldest = span_order(since) if since else None
         notes = [f"span {name} {why}" for name, why in reasons if why and (oldest is None or span_order(name) >= oldest)]
         more = len(notes) - _SHOWN_SPANS  # a query may have thousands of periods
-        return [f"{counted(more, 'older span')} are also excluded or waiting", *notes[more:]] if more > 0 else notes
+        if more <= 0:
+            return notes
+        return [f"{counted(more, 'older span')} {_is_or_are(more)} also excluded or cannot be read yet", *notes[more:]]
 
 
 class SpanWindow(ABC):
     """The window of a pipeline, on the spans that its source has now.
 
-    A run processes its target span. If the newest span is held out for evaluation, the target span comes after the window, and
+    A run decides on its target span. If the newest span is held out for evaluation, the target span comes after the window, and
     the run evaluates on it; otherwise it is the newest span of the window.
 
     Args:
@@ -102,30 +105,35 @@ class SpanWindow(ABC):
         elif unusable := self.spans.why_unusable(name):
             problem = f"span {name} cannot be processed: it {unusable}"
         else:
-            problem = f"span {name} cannot be processed: {self._why_no_target(name)}"
-        raise ConfigError(f"{problem}; {self._available}")
+            problem = f"span {name} cannot be processed: {self._why_not_allowed(name)}"
+        raise ConfigError(f"{problem}; {self._readable}")
 
     def why_nothing_to_do(self) -> str:
-        """Why `next_target` is None: there is no target span, or all have been processed; and which spans cannot be read."""
+        """Why `next_target` is None, and which spans cannot be read.
+
+        Either `targets` is empty, or all of them have been processed; with a fixed window, the newest of them.
+        """
         if not self.targets:
             return self.why_no_targets()
-        return "; ".join((self._why_all_processed(), *self.spans.notes()))
+        return "; ".join((self._why_none_left(), *self.spans.notes()))
 
     @abstractmethod
     def why_no_targets(self) -> str:
         """Why `targets` is empty, and which spans cannot be read."""
 
     @abstractmethod
-    def _why_all_processed(self) -> str:
-        """That no target span is left for the next run."""
+    def _why_none_left(self) -> str:
+        """Why the next run can decide on none of `targets`: which of them have been processed."""
 
     @abstractmethod
-    def _why_no_target(self, name: str) -> str:
-        """Why a span that can be read is not among `targets`."""
+    def _why_not_allowed(self, name: str) -> str:
+        """Why a span that can be read is not among `targets`. The caller adds which spans can be read."""
 
     @property
-    def _available(self) -> str:
-        return f"available: {_names(self.spans.usable)}" if self.spans.found else self.source.nothing_found_message
+    def _readable(self) -> str:
+        if not self.spans.found:
+            return self.source.nothing_found_message
+        return f"spans that can be read: {_names(self.spans.usable)}"
 
 
 class RollingSpanWindow(SpanWindow):
@@ -152,21 +160,26 @@ class RollingSpanWindow(SpanWindow):
         needed = self._before_target + 1
         parts = f" ({self._before_target} to train on, 1 to evaluate on)" if self.source.holds_out_newest else ""
         missing = needed - len(self.spans.usable)
-        reason = f"{self._text} needs {counted(needed, 'span')}{parts}, {missing} missing; {self._available}"
-        return "; ".join((reason, *self.spans.notes()))
+        reason = f"{self._text} needs {counted(needed, 'span')}{parts}, but {missing} {_is_or_are(missing)} missing"
+        return "; ".join((reason, self._readable, *self.spans.notes()))
 
-    def _why_all_processed(self) -> str:
+    def _why_none_left(self) -> str:
         enough = f" that has {counted(self._before_target, 'span')} before it" if self._before_target else ""
-        return f"every span{enough} has already been processed; {self._available}"
+        return f"every span{enough} has already been processed; {self._readable}"
 
-    def _why_no_target(self, name: str) -> str:
+    def _why_not_allowed(self, name: str) -> str:
         before = [span.name for span in self.spans.usable].index(name)
-        reason = f"{self._text} needs {counted(self._before_target, 'span')} before it, and there are {before}"
+        found = f"there {_is_or_are(before)} only {before}" if before else "there is none"
+        reason = f"{self._text} needs {counted(self._before_target, 'span')} before it, but {found}"
         return f"{reason}; the first span with enough is {self.targets[0].name}" if self.targets else reason
 
 
 class FixedSpanWindow(SpanWindow):
-    """A window from one span to another: all runs read the same spans, and those that hold out a span the newest one after it."""
+    """A window from one span to another, which all runs read.
+
+    If the source holds out the newest span for evaluation, a run also reads its target span, which comes after the window: the
+    newest one, unless another one was requested.
+    """
 
     def __init__(self, source: Source, spans: SourceSpans, window: FixedWindow) -> None:
         super().__init__(source, spans)
@@ -201,27 +214,28 @@ class FixedSpanWindow(SpanWindow):
         for name in (self._window.first, self._window.last):
             if name not in present:
                 missing[name] = f"span {name} does not exist"
-            elif name not in self.spans.excluded and name in self.spans.waiting:
+            elif name not in self.spans.excluded and name in self.spans.unreadable:
                 missing[name] = f"span {name} {self.spans.why_unusable(name)}"
         return missing
 
     def why_no_targets(self) -> str:
-        missing = self._missing
-        if missing:
-            reason = f"{self._text} is incomplete: {'; '.join(missing.values())}"
-        elif not self._inside:
-            reason = f"{self._text} has no span that can be read; {self._available}"
-        else:
-            reason = f"there is no span after {self._text} to evaluate on; {self._available}"
-        return "; ".join((reason, *self.spans.notes(without=missing)))
+        readable = () if self._missing else (self._readable,)
+        return "; ".join((self._why_empty(), *readable, *self.spans.notes(without=self._missing)))
 
-    def _why_all_processed(self) -> str:
+    def _why_empty(self) -> str:
+        if self._missing:
+            return f"{self._text} is incomplete: {'; '.join(self._missing.values())}"
+        if not self._inside:
+            return f"{self._text} has no span that can be read"
+        return f"there is no span after {self._text} to evaluate on"
+
+    def _why_none_left(self) -> str:
         position = "after" if self.source.holds_out_newest else "of"
         return f"{self.targets[-1].name}, the newest span {position} {self._text}, has already been processed"
 
-    def _why_no_target(self, name: str) -> str:  # noqa: ARG002 the reason is the same for all
+    def _why_not_allowed(self, name: str) -> str:  # noqa: ARG002 the reason is the same for all
         if not self.targets:
-            return self.why_no_targets()
+            return "; ".join((self._why_empty(), *self.spans.notes(without=self._missing)))
         if self.source.holds_out_newest:
             return f"a run evaluates on a span after {self._text}; allowed: {_names(self.targets)}"
         return f"a run processes the newest span of {self._text}; allowed: {_names(self.targets)}"
@@ -232,6 +246,10 @@ def window_of(source: Source, spans: SourceSpans) -> SpanWindow:
     if isinstance(source.window, FixedWindow):
         return FixedSpanWindow(source, spans, source.window)
     return RollingSpanWindow(source, spans, source.window)
+
+
+def _is_or_are(number: int) -> str:
+    return "is" if number == 1 else "are"
 
 
 def _names(spans: Spans) -> str:

@@ -146,7 +146,7 @@ def _view(
             constraint = measurable.drift or measurable.skew or Drift(limit=1.0)
             measured = measure(reference_column, column, measurable, constraint, reference_name, name)
     errors = sum(anomaly.severity is Severity.ERROR for anomaly in found)
-    moved = measured.distance - measured.critical_value if measured else 0.0
+    moved = measured.value - measured.critical_value if measured else 0.0
     return ColumnView(
         column.name,
         feature,

@@ -1,8 +1,8 @@
 """Which version is the champion: the one that the newest signed promotion in the ledger names. Its functions make blocking requests.
 
 Whoever can write to MLflow can move aliases and insert runs, but cannot sign promotions. A signed promotion backs the alias
-`champion` if both name the same version. An alias without such backing is not followed, unless the installation allows that,
-and neither is a ledger that lacks promotions which this gateway has already followed.
+`champion` if both name the same version. An alias without such backing is not followed, unless the installation allows that. A
+ledger that lacks a promotion which this gateway has already followed is not followed either.
 """
 
 from collections.abc import Sequence
@@ -44,14 +44,14 @@ class WantedChampion:
     """The version that the gateway should serve.
 
     Attributes:
-        version: The version; None if there is none.
+        version: The version; None if there is none, or if `keep_current` is true.
         explanation: Why it is served: its promotion, or that only the alias names it; empty if there is no version.
         position: The place of its promotion in the ledger; None if no promotion backs it.
         problem: How alias and ledger differ, or why there is no champion; empty if nothing is wrong.
         keep_current: Whether the gateway keeps serving its current version, because `problem` says that the ledger cannot be
             followed.
-        promotion_done: Whether the promotion is complete. If not, the ledger may change although the alias stays the same, so
-            this result must not be used again.
+        promotion_open: Whether `version` is that of a promotion that is not complete, so that the ledger may change although the
+            alias stays the same.
     """
 
     version: RegisteredVersion | None = None
@@ -59,7 +59,12 @@ class WantedChampion:
     position: LedgerPosition | None = None
     problem: str = ""
     keep_current: bool = False
-    promotion_done: bool = True
+    promotion_open: bool = False
+
+    @property
+    def may_be_cached(self) -> bool:
+        """Whether this result may be used again for a while, as long as the alias stays the same."""
+        return not self.problem and not self.promotion_open
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,8 @@ class BackingRules:
 
     Attributes:
         keys: The keys that promotions must be signed with; none if the installation does not sign.
-        allow_unbacked_alias: Whether to serve a version that has the alias but no promotion in the ledger.
+        allow_unbacked_alias: Whether to serve the version that has the alias if the newest promotion in the ledger names another
+            version, or if there is no promotion.
     """
 
     keys: LedgerKeys
@@ -76,7 +82,11 @@ class BackingRules:
 
 
 def wanted_champion(
-    client: "MlflowClient", model: str, aliased: RegisteredVersion | None, rules: BackingRules, last: LedgerPosition | None
+    client: "MlflowClient",
+    model: str,
+    aliased: RegisteredVersion | None,
+    rules: BackingRules,
+    last_followed: LedgerPosition | None,
 ) -> WantedChampion:
     """Compare the alias `champion` with the ledger.
 
@@ -85,7 +95,7 @@ def wanted_champion(
         model: The registered model.
         aliased: The version that has the alias; None if there is none.
         rules: What the installation demands.
-        last: The place of the newest promotion that this gateway has followed; None if there was none.
+        last_followed: The place of the newest promotion that this gateway has followed; None if there was none.
 
     Raises:
         TransientError: The registry does not answer.
@@ -99,16 +109,20 @@ def wanted_champion(
         valid = trusted(ledger, entries(client, model))
     if not rules.keys and not rules.allow_unbacked_alias and any(_has_signature(entry) for entry in decided):
         return WantedChampion(keep_current=True, problem=_NO_KEYS)
-    if not valid and last is not None:
-        why = f"the ledger no longer has a signed promotion of {model}, but this gateway has already followed one made at {last.at:%Y-%m-%d %H:%M:%S} UTC"
+    if not valid and last_followed is not None:
+        why = f"the ledger no longer has a signed promotion of {model}, but this gateway has already followed one made at {_utc(last_followed.at)}"
         changed = [f"{why}; it keeps serving its current version until the next promotion", *map(_ignored, decided[:1])]
         return WantedChampion(keep_current=True, problem="; ".join(changed))
     if not valid:
         return _without_promotion(model, aliased, decided, rules)
     head = valid[0]
     has_signed_number = head.rank(ledger)[0] == 1
-    if last is not None and head.promotion.at < last.at and not (has_signed_number and head.number > last.number):
-        return WantedChampion(keep_current=True, problem=_ledger_went_back(_position(head), last))
+    if (
+        last_followed is not None
+        and head.promotion.at < last_followed.at
+        and not (has_signed_number and head.number > last_followed.number)
+    ):
+        return WantedChampion(keep_current=True, problem=_ledger_went_back(_position(head), last_followed))
     found = _by_newest_promotion(client, aliased, valid, rules)
     ignored = [entry for entry in decided if entry not in valid and entry.number >= head.number and entry.state is State.DONE]
     return replace(found, problem="; ".join(filter(None, (found.problem, *map(_ignored, ignored[:1])))))
@@ -130,7 +144,7 @@ def _without_promotion(
     if rules.allow_unbacked_alias:
         return WantedChampion(aliased, explanation=_only_alias(aliased.version))
     if decided:
-        why = f"its promotion is not signed with a key of this gateway; if it was made before the keys were configured, run `taxiway ledger sign` ({_ignored(decided[0])})"
+        why = f"no promotion of {model} is signed with a key that this gateway trusts; if they were made before the keys were configured, run `taxiway ledger sign` ({_ignored(decided[0])})"
     else:
         why = "no promotion in the ledger backs it, so somebody moved the alias by hand or deleted the promotion"
     return WantedChampion(
@@ -147,13 +161,13 @@ def _by_newest_promotion(
     position, number = _position(head), aliased.version if aliased else None
     if aliased is not None and number == promotion.to_version:
         return WantedChampion(
-            _with_ledger_facts(aliased, valid), _describe(promotion), position, promotion_done=head.state is State.DONE
+            _with_ledger_facts(aliased, valid), _describe(promotion), position, promotion_open=head.state is not State.DONE
         )
     if aliased is not None and rules.allow_unbacked_alias:
         return WantedChampion(aliased, explanation=_only_alias(aliased.version))
     alias_text = f"the alias champion points to version {number}" if number else "the alias champion is missing"
     if promotion.to_version is None:
-        problem = f"{promotion.model} has no champion: {_describe(promotion)}"
+        problem = f"{promotion.model} has no champion: {promotion.by} removed it at {_utc(promotion.at)} ({promotion.reason})"
         return WantedChampion(
             problem=f"{problem}; but {alias_text}, which is not served" if number else problem, position=position
         )
@@ -172,7 +186,7 @@ def _by_newest_promotion(
             problem=f"{alias_text}; version {promotion.to_version}, the champion according to the ledger, has been deleted, and the gateway keeps serving its current version",
         )
     return WantedChampion(
-        _with_ledger_facts(version, valid), _describe(promotion), position, problem, promotion_done=not alias_will_move
+        _with_ledger_facts(version, valid), _describe(promotion), position, problem, promotion_open=head.state is not State.DONE
     )
 
 
@@ -185,24 +199,26 @@ def _with_ledger_facts(version: RegisteredVersion, valid: Sequence[Entry]) -> Re
 
 
 def _describe(promotion: Promotion) -> str:
-    return f"{promotion.at:%Y-%m-%d %H:%M:%S} UTC by {promotion.by}: {promotion.reason}"
+    return f"{_utc(promotion.at)} by {promotion.by}: {promotion.reason}"
+
+
+def _utc(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _only_alias(version: int) -> str:
     return f"version {version} is served only because it has the alias champion (allow_unbacked_alias): the newest promotion in the ledger names another version, or there is no promotion"
 
 
-def _ledger_went_back(head: LedgerPosition, last: LedgerPosition) -> str:
+def _ledger_went_back(head: LedgerPosition, last_followed: LedgerPosition) -> str:
     return (
-        f"the newest promotion in the ledger is number {head.number}, made at {head.at:%Y-%m-%d %H:%M:%S} UTC, but this gateway has "
-        f"followed number {last.number}, made at {last.at:%Y-%m-%d %H:%M:%S} UTC: entries were removed, or MLflow's database was restored. The "
+        f"the newest promotion in the ledger is number {head.number}, made at {_utc(head.at)}, but this gateway has "
+        f"followed number {last_followed.number}, made at {_utc(last_followed.at)}: entries were removed, or MLflow's database was restored. The "
         "gateway keeps serving its current version until the next promotion or rollback"
     )
 
 
 def _ignored(entry: Entry) -> str:
     promotion = entry.promotion
-    return (
-        f"the promotion to version {promotion.to_version or 'none'} in MLflow run {entry.run_id}, by {promotion.by}, is not signed with a key of this "
-        "gateway and was ignored"
-    )
+    what = "the removal of the champion" if promotion.to_version is None else f"the promotion to version {promotion.to_version}"
+    return f"{what} in MLflow run {entry.run_id}, by {promotion.by}, is not signed with a key that this gateway trusts and was ignored"

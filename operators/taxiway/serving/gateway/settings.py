@@ -19,7 +19,8 @@ class GatewaySettings(BaseModel):
         caller_token: Allows predictions and status.
         admin_token: Allows everything.
         ledger_keys: The keys that promotions must be signed with, separated by commas; empty if the installation does not sign.
-        allow_unbacked_alias: Whether a version is served that only the alias `champion` names, and no promotion in the ledger.
+        allow_unbacked_alias: Whether the version with the alias `champion` is served if the newest promotion in the ledger names
+            another version, or if there is no promotion.
         models: The registered models to serve, in addition to those that the state folder remembers.
         host: The address to listen on.
         port: The port to listen on.

@@ -54,7 +54,7 @@ class PredictBackend(Protocol):
         """Start the worker if it does not run, and wait until it can predict.
 
         Raises:
-            ModelRefusedError: The model can never be loaded.
+            ModelRefusedError: Loading the model fails permanently.
             ModelUnavailableError: The model cannot be loaded now.
             WorkerLostError: The worker is gone and cannot be restarted.
         """

@@ -28,18 +28,18 @@ _model: Any | None = None  # the model of this process, once it is loaded
 
 
 def initialize_worker() -> None:
-    """Initialize a worker process: it ignores SIGINT and SIGTERM, ends with the gateway, and computes with one thread."""
+    """Initialize a worker process: it ignores SIGINT and SIGTERM, exits when the gateway exits, and limits the threads of libraries."""
     # Ctrl-C, or a service manager's SIGTERM to the process group, must not end workers before the gateway has drained them.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    threading.Thread(target=_end_with_gateway, daemon=True).start()
+    threading.Thread(target=_exit_with_gateway, daemon=True).start()
     for noisy_logger in ("mlflow.models.utils", "mlflow.pyfunc"):
         logging.getLogger(noisy_logger).setLevel(logging.ERROR)  # they log a warning for every request with an extra column
     limit_threads()
 
 
 def limit_threads() -> None:
-    """Limit the numeric libraries to one thread; call it before they are loaded."""
+    """Limit the numeric libraries to one thread, unless the environment sets a number; call it before they are loaded."""
     for library in ("OMP", "OPENBLAS", "MKL"):
         # By default they use every core even for one row, and wait in busy loops: two workers on two cores are then ten times
         # slower than one.
@@ -50,7 +50,8 @@ def load(source: ModelSource) -> None:
     """Load the model of this process and warm it up on its input example.
 
     Raises:
-        ModelLoadError: The loader refused it. Its own error is replaced, because errors of some libraries cannot be pickled.
+        ModelLoadError: The loader refused the model, or the model has no signature. The original error is replaced, because errors
+            of some libraries cannot be pickled.
         TransientError: The files cannot be read, or have changed since they were downloaded; or there is not enough memory.
     """
     global _model
@@ -134,7 +135,7 @@ def _predict_call(model: Any, requests: list[Rows], call_index: int) -> list[Out
 
 def _predict_as_json(model: Any, requests: list[Rows]) -> list[str]:
     """The predictions of each request as JSON text. Raises ValueError if the model does not predict for every row,
-    or predicts NaN or text that is not Unicode."""
+    or predicts NaN or text that cannot be encoded as UTF-8."""
     from mlflow.utils.proto_json_utils import NumpyEncoder, _get_jsonable_obj
 
     from taxiway.features.encoding import predict_rows, raw_frame
@@ -169,10 +170,10 @@ def _select_columns(rows: list[list[Any]], sent: tuple[str, ...], needed: tuple[
     return {name: [row[positions[name]] for row in rows] for name in needed}
 
 
-def _end_with_gateway() -> None:
+def _exit_with_gateway() -> None:
     gateway, forked_by = parent_process(), os.getppid()
-    # A worker of a pool waits on a pipe that it holds open itself, so it would outlive a killed gateway. It also ends with the fork
-    # server, without which the gateway would not notice its end.
+    # A worker of a pool waits on a pipe that the worker itself holds open, so the worker would outlive a killed gateway. The worker also
+    # exits when the fork server exits: without the fork server, the gateway would not notice that the worker has ended.
     while gateway is not None and os.getppid() == forked_by:
         if connection.wait([gateway.sentinel], timeout=_PARENT_POLL_S):
             break

@@ -71,22 +71,22 @@ def test_too_few_spans_are_nothing_to_do_and_it_is_said_how_many_are_missing() -
     few = plan_window(FOUND[:3], source(spans="/{SPAN}", window=3), processed=frozenset())
     assert (few.spans, few.reason) == (
         (),
-        "window: 3 needs 4 spans (3 to train on, 1 to evaluate on), 1 missing; available: 1, 2, 3",
+        "window: 3 needs 4 spans (3 to train on, 1 to evaluate on), but 1 is missing; spans that can be read: 1, 2, 3",
     )
     none = plan_window((), source(spans="/{SPAN}", window=1), processed=frozenset())
     assert (none.spans, none.reason) == (
         (),
-        "window: 1 needs 2 spans (1 to train on, 1 to evaluate on), 2 missing; no file matches /{SPAN}",
+        "window: 1 needs 2 spans (1 to train on, 1 to evaluate on), but 2 are missing; no file matches /{SPAN}",
     )
 
 
 @pytest.mark.parametrize(
     ("requested", "said"),
     [
-        ("9", "span 9 does not exist at the source; available: 1, 2, 3, 4, 5, 6"),
+        ("9", "span 9 does not exist at the source; spans that can be read: 1, 2, 3, 4, 5, 6"),
         (
             "2",
-            "span 2 cannot be processed: window: 3 needs 3 spans before it, and there are 1; the first span with enough is 4; available",
+            "span 2 cannot be processed: window: 3 needs 3 spans before it, but there is only 1; the first span with enough is 4; spans that can be read",
         ),
     ],
 )
@@ -179,9 +179,11 @@ def spans(*numbers: int) -> tuple[FoundSpan, ...]:
     return tuple(FoundSpan(str(number), 0, f"/{number}") for number in numbers)
 
 
-def planned(found: tuple[FoundSpan, ...], decided: str = "", waiting: dict[str, str] | None = None, **keys: Any) -> WindowPlan:
+def planned(
+    found: tuple[FoundSpan, ...], decided: str = "", unreadable: dict[str, str] | None = None, **keys: Any
+) -> WindowPlan:
     wanted = source(spans="/{SPAN}.parquet", **keys)
-    return plan_window(found, wanted, processed=frozenset((name, 0) for name in decided), waiting=waiting)
+    return plan_window(found, wanted, processed=frozenset((name, 0) for name in decided), unreadable=unreadable)
 
 
 def test_a_fixed_window_stays_and_the_newest_span_after_it_is_decided() -> None:
@@ -191,16 +193,32 @@ def test_a_fixed_window_stays_and_the_newest_span_after_it_is_decided() -> None:
         "5, the newest span after the fixed window from 2 to 3, has already been processed"
     )
     assert planned(spans(1, 2, 3), window=fixed).reason == (
-        "there is no span after the fixed window from 2 to 3 to evaluate on; available: 1, 2, 3"
+        "there is no span after the fixed window from 2 to 3 to evaluate on; spans that can be read: 1, 2, 3"
     )
     assert (
         planned(spans(1, 2, 4, 5), window=fixed).reason == "the fixed window from 2 to 3 is incomplete: span 3 does not exist"
     )
     with pytest.raises(
         ConfigError,
-        match="span 2 cannot be processed: a run evaluates on a span after the fixed window from 2 to 3; allowed: 4, 5; available: 1, 2, 3",
+        match="span 2 cannot be processed: a run evaluates on a span after the fixed window from 2 to 3; allowed: 4, 5; spans that can be read: 1, 2, 3",
     ):
         plan_window(spans(1, 2, 3, 4, 5), source(spans="/{SPAN}", window=fixed), processed=frozenset(), requested="2")
+
+
+def test_a_request_without_a_span_after_a_fixed_window_lists_the_spans_once() -> None:
+    fixed = source(spans="/{SPAN}", window={"from": 2, "to": 3})
+    with pytest.raises(ConfigError) as caught:
+        plan_window(spans(1, 2, 3, 4), fixed, processed=frozenset(), requested="2", unreadable={"4": "its label is missing"})
+    assert str(caught.value) == (
+        "span 2 cannot be processed: there is no span after the fixed window from 2 to 3 to evaluate on; span 4 cannot be read "
+        "yet: its label is missing; spans that can be read: 1, 2, 3"
+    )
+
+
+def test_of_many_spans_that_cannot_be_read_one_is_only_counted() -> None:
+    excluded = [str(number) for number in range(1, 14)]
+    reason = planned(spans(*range(1, 15)), window=1, exclude=excluded).reason
+    assert "; 1 older span is also excluded or cannot be read yet; span 2 is excluded" in reason
 
 
 @pytest.mark.parametrize(
@@ -219,9 +237,11 @@ def test_a_denied_span_is_never_read_and_this_is_said() -> None:
     few = planned(spans(1, 2, 3, 4), window=2, exclude=["1", "3"])
     assert (
         few.reason
-        == "window: 2 needs 3 spans (2 to train on, 1 to evaluate on), 1 missing; available: 2, 4; span 1 is excluded by source.exclude; span 3 is excluded by source.exclude"
+        == "window: 2 needs 3 spans (2 to train on, 1 to evaluate on), but 1 is missing; spans that can be read: 2, 4; span 1 is excluded by source.exclude; span 3 is excluded by source.exclude"
     )
-    with pytest.raises(ConfigError, match=r"span 3 cannot be processed: it is excluded by source\.exclude; available: 1, 2, 4"):
+    with pytest.raises(
+        ConfigError, match=r"span 3 cannot be processed: it is excluded by source\.exclude; spans that can be read: 1, 2, 4"
+    ):
         plan_window(spans(1, 2, 3, 4), source(spans="/{SPAN}", window=1, exclude=["3"]), processed=frozenset(), requested="3")
 
 
@@ -239,19 +259,19 @@ def test_a_hole_between_spans_is_told_and_read_over() -> None:
 
 def test_a_span_that_waits_for_a_join_is_not_planned_and_the_reason_is_said() -> None:
     waits = {"2": "join weather has no file for it, 2 of /w/{SPAN} does not exist"}
-    plan = planned(spans(1, 2, 3), waiting=waits, window=1)
-    assert (names(plan), plan.notes) == ("13", (f"span 2 is waiting: {waits['2']}",))
-    assert planned(spans(1, 2), waiting=waits, window=1).reason == (
-        f"window: 1 needs 2 spans (1 to train on, 1 to evaluate on), 1 missing; available: 1; span 2 is waiting: {waits['2']}"
+    plan = planned(spans(1, 2, 3), unreadable=waits, window=1)
+    assert (names(plan), plan.notes) == ("13", (f"span 2 cannot be read yet: {waits['2']}",))
+    assert planned(spans(1, 2), unreadable=waits, window=1).reason == (
+        f"window: 1 needs 2 spans (1 to train on, 1 to evaluate on), but 1 is missing; spans that can be read: 1; span 2 cannot be read yet: {waits['2']}"
     )
-    fixed = planned(spans(1, 2, 3), waiting=waits, window={"from": 1, "to": 2})
-    assert fixed.reason == f"the fixed window from 1 to 2 is incomplete: span 2 is waiting: {waits['2']}"
+    fixed = planned(spans(1, 2, 3), unreadable=waits, window={"from": 1, "to": 2})
+    assert fixed.reason == f"the fixed window from 1 to 2 is incomplete: span 2 cannot be read yet: {waits['2']}"
 
 
 def test_a_backfill_reads_a_fixed_window_only_once_it_had_ended() -> None:
     fixed = source(window={"from": "2013-01", "to": "2013-02"})
     assert plan_backfill(MONTHS, fixed, as_of=first_of(2)).reason == (
-        "this run reads only spans that had ended by 2013-03-01 00:00:00 UTC: there is no span after the fixed window from 2013-01 to 2013-02 to evaluate on; available: 2013-01, 2013-02"
+        "this run reads only spans that had ended by 2013-03-01 00:00:00 UTC: there is no span after the fixed window from 2013-01 to 2013-02 to evaluate on; spans that can be read: 2013-01, 2013-02"
     )
     assert plan_backfill(MONTHS, fixed, as_of=first_of(4)).spans == (*MONTHS[:2], MONTHS[3])
     again = plan_backfill(MONTHS, fixed, as_of=first_of(4), previous_as_of=first_of(4))

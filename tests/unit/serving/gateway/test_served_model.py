@@ -111,7 +111,7 @@ def test_a_stored_challenger_belongs_to_its_owner_before_it_is_loaded_again(worl
     async def scenario() -> None:
         await world.state.save_lease(MODEL, Lease(2, "run-1", time.time() + 600))
         model = world.served()
-        with pytest.raises(RequestError, match="already has a challenger: version 2 of run-1"):
+        with pytest.raises(RequestError, match="already has a challenger: version 2, deployed by run-1 until "):
             await model.challenger.put(wanted(owner="run-2"))
         with pytest.raises(RequestError, match="belongs to run-1"):
             await world.served().challenger.remove("run-2")
@@ -169,7 +169,7 @@ def test_a_challenger_that_ends_between_its_loading_and_its_deployment_leaves_no
                     await putting
             else:
                 model.challenger.end_workers()
-                with pytest.raises(RequestError, match="was removed while it was loading"):
+                with pytest.raises(RequestError, match="was removed or replaced while it was loading"):
                     await putting
         await model.close()
         assert world.workers
@@ -280,7 +280,7 @@ def test_no_task_is_left_behind_when_challengers_are_dropped(world: World) -> No
         loading = asyncio.create_task(model.challenger.put(wanted(4)))
         await soon(lambda: any(worker.version == 4 and worker.ensured for worker in world.workers))
         await model.challenger.remove("run-1")
-        with pytest.raises(RequestError, match="removed while it was loading"):
+        with pytest.raises(RequestError, match="removed or replaced while it was loading"):
             await loading
         await soon(lambda: asyncio.all_tasks() <= before)
         assert all(worker.is_stopped for worker in world.workers if worker.version > 1)

@@ -27,18 +27,18 @@ _MIN_SHARE_CHANGE = 0.1
 
 
 @dataclass(frozen=True)
-class ComparedData:
-    """Which rows are compared with which, and how messages name them.
+class ComparisonNames:
+    """The kind of a comparison, and how anomalies and messages name the rows that are compared.
 
     Attributes:
         kind: The kind of anomaly: `drift` or `skew`.
-        label: The label under which anomalies are reported: that of a span, or `serving`.
+        reported_as: What anomalies name as their span: the name of the newest span, or `serving`.
         current_name: How messages name the rows that are checked.
         reference_name: How messages name the rows that they are compared with.
     """
 
     kind: str
-    label: str
+    reported_as: str
     current_name: str
     reference_name: str
 
@@ -52,32 +52,32 @@ class MeasuredDistance:
     """The distance between two columns.
 
     Attributes:
-        measure: The measure, such as `L-infinity distance`.
-        distance: Its value, from 0 to 1.
+        measure_name: The name of the measure, such as `L-infinity distance`.
+        value: The distance by this measure, from 0 to 1.
         critical_value: The distance that two samples of the same distribution, with these numbers of values, exceed with a
-            probability of about 0.001 or less. 1 or more if the columns have so few values that any distance is that likely.
-        values: The numbers of values of both columns.
+            probability of about 0.001 or less. At least 1 if there are so few values that no distance would be significant.
+        sizes: The numbers of values: of the reference column, then of the current one.
         message: What changed, for messages.
-        changed_value: The categorical value that changed most; empty for numbers.
+        most_changed_category: The category whose frequency changed most, in quotes; empty for numbers.
     """
 
-    measure: str
-    distance: float
+    measure_name: str
+    value: float
     critical_value: float
-    values: tuple[int, int]
+    sizes: tuple[int, int]
     message: str
-    changed_value: str = ""
+    most_changed_category: str = ""
 
     @property
-    def is_measurable(self) -> bool:
-        """Whether there are enough values to tell any distance from that of two samples of the same distribution."""
+    def has_enough_values(self) -> bool:
+        """Whether there are enough values for a distance to be significant."""
         return self.critical_value < 1
 
     @property
     def critical_value_text(self) -> str:
         """The critical value in words."""
-        sizes = "with {:,} and {:,} values".format(*self.values)
-        if not self.is_measurable:
+        sizes = "with {:,} and {:,} values".format(*self.sizes)
+        if not self.has_enough_values:
             return f"{sizes}, sampling alone can cause any distance"
         return f"{sizes}, sampling alone exceeds {self.critical_value:.3f} about once in {1 / SIGNIFICANCE:,.0f} comparisons or less often"
 
@@ -89,7 +89,7 @@ def check(check_input: CheckInput, results: CheckResults) -> None:
         _check(
             check_input.baseline.profile,
             newest.profile,
-            ComparedData("drift", newest.name, newest.title, check_input.baseline.name),
+            ComparisonNames("drift", newest.name, newest.title, check_input.baseline.name),
             schema,
             results,
         )
@@ -99,7 +99,11 @@ def check(check_input: CheckInput, results: CheckResults) -> None:
             )
     if check_input.serving is not None:
         _check(
-            newest.profile, check_input.serving.profile, ComparedData("skew", "serving", "serving", "training"), schema, results
+            newest.profile,
+            check_input.serving.profile,
+            ComparisonNames("skew", "serving", "the serving data", "the training data"),
+            schema,
+            results,
         )
     _note_skew(check_input, results)
 
@@ -114,20 +118,24 @@ def _note_skew(check_input: CheckInput, results: CheckResults) -> None:
         )
 
 
-def _check(reference: Profile, current: Profile, compared: ComparedData, schema: Schema, results: CheckResults) -> None:
+def _check(reference: Profile, current: Profile, names: ComparisonNames, schema: Schema, results: CheckResults) -> None:
     for feature in schema.features:
-        column, constraint = current.column(feature.name), compared.constraint(feature)
-        if constraint is None or (compared.kind == "skew" and not feature.expected_in(SERVING)):
+        column, constraint = current.column(feature.name), names.constraint(feature)
+        if constraint is None or (names.kind == "skew" and not feature.expected_in(SERVING)):
             continue
         if column is None or not fits(feature, column):
             # Other checks report this for the rows that are checked; serving data is only compared.
-            if compared.kind == "skew":
-                problem = "there is no such column in serving" if column is None else f"it is {column.storage} in serving"
-                results.add(_unmeasured_anomaly(problem, feature, constraint, compared))
+            if names.kind == "skew":
+                problem = (
+                    "there is no such column in the serving data"
+                    if column is None
+                    else f"it is {column.storage} in the serving data"
+                )
+                results.add(_unmeasured_anomaly(problem, feature, constraint, names))
             continue
         reference_column = reference.column(feature.name)
         if reference_column is None or reference_column.present or column.present or not fits(feature, reference_column):
-            results.add(_compare_column(reference_column, column, feature, constraint, compared, results))
+            results.add(_compare_column(reference_column, column, feature, constraint, names, results))
 
 
 def measure(
@@ -138,7 +146,11 @@ def measure(
     reference_name: str,
     current_name: str,
 ) -> MeasuredDistance:
-    """The distance of two columns that both have values, by the measure of `constraint.distance`, or the default of the type."""
+    """The distance of two columns that both have values.
+
+    The measure of strings and booleans is `constraint.distance`, or by default the L-infinity distance. That of all other features is
+    the Jensen-Shannon divergence; `constraint.distance` is not used.
+    """
     if feature.type not in CATEGORICAL_TYPES:
         return _jensen_shannon(reference, current, feature, reference_name, current_name)
     by_row_counts = constraint.distance == "normalized_difference"
@@ -181,7 +193,7 @@ def _jensen_shannon(
 
 
 def _changed_most(reference: ColumnProfile, current: ColumnProfile) -> str:
-    """The integer whose share changed most, if by at least 10 points: for example a new sentinel for missing values."""
+    """The integer whose share changed most, if by at least 10 percentage points: for example a new sentinel for missing values."""
     if not (reference.values and reference.values_complete and current.values and current.values_complete):
         return ""
     change = l_infinity(reference, current)
@@ -195,43 +207,43 @@ def _compare_column(
     current: ColumnProfile,
     feature: Feature,
     constraint: Drift,
-    compared: ComparedData,
+    names: ComparisonNames,
     results: CheckResults,
 ) -> Anomaly | None:
     if reference is None or not fits(feature, reference):
         found = "there is no such column" if reference is None else f"it is {reference.storage}"
-        return _unmeasured_anomaly(f"{found} in {compared.reference_name}", feature, constraint, compared)
+        return _unmeasured_anomaly(f"{found} in {names.reference_name}", feature, constraint, names)
     if not reference.present or not current.present:
-        side = compared.reference_name if current.present else compared.current_name
-        return _unmeasured_anomaly(f"there are no values in {side}", feature, constraint, compared)
-    measured = measure(reference, current, feature, constraint, compared.reference_name, compared.current_name)
-    if not measured.is_measurable:
-        results.add_note(f"{feature.name}: {compared.kind} was not checked: {measured.critical_value_text}")
-    if measured.distance <= max(constraint.limit, measured.critical_value):
+        side = names.reference_name if current.present else names.current_name
+        return _unmeasured_anomaly(f"there are no values in {side}", feature, constraint, names)
+    measured = measure(reference, current, feature, constraint, names.reference_name, names.current_name)
+    if not measured.has_enough_values:
+        results.add_note(f"{feature.name}: {names.kind} was not checked: {measured.critical_value_text}")
+    if measured.value <= max(constraint.limit, measured.critical_value):
         return None
-    fix = SchemaChange(path=("features", feature.name, compared.kind, "limit"), value=limit_above(measured.distance))
+    fix = SchemaChange(path=("features", feature.name, names.kind, "limit"), value=limit_above(measured.value))
     return Anomaly(
-        kind=compared.kind,
-        span=compared.label,
+        kind=names.kind,
+        span=names.reported_as,
         column=feature.name,
         severity=feature.lowered_severity(constraint.severity),
-        observed=f"{measured.measure} {measured.distance:.3f}",
+        observed=f"{measured.measure_name} {measured.value:.3f}",
         expected=f"at most {number_text(constraint.limit)}",
-        message=f"{measured.message}: {measured.measure} {measured.distance:.3f} (allowed: at most {number_text(constraint.limit)}; "
+        message=f"{measured.message}: {measured.measure_name} {measured.value:.3f} (allowed: at most {number_text(constraint.limit)}; "
         f"{measured.critical_value_text}).",
-        examples=(measured.changed_value,) if measured.changed_value else (),
+        examples=(measured.most_changed_category,) if measured.most_changed_category else (),
         fix=fix,
         proposal=fix.describe(),
     )
 
 
-def _unmeasured_anomaly(problem: str, feature: Feature, constraint: Drift, compared: ComparedData) -> Anomaly:
+def _unmeasured_anomaly(problem: str, feature: Feature, constraint: Drift, names: ComparisonNames) -> Anomaly:
     return Anomaly(
-        kind=f"{compared.kind}_unmeasured",
-        span=compared.label,
+        kind=f"{names.kind}_unmeasured",
+        span=names.reported_as,
         column=feature.name,
         severity=feature.lowered_severity(constraint.severity),
         observed=problem,
-        expected="values on both sides",
-        message=f"{feature.name}: {compared.current_name} cannot be compared with {compared.reference_name}: {problem}.",
+        expected=f"a column of type {feature.type} with values, in {names.reference_name} and in {names.current_name}",
+        message=f"{feature.name}: {names.current_name} cannot be compared with {names.reference_name}: {problem}.",
     )

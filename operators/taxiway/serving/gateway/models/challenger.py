@@ -1,4 +1,7 @@
-"""The challenger of a model: it is loaded for an owner, and removed when its lease expires."""
+"""The challenger of a model: it is loaded for an owner, and removed when its lease expires.
+
+The owner is the name under which a caller deploys the challenger: that of the DAG run that compares it.
+"""
 
 import asyncio
 import logging
@@ -26,16 +29,16 @@ log = logging.getLogger(__name__)
 class ChallengerDeployment:
     """Deploys at most one challenger of a model. All methods run in the gateway's event loop.
 
-    A challenger stays until its owner removes it, its lease expires, or it can never be loaded. If it cannot be loaded for
-    another reason, such as a registry that does not answer, loading is tried again. Its lease is stored, so that it is loaded
+    A challenger stays until its owner removes or replaces it, its lease expires, loading fails permanently, or its remote worker is
+    lost. If loading fails for another reason, such as a registry that does not answer, it is tried again. Its lease is stored, so that it is loaded
     again after a restart of the gateway: by the first check of the lease, or before the first request that deploys or removes a
     challenger.
 
     Args:
         model: What the deployments of the model share.
         request_log: The log that the challenger's answers are added to, and from which `status` counts them.
-        on_versions_changed: Awaited when a challenger has been loaded or removed, so that the files of other versions are
-            needed.
+        on_versions_changed: Awaited after a challenger has been loaded or removed, because the files of other versions are needed
+            from then on.
 
     Attributes:
         current: The deployed challenger, which may still be loading; None if there is none.
@@ -58,11 +61,17 @@ class ChallengerDeployment:
         self.current: Challenger | None = None
 
     async def put(self, request: ChallengerRequest) -> None:
-        """Load a challenger; for the same version and owner, only the lease is extended.
+        """Load a challenger, and wait until it has been loaded.
+
+        If the deployed challenger has the same version, owner and remote worker, and loading it has not failed, only its lease is
+        extended. Otherwise the new challenger replaces that of the same owner, or one whose lease has expired.
 
         Raises:
-            RequestError: 404 for an unknown version, 409 if another owner's challenger is deployed, 422 if it can never be loaded.
-            TransientError: It cannot be loaded now. It stays deployed, and loading is tried again.
+            RequestError: 404 for an unknown version. 409 if another owner's challenger is deployed, or if the challenger was removed
+                or replaced, or the gateway was shut down, while it was loading. 422 if loading fails permanently. 503 if
+                the lease cannot be stored.
+            TransientError: The version cannot be looked up now, and nothing has changed; or it cannot be loaded now, and then it
+                stays deployed, and loading is tried again.
         """
         lease = Lease(request.version, request.owner, time.time() + request.expires_in_s, request.remote)
         async with self._challenger_lock:
@@ -72,8 +81,8 @@ class ChallengerDeployment:
                 until = f"{datetime.fromtimestamp(current.lease.expires_at, UTC):%Y-%m-%d %H:%M:%S} UTC"
                 raise RequestError(
                     409,
-                    f"{self._model.name} already has a challenger: version {current.lease.version} of {current.lease.owner}, "
-                    f"until {until}",
+                    f"{self._model.name} already has a challenger: version {current.lease.version}, deployed by "
+                    f"{current.lease.owner} until {until}",
                 )
             if current and _same_deployment(current.lease, lease) and current.load_error is None:
                 await self._model.state.save_lease(self._model.name, lease)
@@ -102,7 +111,10 @@ class ChallengerDeployment:
             await self._remove_current()
 
     async def status(self) -> ChallengerStatus | None:
-        """The challenger with its counts; None if there is none."""
+        """The challenger with its counts; None if there is none.
+
+        Its state is `loading` until it has been loaded, also while a failed attempt waits to be tried again.
+        """
         if self.current is None:
             return None
         lease = self.current.lease
@@ -115,14 +127,14 @@ class ChallengerDeployment:
         return await asyncio.to_thread(self._log.counted, self._model.name, status)
 
     async def check_lease(self) -> None:
-        """Remove a challenger whose lease has expired or that can never be loaded; retry one that could not be loaded before."""
+        """Remove a challenger whose lease has expired or whose loading failed permanently; retry loading that failed otherwise."""
         async with self._challenger_lock:
             self._restore()
             current = self.current
             if current is None:
                 return
             if current.expired:
-                log.info("%s: the lease of challenger %d expired", self._model.name, current.lease.version)
+                log.info("%s: the lease of challenger version %d expired", self._model.name, current.lease.version)
                 await self._remove_current()
             elif current.refused:
                 log.warning("%s: the challenger was removed: %s", self._model.name, current.load_error)
@@ -133,7 +145,10 @@ class ChallengerDeployment:
         self._report_load_error(self.current)
 
     async def check_workers(self) -> None:
-        """Restart workers that died; a challenger whose remote worker is lost is removed."""
+        """Restart workers that died.
+
+        If they cannot be started, the challenger is loaded again. A challenger whose remote worker is lost is removed.
+        """
         current = self.current
         if current is None or current.server is None:
             return
@@ -247,7 +262,8 @@ class ChallengerDeployment:
         except asyncio.CancelledError:
             if not challenger.ready.cancelled():
                 raise
-            raise RequestError(409, f"the challenger of {self._model.name} was removed while it was loading") from None
+            message = f"the challenger of {self._model.name} was removed or replaced while it was loading, or the gateway is shutting down"
+            raise RequestError(409, message) from None
         except ModelRefusedError as error:
             await self._remove_if_current(challenger)
             raise RequestError(422, str(error)) from None

@@ -36,7 +36,7 @@ class Challenger:
 
     @property
     def refused(self) -> bool:
-        """Whether the version can never be loaded: it does not exist any more, or is not trusted, or its loader rejects it."""
+        """Whether loading failed permanently: the version does not exist any more, or is not trusted, or its loader rejects it."""
         return isinstance(self.load_error, ModelRefusedError | RequestError)
 
     @property

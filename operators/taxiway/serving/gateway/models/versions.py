@@ -57,19 +57,19 @@ class ModelVersions:
         for threads in (self._registry, self._local):
             threads.shutdown(wait=False, cancel_futures=True)
 
-    async def champion(self, model: str, last: LedgerPosition | None, *, fresh: bool = False) -> WantedChampion:
+    async def champion(self, model: str, last_followed: LedgerPosition | None, *, fresh: bool = False) -> WantedChampion:
         """The version that should be served.
 
         Args:
             model: The registered model.
-            last: The promotion that was served last; None if there was none.
+            last_followed: The place of the newest promotion that was followed; None if there was none.
             fresh: Whether to read the ledger also if the alias has not changed since it was read, less than 30 s ago.
 
         Raises:
             RequestError: 404 if there is no such model.
             TransientError: The registry does not answer.
         """
-        return await _run(self._registry, partial(self._champion, model, last, fresh=fresh))
+        return await _run(self._registry, partial(self._champion, model, last_followed, fresh=fresh))
 
     async def require(self, model: str, version: int) -> RegisteredVersion:
         """A version that exists.
@@ -100,14 +100,14 @@ class ModelVersions:
         """Remove the copies of all other versions of a model."""
         await _run(self._local, partial(self._copies.keep_only, model, versions))
 
-    def _champion(self, model: str, last: LedgerPosition | None, *, fresh: bool) -> WantedChampion:
+    def _champion(self, model: str, last_followed: LedgerPosition | None, *, fresh: bool) -> WantedChampion:
         from mlflow import MlflowClient
 
         aliased, known = alias_of(self._uri, model), self._compared.get(model)
         if known is not None and not fresh and known.aliased == aliased and time.monotonic() < known.until:
             return known.wanted
-        wanted = wanted_champion(MlflowClient(self._uri), model, aliased, self._rules, last)
-        if wanted.promotion_done and not wanted.problem:
+        wanted = wanted_champion(MlflowClient(self._uri), model, aliased, self._rules, last_followed)
+        if wanted.may_be_cached:
             self._compared[model] = _Compared(aliased, wanted, time.monotonic() + _LEDGER_S)
         else:
             self._compared.pop(model, None)
