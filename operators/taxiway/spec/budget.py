@@ -16,13 +16,18 @@ _ALLOWED = (
 )
 
 
-def _adaptivity(value: Any) -> Any:
+def check_adaptivity(value: Any) -> Any:
+    """Check who sees the answers: `none`, `full`, `first-change` or `passes:K`.
+
+    Raises:
+        ValueError: It is something else.
+    """
     if value in ("none", "full", "first-change") or (isinstance(value, str) and _PASSES.fullmatch(value)):
         return value
     raise ValueError(f"allowed: {_ALLOWED}")
 
 
-Adaptivity = Annotated[str, BeforeValidator(_adaptivity)]
+Adaptivity = Annotated[str, BeforeValidator(check_adaptivity)]
 
 
 class Budget(Section):
