@@ -1,4 +1,4 @@
-"""The bounds by which one comparison of a condition is planned and decided.
+"""How one comparison of a condition is planned and decided: what all bounds have in common, and those of single variables.
 
 A bound is chosen before any row is seen, and the interval that it gives for enough rows is no wider than the tolerance where that
 matters: an estimate at least the tolerance away from the bound of the comparison is decided.
@@ -6,21 +6,11 @@ matters: an estimate at least the tolerance away from the bound of the compariso
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from taxiway.spec.conditions.model import SHARE, Clause, Range, Variable
-from taxiway.stats.binomial import log_error_anywhere, log_error_at, log_tail, lower_limit, upper_limit
-from taxiway.stats.bounds import (
-    bennett_log_error,
-    bennett_tolerance,
-    empirical_bernstein_tolerance,
-    hoeffding_log_error,
-    hoeffding_tolerance,
-)
-from taxiway.stats.search import edge
-
-_FOR_DISAGREEMENT = 0.25
-"""The part of a comparison's error that the upper limit of the disagreement takes."""
+from taxiway.spec.conditions.model import Clause, Range, Variable
+from taxiway.stats.binomial import log_error_anywhere, log_error_at, lower_limit, upper_limit
+from taxiway.stats.bounds import hoeffding_log_error, hoeffding_tolerance
 
 
 @dataclass(frozen=True)
@@ -41,6 +31,27 @@ class Seen:
         """The rows that count for a variable that is a share."""
         return round(self.values[variable] * self.rows)
 
+    def wins_and_losses(self) -> tuple[int, int]:
+        """The rows on which only the new model is right, and those on which only the old one is, if n and o are accuracies."""
+        assert self.variance is not None
+        mean = self.values["n"] - self.values["o"]
+        differing = self.variance * (self.rows - 1) + self.rows * mean**2  # the sum of the squared differences
+        return round((differing + self.rows * mean) / 2), round((differing - self.rows * mean) / 2)
+
+
+class Bounded(NamedTuple):
+    """An interval.
+
+    Attributes:
+        low: The lower end.
+        high: The upper end.
+        method: The bound that it is from, for people.
+    """
+
+    low: float
+    high: float
+    method: str
+
 
 class ClauseBound(Protocol):
     """One way to bound the error of a comparison."""
@@ -52,7 +63,7 @@ class ClauseBound(Protocol):
     def log_error(self, rows: float) -> float:
         """The logarithm of the error with which rows decide the comparison at its tolerance."""
 
-    def interval(self, seen: Seen, log_error: float) -> Range:
+    def interval(self, seen: Seen, log_error: float) -> "Bounded":
         """The interval of the comparison's left side; on each side, the error is exp(`log_error`)."""
 
 
@@ -75,11 +86,9 @@ class PerVariable:
     def log_error(self, rows: float) -> float:
         return hoeffding_log_error(rows, self.clause.tolerance, self._width) + math.log(len(self.clause.factors))
 
-    def interval(self, seen: Seen, log_error: float) -> Range:
-        return around(
-            self.clause.value(seen.values),
-            hoeffding_tolerance(seen.rows, log_error - math.log(len(self.clause.factors)), self._width),
-        )
+    def interval(self, seen: Seen, log_error: float) -> Bounded:
+        half = hoeffding_tolerance(seen.rows, log_error - math.log(len(self.clause.factors)), self._width)
+        return around(self.clause, seen, half, self.method)
 
     @property
     def _width(self) -> float:
@@ -106,118 +115,23 @@ class ExactShares:
     def log_error(self, rows: float) -> float:
         factors = [factor for _, factor in self.clause.factors]
         if len(factors) == 1:
-            return log_error_at(int(rows), self.clause.tolerance / abs(factors[0]), self.clause.bound / factors[0])
+            return log_error_at(rows, self.clause.tolerance / abs(factors[0]), self.clause.bound / factors[0])
         each = self.clause.tolerance / sum(map(abs, factors))
         return min(log_error_anywhere(int(rows), each) + math.log(len(factors)), 0.0)
 
-    def interval(self, seen: Seen, log_error: float) -> Range:
+    def interval(self, seen: Seen, log_error: float) -> Bounded:
         rows, each = int(seen.rows), log_error - math.log(len(self.clause.factors))
         ends = {
             name: (lower_limit(seen.count(name), rows, each), upper_limit(seen.count(name), rows, each))
             for name in self.clause.variables
         }
-        return expression_range(self.clause, ends)
+        return Bounded(*expression_range(self.clause, ends), self.method)
 
 
-@dataclass(frozen=True)
-class PairedRows:
-    """The difference of both models row by row, by Bennett's bound or, if they differ on most rows, by Hoeffding's.
-
-    If n and o are accuracies, the difference of a row is 0 unless the predictions differ. The disagreement is not known but estimated on
-    the same rows, so Bennett's bound uses its upper confidence limit, which takes a quarter of the error.
-
-    Attributes:
-        clause: The comparison, a multiple of n - o.
-        disagreement: The share of rows on which the predictions are expected to differ on the evaluation rows; None if nothing is known.
-        limit: The comparison `d < A +/- B` that must be true as well; None without one.
-    """
-
-    clause: Clause
-    disagreement: float | None = None
-    limit: Clause | None = None
-
-    @property
-    def method(self) -> str:
-        if self.limit is not None:
-            return "Bennett, from the limit of d"
-        if self.disagreement is not None:
-            return f"Bennett, at a disagreement of {100 * self.disagreement:.3g}%"
-        return "Hoeffding for the difference"
-
-    def log_error(self, rows: float) -> float:
-        hoeffding = hoeffding_log_error(rows, self._tolerance, 2.0)
-        bennett = 0.0
-        if self.limit is not None:
-            factor = self.limit.factors[0][1]
-            most = self.limit.bound / factor
-            known = log_error_at(int(rows), self.limit.tolerance / abs(factor), most) - math.log(_FOR_DISAGREEMENT)
-            bennett = max(known, bennett_log_error(rows, self._tolerance, most) - math.log(1 - _FOR_DISAGREEMENT))
-        if self.disagreement is not None:
-            bennett = min(bennett, self._log_error_at(int(rows), self.disagreement))
-        return min(bennett, hoeffding - math.log(1 - _FOR_DISAGREEMENT), 0.0)
-
-    def interval(self, seen: Seen, log_error: float) -> Range:
-        most = self.most_disagreement(seen, log_error)
-        rest = log_error + math.log(1 - _FOR_DISAGREEMENT)
-        half = min(hoeffding_tolerance(seen.rows, rest, 2.0), bennett_tolerance(seen.rows, rest, most))
-        return around(self.clause.value(seen.values), half * abs(self.clause.factors[0][1]))
-
-    @staticmethod
-    def most_disagreement(seen: Seen, log_error: float) -> float:
-        """The upper confidence limit of the disagreement."""
-        return upper_limit(seen.count("d"), int(seen.rows), log_error + math.log(_FOR_DISAGREEMENT))
-
-    @property
-    def _tolerance(self) -> float:
-        return self.clause.tolerance / abs(self.clause.factors[0][1])
-
-    def _log_error_at(self, rows: int, disagreement: float) -> float:
-        """The error if the predictions differ on this share of the rows: for the upper limit at which both parts take theirs."""
-
-        def of_limit(most: float) -> float:
-            return float(log_tail(rows, 1 - most, rows * (1 - disagreement))) - math.log(_FOR_DISAGREEMENT)
-
-        def of_bennett(most: float) -> float:
-            return bennett_log_error(rows, self._tolerance, most) - math.log(1 - _FOR_DISAGREEMENT)
-
-        most = edge(lambda most: of_limit(most) <= of_bennett(most), disagreement, 1.0)
-        return max(of_limit(most), of_bennett(most))
-
-
-@dataclass(frozen=True)
-class PairedDifference:
-    """The difference of both models row by row, for any metric with a range: of Hoeffding's bound and the empirical Bernstein bound, the
-    tighter one. Each takes half of the error.
-
-    Attributes:
-        clause: The comparison, a multiple of n - o.
-        width: The range of n and o: the largest minus the smallest value.
-        independent: Whether the rows are independent, so that their variance can be used.
-    """
-
-    clause: Clause
-    width: float
-    independent: bool
-
-    @property
-    def method(self) -> str:
-        return "Hoeffding or empirical Bernstein for the difference" if self.independent else "Hoeffding for the difference"
-
-    def log_error(self, rows: float) -> float:
-        width = 2 * self.width * abs(self.clause.factors[0][1])
-        return hoeffding_log_error(rows, self.clause.tolerance, width) + (math.log(2) if self.independent else 0.0)
-
-    def interval(self, seen: Seen, log_error: float) -> Range:
-        half, width = log_error - math.log(2) if self.independent else log_error, 2 * self.width
-        tolerance = hoeffding_tolerance(seen.rows, half, width)
-        if self.independent and seen.variance is not None:
-            tolerance = min(tolerance, empirical_bernstein_tolerance(int(seen.rows), half, seen.variance, width))
-        return around(self.clause.value(seen.values), tolerance * abs(self.clause.factors[0][1]))
-
-
-def around(value: float, half: float) -> Range:
-    """The interval with a value in its middle."""
-    return value - half, value + half
+def around(clause: Clause, seen: Seen, half: float, method: str) -> Bounded:
+    """The interval with the estimate of a comparison's left side in its middle."""
+    value = clause.value(seen.values)
+    return Bounded(value - half, value + half, method)
 
 
 def expression_range(clause: Clause, ends: dict[Variable, Range]) -> Range:
@@ -229,34 +143,3 @@ def expression_range(clause: Clause, ends: dict[Variable, Range]) -> Range:
     """
     parts = [sorted((factor * ends[name][0], factor * ends[name][1])) for name, factor in clause.factors]
     return math.fsum(part[0] for part in parts), math.fsum(part[1] for part in parts)
-
-
-def bound_of(
-    clause: Clause,
-    *,
-    hoeffding_only: bool,
-    of_metric: Range = SHARE,
-    is_share: bool = True,
-    independent: bool = True,
-    disagreement: float | None = None,
-    limit: Clause | None = None,
-) -> ClauseBound:
-    """The tightest bound that is valid for a comparison.
-
-    Args:
-        clause: The comparison.
-        hoeffding_only: Only the bound of the paper.
-        of_metric: The range of n and o.
-        is_share: Whether a row counts 0 or 1 for n and o, as for the accuracy.
-        independent: Whether the rows are independent. If they belong together in groups, the exact and the empirical bounds do not hold.
-        disagreement: See `PairedRows`.
-        limit: See `PairedRows`.
-    """
-    shares = is_share or clause.variables == ("d",)
-    if hoeffding_only:
-        return PerVariable(clause, of_metric)
-    if clause.is_difference:
-        if is_share and independent:
-            return PairedRows(clause, disagreement, limit)
-        return PairedDifference(clause, of_metric[1] - of_metric[0], independent)
-    return ExactShares(clause) if shares and independent else PerVariable(clause, of_metric)

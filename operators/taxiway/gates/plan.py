@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from taxiway.errors import ConfigError
-from taxiway.gates.clause_bounds import ClauseBound, bound_of
+from taxiway.gates.clause_bounds import ClauseBound
+from taxiway.gates.paired_bounds import bound_of
 from taxiway.spec.budget import MOST_STEPS, Budget
 from taxiway.spec.conditions.model import SHARE, Clause, Condition, Range
 from taxiway.stats.multiplicity import log_models
@@ -36,6 +37,7 @@ class Question:
         is_share: Whether a row counts 0 or 1 for n and o, as for the accuracy.
         independent: Whether rows are independent. Otherwise `rows` are everywhere the groups of rows that belong together, such as
             customers or days, if they are of equal size; see `taxiway.stats.bounds.effective_groups` for others.
+        part: The part of the error that the condition has, if several are decided together; above 0, at most 1.
     """
 
     condition: Condition
@@ -47,11 +49,12 @@ class Question:
     of_metric: Range = SHARE
     is_share: bool = True
     independent: bool = True
+    part: float = 1.0
 
     @property
     def log_error(self) -> float:
         """The logarithm of the error of one answer about one model."""
-        return math.log1p(-self.confidence) - log_models(self.budget.steps, self.budget.passes)
+        return math.log1p(-self.confidence) + math.log(self.part) - log_models(self.budget.steps, self.budget.passes)
 
     @property
     def bounds(self) -> tuple[ClauseBound, ...]:

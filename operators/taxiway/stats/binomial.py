@@ -1,46 +1,41 @@
 """Exact bounds on a share, from the binomial distribution of the rows that have a property.
 
 As in `taxiway.stats.bounds`, errors are logarithms. A tail that is too small for a floating-point number is replaced by Chernoff's
-bound, which is larger.
+or Hoeffding's bound, which are larger.
 """
 
 import math
-from typing import TYPE_CHECKING, Any
 
+from taxiway.stats.bounds import hoeffding_log_error
 from taxiway.stats.search import edge
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
 
 _SMALLEST = 1e-280
 _GRID = 64
 
 
-def log_tail(rows: int, share: Any, count: Any) -> "Floats":
+def log_tail(rows: float, share: float, count: float) -> float:
     """The logarithm of P(X >= count) for a binomial X.
 
     Args:
         rows: The number of independent rows.
-        share: The probability of each to count; a number or an array.
-        count: The count, a number or an array. Between two whole numbers, the tail is interpolated by the incomplete beta function.
+        share: The probability of each to count.
+        count: The count. Between two whole numbers, the tail is interpolated by the incomplete beta function; so it is for `rows`.
     """
-    import numpy as np
-    from scipy.special import betainc, rel_entr
+    from scipy.special import betainc
 
-    share, count = np.broadcast_arrays(np.asarray(share, float), np.asarray(count, float))
-    inside = (count > 0) & (count <= rows)
-    at = np.where(inside, count, 1.0)
-    tail = betainc(at, rows - at + 1, share)
-    observed = at / rows
-    chernoff = np.where(observed > share, -rows * (rel_entr(observed, share) + rel_entr(1 - observed, 1 - share)), 0.0)
-    found = np.where(tail > _SMALLEST, np.log(np.maximum(tail, _SMALLEST)), chernoff)
-    return np.where(inside, found, np.where(count <= 0, 0.0, -np.inf))
+    if count <= 0 or share >= 1:
+        return 0.0 if count <= rows else -math.inf
+    if count > rows or share <= 0:
+        return -math.inf
+    tail = float(betainc(count, rows - count + 1, share))
+    if tail > _SMALLEST:
+        return math.log(tail)
+    observed = count / rows
+    rest = (1 - observed) * math.log((1 - observed) / (1 - share)) if observed < 1 else 0.0
+    return min(-rows * (observed * math.log(observed / share) + rest), math.log(_SMALLEST))
 
 
-def log_error_at(rows: int, tolerance: float, threshold: float) -> float:
+def log_error_at(rows: float, tolerance: float, threshold: float) -> float:
     """The error of deciding on which side of a threshold a share is, for an estimate at least `tolerance` away from it.
 
     It is the larger of P(X/n >= t + e) and P(X/n <= t - e) if the share is just the threshold t, which is the worst case for both wrong
@@ -52,8 +47,7 @@ def log_error_at(rows: int, tolerance: float, threshold: float) -> float:
         threshold: The threshold t, from 0 to 1.
     """
     above = log_tail(rows, threshold, rows * (threshold + tolerance))
-    below = log_tail(rows, 1 - threshold, rows * (1 - threshold + tolerance))
-    return float(max(above, below))
+    return max(above, log_tail(rows, 1 - threshold, rows * (1 - threshold + tolerance)))
 
 
 def log_error_anywhere(rows: int, tolerance: float) -> float:
@@ -66,6 +60,7 @@ def log_error_anywhere(rows: int, tolerance: float) -> float:
         tolerance: The tolerance e.
     """
     import numpy as np
+    from scipy.special import betainc
 
     first = low = math.floor(rows * tolerance) + 1
     high = rows
@@ -73,10 +68,12 @@ def log_error_anywhere(rows: int, tolerance: float) -> float:
         return -math.inf
     while True:  # the tail rises to one maximum and falls again, so a finer grid around the best count finds it
         counts = np.unique(np.linspace(low, high, _GRID).astype(np.int64))
-        tails = log_tail(rows, counts / rows - tolerance, counts)
+        tails = betainc(counts, rows - counts + 1.0, np.maximum(counts / rows - tolerance, 0))
+        if tails.max() <= _SMALLEST:
+            return hoeffding_log_error(rows, tolerance)
         best, step = int(counts[tails.argmax()]), max(1, (high - low) // (_GRID - 1) + 1)
         if step == 1:
-            return float(tails.max())
+            return math.log(tails.max())
         low, high = max(first, best - step), min(rows, best + step)
 
 
@@ -88,10 +85,14 @@ def lower_limit(count: int, rows: int, log_error: float) -> float:
         rows: All rows.
         log_error: The logarithm of the probability that the share is below the limit.
     """
+    from scipy.special import betaincinv
+
     if count == 0:
         return 0.0
+    if log_error > math.log(_SMALLEST):
+        return float(betaincinv(count, rows - count + 1, math.exp(log_error)))
     # The largest share at which so many rows are too unlikely.
-    return edge(lambda share: bool(log_tail(rows, share, count) <= log_error), count / rows, 0.0)
+    return edge(lambda share: log_tail(rows, share, count) <= log_error, count / rows, 0.0)
 
 
 def upper_limit(count: int, rows: int, log_error: float) -> float:

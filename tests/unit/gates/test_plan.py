@@ -59,7 +59,13 @@ def test_the_best_method_needs_fewer_rows_and_is_named() -> None:
     assert single.clauses[0].method == "exact binomial"
     pattern = plan(question(PATTERN))
     assert pattern.rows < 29_048  # the paper's optimization of this pattern
-    assert [clause.method for clause in pattern.clauses] == ["Bennett, from the limit of d", "exact binomial"]
+    assert [clause.method for clause in pattern.clauses] == [
+        "Bennett or exact binomial of wins and losses, with the limit of d",
+        "exact binomial",
+    ]
+    zero = plan(question("n - o > 0 +/- 0.01 and d < 0.1 +/- 0.01"))
+    assert zero.rows < 0.8 * pattern.rows
+    assert zero.clauses[0].method == "exact binomial of wins and losses, with the limit of d"
     assert plan(question(PATTERN, adaptivity="full")).rows < 67_706
     known = plan(question(DIFFERENCE, disagreement=0.1))
     assert known.rows < 30_000

@@ -37,9 +37,9 @@ class Clause:
 
     @property
     def expression(self) -> str:
-        """The sum: `n - 1.1 * o`."""
+        """The sum, what is added first: `n - 1.1 * o`."""
         text = ""
-        for name, factor in self.factors:
+        for name, factor in sorted(self.factors, key=lambda one: one[1] < 0):
             size = abs(factor)
             term = name if size == 1 else f"{number_text(size)} * {name}"
             sign = "-" if factor < 0 else "+"
@@ -50,6 +50,11 @@ class Clause:
     def is_difference(self) -> bool:
         """Whether it is about new minus old, or a multiple of it."""
         return self.variables == ("n", "o") and self.factors[0][1] == -self.factors[1][1]
+
+    @property
+    def needs_old_model(self) -> bool:
+        """Whether it is not about the new model alone."""
+        return self.variables != ("n",)
 
     def value(self, values: Mapping[Variable, float]) -> float:
         """The value of the sum."""
