@@ -3,7 +3,9 @@
 from reference_pages.command_and_metrics import command_and_metrics
 from reference_pages.page import Page, Sections
 from taxiway.spec.approval import Approval
+from taxiway.spec.budget import Budget
 from taxiway.spec.gate import AgainstChampion, Gate, Slices
+from taxiway.spec.gate_condition import GateCondition
 from taxiway.spec.model.section import EarlyStopping, Model
 from taxiway.spec.model.threshold import ChosenThreshold
 from taxiway.spec.own_metric import OwnMetric
@@ -42,6 +44,8 @@ SECTIONS: Sections = (
     ("sweep", Sweep),
     ("gate", Gate),
     ("gate.against_champion", AgainstChampion),
+    ("gate.conditions", GateCondition),
+    ("gate.budget", Budget),
     ("gate.slices", Slices),
     ("gate.metrics.NAME", OwnMetric),
     ("shadow", Shadow),
@@ -52,6 +56,7 @@ WRITTEN = {
     "source.csv.thousands": ("`,` or `.` or `'` or `_` or a blank", "none"),
     "source.csv.null": ("text or list of texts", "empty"),
     "model.command": ("list of texts, entries: at least 1", "none"),
+    "gate.conditions": ("list of texts, or of keys below", "empty"),
 }
 
 USED_BY = {
@@ -195,10 +200,24 @@ USED_BY = {
     "sweep.metric": "`trials`, `train`: the metric that selects the best trial; none: that of `gate.against_champion`",
     "sweep.space": "`plan_sweep`: for each parameter a list of values; with `random` also `{low: L, high: H}`, with `log: true` for a "
     "logarithmic scale; if both ends are integers, integers are drawn",
-    "gate.min_rows": "`validate_model`: with fewer evaluation rows the verdict is UNDECIDED",
+    "gate.min_rows": "`validate_model`: with fewer evaluation rows the verdict is UNDECIDED; `taxiway lint`: whether they are enough for "
+    "`conditions`",
     "gate.thresholds": "`validate_model`: the minimum of each metric, or its maximum if lower is better. The metrics are listed below; "
-    "those of a classification and those of a regression cannot be combined",
-    "gate.against_champion": "`validate_model`; see below",
+    "those of a classification and those of a regression cannot be combined. Required without `conditions`",
+    "gate.against_champion": "`validate_model`; see below. Required without `conditions`",
+    "gate.conditions": "`validate_model`: requirements with a tolerance, such as `n - o > 0 +/- 0.01`; each is a text, or a section with "
+    "the keys below. [How they are decided](../guides/gates-with-guarantees.md)",
+    "gate.conditions.condition": "`validate_model`: comparisons of `n` (new model), `o` (champion) and `d` (the share of rows on which they "
+    "predict differently) with numbers, each with a tolerance after `+/-`, and `and` between them",
+    "gate.conditions.mode": "`validate_model`: with enough rows, an estimate within the tolerance of the bound does not pass (`fp-free`), or "
+    "does (`fn-free`)",
+    "gate.conditions.metric": "`validate_model`: what `n` and `o` are: `accuracy`, `brier`, or a name of `gate.metrics` with `costs` and without "
+    "`times`",
+    "gate.budget": "`validate_model`, for `conditions`; see below",
+    "gate.budget.steps": "`validate_model`: the number of models that are tried on the same evaluation rows, such as reruns of a span with "
+    "other parameters",
+    "gate.budget.adaptivity": "`validate_model`: who sees the answers before the next model: nobody (`none`), everybody (`full`), or everybody "
+    "until the first pass (`first-change`) or the K-th (`passes:K`), after which there are new rows",
     "gate.metrics": "`validate_model`: metrics of the team's own, by name; see below",
     "gate.metrics.NAME.function": "`validate_model`: `FILE.py:function` in the same folder, or `package.module:function`; called with the "
     "true labels, the predicted ones, and the rows, which also have the columns `probability_CLASS`. It returns one number for each row, "

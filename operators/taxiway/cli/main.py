@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from taxiway import __version__
-from taxiway.cli import data, lineage, run, schema, serving, stack
+from taxiway.cli import data, gate, lineage, run, schema, serving, stack
 from taxiway.cli.options import (
     busy,
     dags_option,
@@ -254,6 +254,7 @@ for command in (
     data.profile,
     data.validate,
     schema.schema,
+    gate.gate,
     lineage.lineage,
     lineage.history,
     doctor.doctor,

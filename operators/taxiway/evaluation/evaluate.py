@@ -14,6 +14,7 @@ from taxiway.evaluation.groups import row_groups
 from taxiway.evaluation.leakage import columns_alone, is_almost_perfect
 from taxiway.evaluation.pictures import pictures_of
 from taxiway.evaluation.predictions import Predictions, positive_class
+from taxiway.evaluation.row_means import row_means
 from taxiway.evaluation.scoring import LoadedModel, missing_columns, model_frame, score, score_frame
 from taxiway.evaluation.slices import results_by_slice
 from taxiway.features.encoding import raw_frame
@@ -111,6 +112,7 @@ def _evaluation(
         absent_classes=_absent_classes(candidate, comparison),
         groups=_groups(comparison),
         baselines=baselines,
+        row_means=row_means(comparison),
     )
 
 
@@ -158,7 +160,7 @@ def _score_champion(champion: LoadedModel, rows: "pd.DataFrame", classes: Sequen
 def _results(comparison: Comparison, scored: Scored) -> tuple[tuple[MetricResult, ...], tuple[Baseline, ...]]:
     """The metrics of the gate, and the one that is always reported, on all rows; and the baselines, by the comparison metric."""
     gate = comparison.gate
-    comparison_metric, results = gate.against_champion.metric, []
+    comparison_metric, results = gate.comparison_metric, []
     names = sorted({_ALWAYS[gate.problem], *gate.metrics_used})
     baselines: tuple[Baseline, ...] = ()
     for name in names:

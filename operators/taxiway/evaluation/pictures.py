@@ -173,7 +173,7 @@ def _importances(model: LoadedModel, rows: "pd.DataFrame", comparison: Compariso
     from sklearn.inspection import permutation_importance
 
     labels, classes = comparison.labels, comparison.classes
-    name = gate.against_champion.metric
+    name = gate.comparison_metric
     metric, columns = (
         metric_of(_SUBSTITUTE_METRICS[gate.problem] if name in gate.metrics else name, classes),
         signature_columns(model.predictor),

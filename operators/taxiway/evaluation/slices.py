@@ -34,7 +34,7 @@ def results_by_slice(rows: "pd.DataFrame", comparison: Comparison, gate: Gate) -
         raise DataError(
             f"gate.slices.by has {', '.join(missing)}, missing in the evaluation rows; remove it, or add the column to the source"
         )
-    metric, min_rows = gate.against_champion.metric, gate.slices.min_rows
+    metric, min_rows = gate.comparison_metric, gate.slices.min_rows
     slices = [found for column in gate.slices.by for found in _slices_of(rows, column)]
     large_enough = [len(index) >= min_rows and comparison.take(index).has_enough_groups for _, _, index in slices]
     confidence = 1 - (1 - gate.confidence) / max(sum(large_enough), 1)

@@ -7,6 +7,7 @@ from datetime import date
 
 from taxiway.evaluation.leakage import is_almost_perfect
 from taxiway.gates.baselines import baseline_reasons
+from taxiway.gates.condition_reasons import condition_reasons
 from taxiway.gates.data_report import data_reasons
 from taxiway.gates.more_rows import what_would_decide
 from taxiway.gates.slices import slice_reasons
@@ -66,8 +67,9 @@ def decide(
     """Decide whether a candidate passes the model gate.
 
     A bound passes if the whole confidence interval meets it, fails if the whole interval misses it, and is UNDECIDED otherwise.
-    A slice fails only if its whole interval lies beyond the allowed drop; a slice with too few rows never decides. Without a
-    champion the thresholds must still be met; the comparisons are NOT_APPLICABLE.
+    Conditions are decided as `taxiway.gates.conditions` says. A slice fails only if its whole interval lies beyond the allowed drop; a
+    slice with too few rows never decides. Without a champion the thresholds, and the conditions on the candidate alone, must still be
+    met; the comparisons are NOT_APPLICABLE.
 
     Args:
         candidate: The model version to decide on.
@@ -98,8 +100,9 @@ def decide(
         *_almost_perfect(evaluation),
         *_row_count(evaluation, gate),
         *_thresholds(evaluation, gate),
+        *condition_reasons(evaluation, gate),
         *comparison,
-        *baseline_reasons(evaluation, gate.facts(gate.against_champion.metric)),
+        *baseline_reasons(evaluation, gate.facts(gate.comparison_metric)),
     )
     return Verdict(
         model=candidate.model,
@@ -220,6 +223,8 @@ def _almost_perfect(evaluation: Evaluation) -> Iterator[Reason]:
 
 def _against_champion(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
     rule = gate.against_champion
+    if rule is None:
+        return
     if evaluation.champion is None:
         yield Reason(status=Status.NOT_APPLICABLE, message="no champion: the model only has to meet the thresholds")
         return

@@ -44,7 +44,7 @@ def _no_slice_worse_text(evaluation: Evaluation, gate: Gate, slices: Slices, com
     few_rows = sum(s.rows < slices.min_rows for s in evaluation.slices)
     other = "had too few groups, or too few different labels" if gate.group_by else "had too few different labels"
     not_compared = {"had too few rows": few_rows, other: len(evaluation.slices) - compared - few_rows}
-    word = "drop" if gate.facts(gate.against_champion.metric).direction > 0 else "rise"
+    word = "drop" if gate.facts(gate.comparison_metric).direction > 0 else "rise"
     return (
         f"{compared} of {len(evaluation.slices)} slices ({', '.join(slices.by)}) compared: no significant {word} above "
         f"{number_text(slices.max_drop)}" + "".join(f"; {count} {why}" for why, count in not_compared.items() if count)

@@ -30,6 +30,7 @@ from taxiway.records.evaluation import (
     MetricResult,
     MetricValue,
     RowGroups,
+    RowMeans,
     SliceResult,
 )
 from taxiway.records.training import BaselineModel, Candidate, FeatureSet, SweepPlan, SweepReport, Trial, Trials
@@ -59,6 +60,7 @@ __all__ = [
     "RecordRef",
     "RemovedRows",
     "RowGroups",
+    "RowMeans",
     "RunSummary",
     "SampleRule",
     "SchemaChange",

@@ -146,6 +146,28 @@ class RowGroups(Record):
     groups: int
 
 
+class RowMeans(Record):
+    """What conditions of the gate are about: the means of a metric over the rows, for both models.
+
+    Attributes:
+        metric: The metric, which is a number between two limits for each row.
+        rows: The number of rows.
+        units: The number of independent rows or groups of rows that they are worth.
+        candidate: The mean of the candidate.
+        champion: The mean of the champion; None without a champion.
+        disagreement: The share of rows for which both predict another class; None without a champion.
+        variance: The sample variance of candidate minus champion over the rows; None without a champion.
+    """
+
+    metric: str
+    rows: int
+    units: float
+    candidate: float
+    champion: float | None = None
+    disagreement: float | None = None
+    variance: float | None = None
+
+
 class Evaluation(Record):
     """The metrics of candidate and champion, scored on the same rows by the same code.
 
@@ -168,6 +190,7 @@ class Evaluation(Record):
         absent_classes: The classes of the candidate that no evaluation row has.
         groups: The groups of rows that were resampled together; None if each row was on its own.
         baselines: The simple models that the candidate was compared with.
+        row_means: For each metric of the gate's conditions, the means over the rows.
     """
 
     record_version: ClassVar[int] = 3
@@ -188,6 +211,7 @@ class Evaluation(Record):
     absent_classes: tuple[str, ...] = ()
     groups: RowGroups | None = None
     baselines: tuple[Baseline, ...] = ()
+    row_means: tuple[RowMeans, ...] = ()
 
     def better(self, metric: str) -> Better | None:
         """Whether higher or lower values of a metric are better; None if its name says so."""

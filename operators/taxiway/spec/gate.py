@@ -14,6 +14,8 @@ from taxiway.spec.base import (
     Section,
     mistake,
 )
+from taxiway.spec.budget import Budget
+from taxiway.spec.gate_condition import METRICS_BY_ROW, ConditionEntry
 from taxiway.spec.metrics import METRIC_FACTS, GateMetricName, MetricFacts, Problem, facts_of, metrics_of, unknown_metric
 from taxiway.spec.own_metric import OwnMetric
 
@@ -49,9 +51,11 @@ class Gate(Section):
     """The requirements for a candidate. Its metrics are all for classification or all for regression.
 
     Attributes:
-        thresholds: The minimum of each metric, or its maximum if lower is better.
-        metrics: Metrics of the team's own, by the names that `thresholds` and `against_champion` use.
-        against_champion: The comparison with the champion.
+        thresholds: The minimum of each metric, or its maximum if lower is better. Optional with `conditions`.
+        metrics: Metrics of the team's own, by the names that `thresholds`, `against_champion` and `conditions` use.
+        against_champion: The comparison with the champion. Optional with `conditions`.
+        conditions: Requirements with a tolerance, such as `n - o > 0 +/- 0.01`.
+        budget: How many models are tried on the same evaluation rows before somebody brings new ones; for `conditions`.
         slices: The comparison by slice; None for none.
         group_by: A column whose values say which rows go wrong together, such as a customer or a day: intervals are of whole groups.
             None if rows are independent.
@@ -61,9 +65,11 @@ class Gate(Section):
             the `thresholds` alone decide about it, with `approval` followed by the approval of a person.
     """
 
-    thresholds: Mapping[GateMetricName, Number] = Field(min_length=1)
+    thresholds: Mapping[GateMetricName, Number] = Field(default_factory=dict)
     metrics: Mapping[Name, OwnMetric] = Field(default_factory=dict)
-    against_champion: AgainstChampion
+    against_champion: AgainstChampion | None = None
+    conditions: tuple[ConditionEntry, ...] = ()
+    budget: Budget = Budget()
     slices: Slices | None = None
     group_by: str | None = None
     min_rows: int = Field(default=300, ge=2, strict=True)
@@ -72,14 +78,37 @@ class Gate(Section):
 
     @model_validator(mode="after")
     def _is_possible(self) -> "Gate":
-        mistakes = [*self._unknown_metrics(), *self._impossible_thresholds(), *self._mixed_problems()]
+        mistakes = [
+            *self._missing_rules(),
+            *self._unknown_metrics(),
+            *self._impossible_thresholds(),
+            *self._impossible_conditions(),
+            *(self._mixed_problems() if self.conditions or self.against_champion else ()),
+        ]
         if mistakes:
             raise ValidationError.from_exception_data("Gate", mistakes)
         return self
 
+    def _missing_rules(self) -> Iterator[InitErrorDetails]:
+        """Without conditions, thresholds and a comparison are required; with them, something must be if there is no champion."""
+        if self.conditions:
+            judged_alone = self.thresholds or not all(condition.needs_champion for condition in self.conditions)
+            if self.champion_unscorable != "fail" and not judged_alone:
+                yield mistake(
+                    "the thresholds are to decide without the champion, but there are none; allowed: fail, or thresholds, or a "
+                    "condition on n alone",
+                    self.champion_unscorable,
+                    "champion_unscorable",
+                )
+            return
+        for key, given in (("thresholds", self.thresholds), ("against_champion", self.against_champion)):
+            if not given:
+                yield InitErrorDetails(type="missing", loc=(key,), input=self)
+
     def _unknown_metrics(self) -> Iterator[InitErrorDetails]:
         places = {("thresholds", name): name for name in self.thresholds}
-        places |= {("against_champion", "metric"): self.against_champion.metric}
+        if self.against_champion is not None:
+            places |= {("against_champion", "metric"): self.against_champion.metric}
         own = [name for name in self.metrics if name not in METRIC_FACTS]
         yield from (unknown_metric(name, own, *key) for key, name in places.items() if not self._is_known(name))
         for name in self.metrics:
@@ -97,6 +126,18 @@ class Gate(Section):
                 )
                 yield mistake(f"allowed: {allowed}", threshold, "thresholds", metric)
 
+    def _impossible_conditions(self) -> Iterator[InitErrorDetails]:
+        own = [name for name, metric in self.metrics.items() if metric.costs and metric.times is None]
+        for number, entry in enumerate(self.conditions):
+            if entry.metric not in (*METRICS_BY_ROW, *own):
+                message = allowed_values(entry.metric, (*METRICS_BY_ROW, *own))
+                more = ", or a name of gate.metrics with costs and without times: the metric must have limits for each row"
+                yield _mistake_at(f"{message}{more}", entry.metric, "conditions", number, "metric")
+                continue
+            why = entry.parsed.impossible((self.facts(entry.metric).low, self.facts(entry.metric).high))
+            if why is not None:
+                yield _mistake_at(why, entry.condition, "conditions", number)
+
     def _mixed_problems(self) -> Iterator[InitErrorDetails]:
         metrics = sorted(filter(self._is_known, self.metrics_used))
         numbers = [metric for metric in metrics if self.facts(metric).problem == "regression"]
@@ -109,7 +150,7 @@ class Gate(Section):
             )
         elif numbers and self.slices is not None and "max_drop" not in self.slices.model_fields_set:
             yield mistake(
-                f"slices needs max_drop: how much worse {self.against_champion.metric} may be in a slice, in its unit", self
+                f"slices needs max_drop: how much worse {self.comparison_metric} may be in a slice, in its unit", self
             )
 
     def _is_known(self, metric: str) -> bool:
@@ -117,13 +158,19 @@ class Gate(Section):
 
     @property
     def metrics_used(self) -> tuple[str, ...]:
-        """The metrics of the thresholds and of the comparison, each once."""
-        return tuple(dict.fromkeys((*self.thresholds, self.against_champion.metric)))
+        """The metrics of the thresholds, the comparison and the conditions, each once."""
+        compared = () if self.against_champion is None else (self.against_champion.metric,)
+        return tuple(dict.fromkeys((*self.thresholds, *compared, *(entry.metric for entry in self.conditions))))
+
+    @property
+    def comparison_metric(self) -> str:
+        """The metric of slices, baselines and sweeps: that of the comparison with the champion, else of the first condition."""
+        return self.conditions[0].metric if self.against_champion is None else self.against_champion.metric
 
     @property
     def problem(self) -> Problem:
         """Classification or regression, by the metrics."""
-        return self.facts(self.against_champion.metric).problem
+        return self.facts(self.comparison_metric).problem
 
     def require_known_classes(self, classes: Collection[str]) -> None:
         """Check that the classes of costs are among those that the label may have.
@@ -139,3 +186,7 @@ class Gate(Section):
     def facts(self, metric: str) -> MetricFacts:
         """The facts about one of Taxiway's metrics, or one of `metrics`."""
         return self.metrics[metric].facts if metric in self.metrics else facts_of(metric)
+
+
+def _mistake_at(message: str, got: object, *key: str | int) -> InitErrorDetails:
+    return {**mistake(message, got), "loc": key}

@@ -181,7 +181,7 @@ class Pipeline(Section):
     @property
     def tuning_metric(self) -> MetricName:
         """The metric that scores the trials of a sweep."""
-        return (self.sweep.metric if self.sweep else None) or self.gate.against_champion.metric
+        return (self.sweep.metric if self.sweep else None) or self.gate.comparison_metric
 
     @property
     def name(self) -> str:

@@ -126,12 +126,14 @@ def _thresholds(pipeline: Pipeline, gate: TeamGate) -> Iterator[Loosened]:
 
 def _against_champion(pipeline: Pipeline, gate: TeamGate) -> Iterator[Loosened]:
     limits, comparison = _of(gate.min_improvement, pipeline), pipeline.gate.against_champion
-    if limits and comparison.metric not in limits:
+    if limits and comparison is None:
+        yield ("gate", "against_champion"), f"is missing; required by the team: a comparison by {' or '.join(sorted(limits))}"
+    elif limits and comparison is not None and comparison.metric not in limits:
         yield (
             ("gate", "against_champion", "metric"),
             f'is "{comparison.metric}"; required by the team: {" or ".join(sorted(limits))}',
         )
-    elif limits and comparison.min_improvement < limits[comparison.metric]:
+    elif limits and comparison is not None and comparison.min_improvement < limits[comparison.metric]:
         yield (
             ("gate", "against_champion", "min_improvement"),
             f"is {number_text(comparison.min_improvement)}; required by the team: {_bound(limits[comparison.metric], False)}",
@@ -152,7 +154,7 @@ def _slices(pipeline: Pipeline, gate: TeamGate) -> Iterator[Loosened]:
 
 
 def _drops(pipeline: Pipeline, gate: TeamGate) -> Iterator[Loosened]:
-    limits, metric = _of(gate.max_drop, pipeline), pipeline.gate.against_champion.metric
+    limits, metric = _of(gate.max_drop, pipeline), pipeline.gate.comparison_metric
     if not limits:
         return
     if pipeline.gate.slices is None:

@@ -1,5 +1,6 @@
 """The template of continuous training: ingest, validate data, transform, train, validate model, shadow, push, close run."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -22,6 +23,7 @@ from taxiway.operators import (
     ValidateDataOperator,
     ValidateModelOperator,
 )
+from taxiway.spec.gate import Gate
 from taxiway.spec.pipeline import Pipeline
 from taxiway.spec.source import Source
 from taxiway.spec.source.selection import FixedWindow, Split
@@ -149,13 +151,18 @@ def _reads(source: Source) -> str:
 
 
 def _describe(pipeline: Pipeline) -> str:
-    thresholds = ", ".join(
-        f"{metric} {number_text(threshold)}" for metric, threshold in sorted(pipeline.gate.thresholds.items())
-    )
     shadow = f"at least {pipeline.shadow.min_requests:,} mirrored requests" if pipeline.shadow else "none"
     return (
         f"**{pipeline.name}** predicts `{pipeline.source.label}` from `{pipeline.source.text}`: {_reads(pipeline.source)}.\n\n"
-        f"* gate: thresholds {thresholds}; {pipeline.gate.against_champion.metric} is compared with the champion's\n"
+        f"* gate: {'; '.join(_rules(pipeline.gate))}\n"
         f"* shadow: {shadow}\n"
         f"* schema: `{pipeline.schema_file.rpartition('/')[2]}`\n"
     )
+
+
+def _rules(gate: Gate) -> Iterator[str]:
+    if gate.thresholds:
+        yield "thresholds " + ", ".join(f"{metric} {number_text(limit)}" for metric, limit in sorted(gate.thresholds.items()))
+    if gate.against_champion is not None:
+        yield f"{gate.against_champion.metric} is compared with the champion's"
+    yield from (f"`{entry.condition}` ({entry.metric})" for entry in gate.conditions)

@@ -393,3 +393,21 @@ def test_a_source_function_that_cannot_be_called_is_found(tmp_path: Path) -> Non
     change(folder / "rows.py", "def read(begin: datetime, end: datetime)", "def read(day: datetime)")
     code, shown = lint(folder)
     assert (code, "cannot be called with begin and end" in shown) == (1, True), shown
+
+
+def test_a_condition_that_needs_more_rows_than_are_promised_is_noted(team: Path) -> None:
+    file = team / "late_arrivals.pipeline.yaml"
+    rules = "gate:\n  thresholds: {roc_auc: 0.6}\n  against_champion: {metric: roc_auc, min_improvement: -0.005}\n"
+    change(file, rules, "gate:\n  conditions: [n - o > -0.005 +/- 0.01]\n")
+    code, shown = lint(file)
+    assert code == 0
+    assert (
+        "note: late_arrivals.pipeline.yaml:19: n - o > -0.005 +/- 0.01 needs 12,499 evaluation rows if the models differ on 10% of them, "
+        "but gate.min_rows is 300, which supports n - o > -0.005 +/- 0.0" in shown
+    )
+    assert "note: late_arrivals.pipeline.yaml:19: nothing is required of a model while there is no champion" in shown
+    change(file, "0.01]\n", "0.01, n > 0.6 +/- 0.02]\n  min_rows: 20000\n")
+    code, shown = lint(file)
+    assert (code, "note: late_arrivals.pipeline.yaml:19" in shown) == (0, False)
+    change(file, "min_rows: 20000", "group_by: origin")
+    assert "groups of evaluation rows by origin" in lint(file)[1]

@@ -72,3 +72,12 @@ def test_rentals_by_lightgbm_from_a_table_with_intervals_of_whole_days(tmp_path:
     assert found.evaluation is not None
     assert (found.summary.span.name, found.summary.outcome) == ("2011-07", Outcome.FIRST_CHAMPION)
     assert found.evaluation.groups == RowGroups(column="dteday", groups=31)
+
+
+def test_income_by_conditions(tmp_path: Path) -> None:
+    found = run(EXAMPLES / "income_by_condition.pipeline.yaml", data=str(DATA), home=tmp_path)
+    assert found.verdict is not None
+    assert found.verdict.status is Status.PASS
+    messages = [reason.message for reason in found.verdict.reasons]
+    assert any(message.startswith("n > 0.84 +/- 0.02 is met: n = 0.8") for message in messages), messages
+    assert sum(message.startswith("no champion: ") for message in messages) == 2

@@ -55,7 +55,7 @@ def baseline_results(
         comparison: The rows and their labels.
         metrics: All metrics of the evaluation.
     """
-    main = comparison.gate.against_champion.metric
+    main = comparison.gate.comparison_metric
     others = [name for name in metrics if name != main]
     return tuple(
         Baseline(

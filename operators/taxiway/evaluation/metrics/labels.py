@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 
 def accuracy(predictions: Predictions, labels: "Floats", weights: "Floats") -> "Floats":
     """The fraction of rows whose class is predicted."""
-    return mean((_predicted_classes(predictions) == labels).astype(float), weights)
+    return mean(right_rows(predictions, labels), weights)
+
+
+def right_rows(predictions: Predictions, labels: "Floats") -> "Floats":
+    """For each row 1 if its class is predicted, else 0."""
+    found: Floats = (_predicted_classes(predictions) == labels).astype(float)
+    return found
 
 
 def balanced_accuracy(predictions: Predictions, labels: "Floats", weights: "Floats") -> "Floats":

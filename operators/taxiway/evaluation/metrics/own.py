@@ -77,11 +77,15 @@ class OwnMetricFunction:
             DataError: The rows do not have the column `times`, or a row has no number in it.
         """
         if self.metric.costs:
-            return mean(self._costs(predictions, labels), weights)
+            return mean(self.costs(predictions, labels), weights)
         return self._of_function(predictions, labels, weights)
 
-    def _costs(self, predictions: Predictions, labels: "Floats") -> "Floats":
-        """The cost of each row."""
+    def costs(self, predictions: Predictions, labels: "Floats") -> "Floats":
+        """The cost of each row, of a metric with `costs`.
+
+        Raises:
+            DataError: See `__call__`.
+        """
         import numpy as np
 
         table = np.zeros((len(self.classes), len(self.classes)))

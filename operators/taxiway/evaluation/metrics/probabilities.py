@@ -24,13 +24,21 @@ def brier(predictions: Predictions, labels: "Floats", weights: "Floats") -> "Flo
 
     For two classes it is of the second one and in 0 to 1; for more it is summed over the classes, and in 0 to 2.
     """
+    return mean(brier_rows(predictions, labels), weights)
+
+
+def brier_rows(predictions: Predictions, labels: "Floats") -> "Floats":
+    """The squared difference of probability and label in each row; see `brier`."""
     import numpy as np
 
+    found: Floats
     if predictions.positive is not None:
-        return mean((predictions.values[:, predictions.positive] - (labels == predictions.positive)) ** 2, weights)
+        found = (predictions.values[:, predictions.positive] - (labels == predictions.positive)) ** 2
+        return found
     actual = np.zeros_like(predictions.values)
     actual[np.arange(len(labels)), labels.astype(np.intp)] = 1
-    return mean(((predictions.values - actual) ** 2).sum(axis=1), weights)
+    found = ((predictions.values - actual) ** 2).sum(axis=1)
+    return found
 
 
 def log_loss(predictions: Predictions, labels: "Floats", weights: "Floats") -> "Floats":

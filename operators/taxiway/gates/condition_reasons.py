@@ -1,0 +1,126 @@
+"""The model gate's reasons about `gate.conditions`."""
+
+import dataclasses
+import math
+from collections.abc import Iterator
+
+from taxiway.errors import ConfigError
+from taxiway.gates.clause_bounds import Seen
+from taxiway.gates.conditions import Answer, ClauseAnswer, Truth, answer, shown_at, with_disagreement
+from taxiway.gates.plan import Question, plan, supported
+from taxiway.gates.wording import decimals, percent_text
+from taxiway.messages import counted, number_text
+from taxiway.records import Evaluation, Reason, RowMeans, Status
+from taxiway.spec.conditions.model import Condition, Variable
+from taxiway.spec.gate import Gate
+from taxiway.spec.gate_condition import GateCondition
+from taxiway.stats.multiplicity import holm
+
+
+def condition_reasons(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
+    """One reason for each condition. Together, they are wrong with at most the error of the gate (Holm's procedure).
+
+    Without a champion, only comparisons on n alone are decided.
+    """
+    entries = [(entry, question_of(entry, gate)) for entry in gate.conditions]
+    if evaluation.champion is None:
+        alone = [(entry, _without_champion(question)) for entry, question in entries]
+        yield from (_not_compared(entry) for entry, question in alone if question is None)
+        entries = [(entry, question) for entry, question in alone if question is not None]
+    seen = [_seen(evaluation, entry.metric) for entry, _ in entries]
+    total = math.log1p(-gate.confidence)
+    claims = [
+        lambda level, question=question, rows=rows: shown_at(question, rows, math.exp(level - total))
+        for (_, question), rows in zip(entries, seen, strict=True)
+    ]
+    for (entry, question), rows, level in zip(entries, seen, holm(claims, total), strict=True):
+        decided = dataclasses.replace(question, part=math.exp(level - total))
+        yield _reason(entry, decided, rows, answer(decided, rows), evaluation, gate)
+
+
+def question_of(entry: GateCondition, gate: Gate) -> Question:
+    """The question of an entry of `gate.conditions`, with the whole error of the gate."""
+    facts = gate.facts(entry.metric)
+    return Question(
+        entry.parsed,
+        gate.confidence,
+        gate.budget,
+        entry.mode,
+        of_metric=(facts.low, facts.high),
+        is_share=entry.metric == "accuracy",
+        independent=gate.group_by is None,
+    )
+
+
+def _without_champion(question: Question) -> Question | None:
+    clauses = tuple(clause for clause in question.condition.clauses if not clause.needs_old_model)
+    return dataclasses.replace(question, condition=Condition(clauses)) if clauses else None
+
+
+def _not_compared(entry: GateCondition) -> Reason:
+    return Reason(status=Status.NOT_APPLICABLE, message=f"no champion: {entry.parsed} is about the champion and is not decided")
+
+
+def _means(evaluation: Evaluation, metric: str) -> RowMeans:
+    return next(means for means in evaluation.row_means if means.metric == metric)
+
+
+def _seen(evaluation: Evaluation, metric: str) -> Seen:
+    means = _means(evaluation, metric)
+    values: dict[Variable, float] = {"n": means.candidate}
+    if means.champion is not None and means.disagreement is not None:
+        values |= {"o": means.champion, "d": means.disagreement}
+    return Seen(means.units, values, means.variance)
+
+
+def _reason(entry: GateCondition, question: Question, seen: Seen, found: Answer, evaluation: Evaluation, gate: Gate) -> Reason:
+    means = _means(evaluation, entry.metric)
+    values = ", ".join(f"{name} {seen.values[name]:.4f}" for name in question.condition.variables)
+    rows = counted(means.rows, "row")
+    if evaluation.groups is not None:
+        rows += f" in groups by {evaluation.groups.column}, worth {seen.rows:,.1f} independent ones"
+    return Reason(
+        status=found.status,
+        message=f"{question.condition} {_finding(question, found)}: {'; '.join(map(_clause_text, found.clauses))} "
+        f"({entry.metric}: {values}; {rows}; {percent_text(gate.confidence)} confidence for all of "
+        f"{counted(gate.budget.steps, 'model')} on these rows){_what_would_decide(question, seen, found)}",
+    )
+
+
+def _finding(question: Question, found: Answer) -> str:
+    if found.truth is Truth.TRUE:
+        return "is met"
+    if found.truth is Truth.FALSE:
+        return "is not met"
+    if found.status is Status.UNDECIDED:
+        return "is undecided"
+    verdict = "is not shown" if question.mode == "fp-free" else "is not refuted"
+    return f"{verdict}, although there are enough rows for its tolerance ({question.mode})"
+
+
+def _clause_text(found: ClauseAnswer) -> str:
+    low, high = found.interval
+    numbers = (found.value, low, high)
+    sign = "+" if found.clause.is_difference else ""
+    form = f"{sign}.{decimals(numbers, (found.clause.bound,))}f"
+    text = f"{found.clause.expression} = {found.value:{form}} ({low:{form}} to {high:{form}}, {found.method})"
+    if found.truth is Truth.UNKNOWN:
+        text += f", which includes {number_text(found.clause.bound)}"
+    if found.clause.is_difference and low <= 0 <= high:
+        text += ", the same within the noise"
+    return text
+
+
+def _what_would_decide(question: Question, seen: Seen, found: Answer) -> str:
+    """What to bring if a condition is undecided."""
+    if found.status is not Status.UNDECIDED:
+        return ""
+    unit = "row" if question.independent else "group"
+    asked, rows = with_disagreement(question, seen), math.floor(seen.rows)
+    try:
+        needed = plan(asked).rows
+        text = f"{needed:,} {unit}s, which is {needed - rows:,} more"
+    except ConfigError:
+        text = f"more than 10^12 {unit}s"
+    possible = supported(asked, rows).condition
+    return f"; its tolerance needs {text}{'' if possible is None else f'; {rows:,} {unit}s support {possible}'}"

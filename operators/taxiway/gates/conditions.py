@@ -1,0 +1,106 @@
+"""Conditions are decided by interval arithmetic: true, false, or unknown if an interval includes the bound."""
+
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+from taxiway.gates.clause_bounds import Seen
+from taxiway.gates.plan import Question, fits, log_errors
+from taxiway.records import Status
+from taxiway.spec.conditions.model import Clause, Range
+
+
+class Truth(Enum):
+    """The value of a comparison or of a condition."""
+
+    FALSE = "false"
+    UNKNOWN = "unknown"
+    TRUE = "true"
+
+
+@dataclass(frozen=True)
+class ClauseAnswer:
+    """What the rows say about one comparison.
+
+    Attributes:
+        clause: The comparison.
+        value: The estimate of its left side.
+        interval: The interval of its left side.
+        method: The bound that the interval is from.
+        truth: Whether the comparison holds for the whole interval, or for no point of it.
+    """
+
+    clause: Clause
+    value: float
+    interval: Range
+    method: str
+    truth: Truth
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the rows say about a condition.
+
+    Attributes:
+        truth: Whether it holds.
+        status: The decision, which depends on the mode if nothing else is known.
+        clauses: The comparisons.
+    """
+
+    truth: Truth
+    status: Status
+    clauses: tuple[ClauseAnswer, ...]
+
+
+def answer(question: Question, seen: Seen) -> Answer:
+    """Decide a condition.
+
+    A comparison is decided if its interval does not include the bound. If it does, and there are as many rows as the tolerance needs, the
+    estimate is within the tolerance of the bound: the model does not pass (`fp-free`), or it passes (`fn-free`). With fewer rows the
+    condition is UNDECIDED.
+
+    Args:
+        question: The condition with its guarantee.
+        seen: What the rows say.
+    """
+    parts = log_errors(question, seen.rows)
+    clauses = []
+    for clause, bound, part in zip(question.condition.clauses, question.bounds, parts, strict=True):
+        low, high, method = bound.interval(seen, part)
+        interval = (low, high)
+        clauses.append(ClauseAnswer(clause, clause.value(seen.values), interval, method, truth_of(clause, interval)))
+    truth = kleene_and([each.truth for each in clauses])
+    return Answer(truth, _status(question, truth, seen), tuple(clauses))
+
+
+def with_disagreement(question: Question, seen: Seen) -> Question:
+    """The question with the disagreement that was seen, on which the rows depend that it needs."""
+    return dataclasses.replace(question, disagreement=seen.values["d"]) if "d" in seen.values else question
+
+
+def truth_of(clause: Clause, interval: Range) -> Truth:
+    """Whether a comparison holds for all numbers of an interval, for none, or only for some."""
+    low, high = interval if clause.comparison == ">" else (-interval[1], -interval[0])
+    bound = clause.bound if clause.comparison == ">" else -clause.bound
+    return Truth.TRUE if low > bound else Truth.FALSE if high <= bound else Truth.UNKNOWN
+
+
+def kleene_and(truths: Iterable[Truth]) -> Truth:
+    """Conjunction of three values: false if any is false, else unknown if any is unknown (Kleene 1938)."""
+    found = set(truths)
+    return Truth.FALSE if Truth.FALSE in found else Truth.UNKNOWN if Truth.UNKNOWN in found else Truth.TRUE
+
+
+def shown_at(question: Question, seen: Seen, part: float) -> bool:
+    """Whether the answer that the mode protects is given at a part of the error: true for `fp-free`, false for `fn-free`."""
+    truth = answer(dataclasses.replace(question, part=part), seen).truth
+    return truth is (Truth.TRUE if question.mode == "fp-free" else Truth.FALSE)
+
+
+def _status(question: Question, truth: Truth, seen: Seen) -> Status:
+    if truth is not Truth.UNKNOWN:
+        return Status.PASS if truth is Truth.TRUE else Status.FAIL
+    if not fits(with_disagreement(question, seen), seen.rows):
+        return Status.UNDECIDED
+    return Status.FAIL if question.mode == "fp-free" else Status.PASS

@@ -1,0 +1,51 @@
+"""`gate.budget`: how often the same evaluation rows may be asked, and who sees the answers."""
+
+import re
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from taxiway.spec.base import Section
+
+DEFAULT_STEPS = 8
+MOST_STEPS = 10_000
+_PASSES = re.compile(r"passes:([1-9]\d{0,8})")
+_ALLOWED = (
+    "none (nobody sees an answer before the last question), full (each answer may influence the next model), first-change (as full, but "
+    "after a pass the rows are replaced), or passes:K (after K passes)"
+)
+
+
+def check_adaptivity(value: Any) -> Any:
+    """Check who sees the answers: `none`, `full`, `first-change` or `passes:K`.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    if value in ("none", "full", "first-change") or (isinstance(value, str) and _PASSES.fullmatch(value)):
+        return value
+    raise ValueError(f"allowed: {_ALLOWED}")
+
+
+Adaptivity = Annotated[str, BeforeValidator(check_adaptivity)]
+
+
+class Budget(Section):
+    """How often the same evaluation rows are asked whether a model passes.
+
+    Attributes:
+        steps: The number of models that are tried on the same rows. The same model again is the same question.
+        adaptivity: What somebody who trains the next model knows: nothing (`none`), every answer (`full`), or every answer until the
+            first pass (`first-change`) or the K-th pass (`passes:K`), after which the rows are replaced.
+    """
+
+    steps: int = Field(default=DEFAULT_STEPS, ge=1, le=MOST_STEPS, strict=True)
+    adaptivity: Adaptivity = "first-change"
+
+    @property
+    def passes(self) -> int:
+        """The passes that may influence a later model. If nobody sees an answer, as many models can be reached as with one pass."""
+        found = _PASSES.fullmatch(self.adaptivity)
+        if found:
+            return min(self.steps, int(found[1]))
+        return self.steps if self.adaptivity == "full" else 1
