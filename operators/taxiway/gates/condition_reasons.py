@@ -83,7 +83,7 @@ def _reason(entry: GateCondition, question: Question, seen: Seen, found: Answer,
         status=found.status,
         message=f"{question.condition} {_finding(question, found)}: {'; '.join(map(_clause_text, found.clauses))} "
         f"({entry.metric}: {values}; {rows}; {percent_text(gate.confidence)} confidence for all of "
-        f"{counted(gate.budget.steps, 'model')} on these rows){_what_would_decide(question, seen, found)}",
+        f"{counted(gate.budget.steps, 'model')} on these rows){_more_rows_text(question, seen, found)}",
     )
 
 
@@ -111,7 +111,7 @@ def _clause_text(found: ClauseAnswer) -> str:
     return text
 
 
-def _what_would_decide(question: Question, seen: Seen, found: Answer) -> str:
+def _more_rows_text(question: Question, seen: Seen, found: Answer) -> str:
     """What to bring if a condition is undecided."""
     if found.status is not Status.UNDECIDED:
         return ""

@@ -9,7 +9,7 @@ from taxiway.evaluation.leakage import is_almost_perfect
 from taxiway.gates.baselines import baseline_reasons
 from taxiway.gates.condition_reasons import condition_reasons
 from taxiway.gates.data_report import data_reasons
-from taxiway.gates.more_rows import what_would_decide
+from taxiway.gates.more_rows import more_rows_text
 from taxiway.gates.slices import slice_reasons
 from taxiway.gates.wording import (
     as_improvement,
@@ -170,7 +170,7 @@ def _thresholds(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
             status=status,
             message=f"{name} {score.value:.{digits}f} ({score.rows:,} rows, {ci_label(evaluation.confidence)} "
             f"{interval_text(score, f'.{digits}f')}): {_describe_position(score, threshold, status)}"
-            f"{what_would_decide(score, threshold) if status is Status.UNDECIDED else ''}",
+            f"{more_rows_text(score, threshold) if status is Status.UNDECIDED else ''}",
         )
 
 
@@ -247,7 +247,7 @@ def _against_champion(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
             f"{rule.metric} {result.candidate.value:.{digits}f}, champion (version {evaluation.champion}) "
             f"{result.champion.value:.{digits}f}: improvement {improvement.value:{signed}} ({ci_label(evaluation.confidence)} "
             f"{interval_text(improvement, signed)}); required: at least {required if required[0] == '-' else f'+{required}'}"
-            f"{what_would_decide(improvement, rule.min_improvement) if status is Status.UNDECIDED else ''}"
+            f"{more_rows_text(improvement, rule.min_improvement) if status is Status.UNDECIDED else ''}"
         ),
     )
 

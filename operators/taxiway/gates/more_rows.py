@@ -30,7 +30,7 @@ def more_rows_needed(interval: Interval, limit: float) -> int | None:
     return max(1, math.ceil(interval.rows * ((half / distance) ** 2 - 1)))
 
 
-def what_would_decide(interval: Interval, limit: float, unit: str = "row") -> str:
+def more_rows_text(interval: Interval, limit: float, unit: str = "row") -> str:
     """How many additional rows would decide a comparison that is UNDECIDED, to be added to its message; see `more_rows_needed`.
 
     Args:

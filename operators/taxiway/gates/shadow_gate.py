@@ -9,7 +9,7 @@ is not met, the report is UNDECIDED, whatever the checks say.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from taxiway.gates.more_rows import what_would_decide
+from taxiway.gates.more_rows import more_rows_text
 from taxiway.gates.shadow_estimates import VersionClasses, agreement_of, latency_ratios, proportion, score_shift_of
 from taxiway.gates.wording import ci_label, decimals, estimate_and_bounds, interval_text, percent_text
 from taxiway.messages import counted, number_text
@@ -251,7 +251,7 @@ def _judge_p99(ratio: Interval | None, most: float, confidence: float) -> Reason
 
 
 def _more(status: Status, interval: Interval, limit: float, unit: str) -> str:
-    return what_would_decide(interval, limit, unit) if status is Status.UNDECIDED else ""
+    return more_rows_text(interval, limit, unit) if status is Status.UNDECIDED else ""
 
 
 def _ratio_text(ratio: Interval, most: float | None, confidence: float) -> str:

@@ -52,21 +52,24 @@ class CloseRunOperator(StageOperator[RunSummary]):
             )
         if summary is not None or broken:
             notify(self.notification, _told(summary, self.pipeline.name, self.mlflow_run_url, context), context)
-        if stage is not None and self.notification is not None and {*self.notification.events} & {"REOPENED", "WAIVER"}:
-            self._notify_news(self.notification, stage, context)
+        if stage is not None:
+            _notify_news(self.notification, stage, context)
         return self.finish(summary, stage, context) if summary and stage else {}
 
-    def _notify_news(self, notification: Notification, stage: "StageContext", context: "Context") -> None:
-        """Notify of verdicts that are re-opened and of waivers that end; a problem with that does not fail the task."""
-        from taxiway.stages.review import news
 
-        try:
-            with news(stage) as found:
-                for one in found:
-                    self.log.warning("%s", "; ".join(one.messages))
-                    notify(notification, _told_of(one, self.pipeline.name, context), context)
-        except TaxiwayError as error:
-            self.log.warning("earlier verdicts could not be reviewed: %s", error)
+def _notify_news(notification: Notification | None, stage: "StageContext", context: "Context") -> None:
+    """Notify of verdicts that are re-opened and of waivers that end; a problem with that does not fail the task."""
+    if notification is None or not {*notification.events} & {"REOPENED", "WAIVER"}:
+        return
+    from taxiway.stages.review import news
+
+    try:
+        with news(stage) as found:
+            for one in found:
+                stage.log.warning("%s", "; ".join(one.messages))
+                notify(notification, _told_of(one, stage.pipeline.name, context), context)
+    except TaxiwayError as error:
+        stage.log.warning("earlier verdicts could not be reviewed: %s", error)
 
 
 def _told_of(one: "News", pipeline: str, context: "Context") -> Told:

@@ -112,7 +112,7 @@ def metric_history(
     newest = main_metric(found[0].evaluation) if found else None
     if newest is None:
         return None
-    metric = newest.metric if isinstance(gate, str) else gate.against_champion.metric
+    metric = newest.metric if isinstance(gate, str) else gate.comparison_metric
     made = {promotion.verdict: promotion for promotion in reversed(promotions) if promotion.verdict is not None}
     points = tuple(
         _point(one, result, made.get(one.verdict.digest))

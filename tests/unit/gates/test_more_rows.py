@@ -8,7 +8,7 @@ from gates.test_model_gate import CANDIDATE, GATE, REPORT, evaluation, judge
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from taxiway.gates.more_rows import more_rows_needed, what_would_decide
+from taxiway.gates.more_rows import more_rows_needed, more_rows_text
 from taxiway.records import Interval, Status
 from taxiway.stats.bootstrap import compare
 
@@ -64,7 +64,7 @@ def test_the_bootstrap_agrees() -> None:
     ],
 )
 def test_the_number_is_rough_and_an_end_that_was_cut_off_does_not_count(found: Interval, limit: float, text: str) -> None:
-    assert what_would_decide(found, limit) == text
+    assert more_rows_text(found, limit) == text
 
 
 def test_a_comparison_that_is_undecided_says_it_and_one_that_is_decided_does_not() -> None:
