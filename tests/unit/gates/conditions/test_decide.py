@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helping import examples
-from taxiway.gates.clause_bounds import Seen, expression_range
-from taxiway.gates.conditions import Truth, answer, kleene_and, truth_of
+from taxiway.gates.bounds.clause import Seen, expression_range
+from taxiway.gates.conditions.decide import Truth, answer, kleene_and, truth_of
 from taxiway.gates.plan import Question, plan
 from taxiway.records import Status
-from taxiway.spec.budget import Budget
 from taxiway.spec.conditions import Clause, parse_condition
+from taxiway.spec.conditions.budget import Budget
 
 ONCE = Budget(steps=1, adaptivity="none")
 
