@@ -62,7 +62,10 @@ def _not_compared(entry: GateCondition) -> Reason:
 
 
 def _means(evaluation: Evaluation, metric: str) -> RowMeans:
-    return next(means for means in evaluation.row_means if means.metric == metric)
+    for means in evaluation.row_means:
+        if means.metric == metric:
+            return means
+    raise KeyError(f"the evaluation has no means of {metric}; it has {[means.metric for means in evaluation.row_means]}")
 
 
 def _seen(evaluation: Evaluation, metric: str) -> Seen:
