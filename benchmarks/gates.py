@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from measuring import show
 
-from taxiway.gates.clause_bounds import Seen
-from taxiway.gates.conditions import Truth, answer
+from taxiway.gates.bounds.clause import Seen
+from taxiway.gates.conditions.decide import Truth, answer
 from taxiway.gates.plan import Question
-from taxiway.spec.budget import Budget
 from taxiway.spec.conditions import parse_condition
+from taxiway.spec.conditions.budget import Budget
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

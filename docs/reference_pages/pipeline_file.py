@@ -3,9 +3,9 @@
 from reference_pages.command_and_metrics import command_and_metrics
 from reference_pages.page import Page, Sections
 from taxiway.spec.approval import Approval
-from taxiway.spec.budget import Budget
+from taxiway.spec.conditions.budget import Budget
+from taxiway.spec.conditions.entry import GateCondition
 from taxiway.spec.gate import AgainstChampion, Gate, Slices
-from taxiway.spec.gate_condition import GateCondition
 from taxiway.spec.model.section import EarlyStopping, Model
 from taxiway.spec.model.threshold import ChosenThreshold
 from taxiway.spec.own_metric import OwnMetric

@@ -6,7 +6,7 @@ import click
 
 from taxiway.cli.options import usage_errors
 from taxiway.errors import ConfigError
-from taxiway.spec.budget import DEFAULT_STEPS, MOST_STEPS, Budget, check_adaptivity
+from taxiway.spec.conditions.budget import DEFAULT_STEPS, MOST_STEPS, Budget, check_adaptivity
 
 if TYPE_CHECKING:
     from taxiway.gates.plan import Method, Mode

@@ -7,7 +7,7 @@ from datetime import date
 
 from taxiway.evaluation.leakage import is_almost_perfect
 from taxiway.gates.baselines import baseline_reasons
-from taxiway.gates.condition_reasons import condition_reasons
+from taxiway.gates.conditions.reasons import condition_reasons
 from taxiway.gates.data_report import data_reasons
 from taxiway.gates.more_rows import more_rows_text
 from taxiway.gates.slices import slice_reasons
@@ -67,7 +67,7 @@ def decide(
     """Decide whether a candidate passes the model gate.
 
     A bound passes if the whole confidence interval meets it, fails if the whole interval misses it, and is UNDECIDED otherwise.
-    Conditions are decided as `taxiway.gates.conditions` says. A slice fails only if its whole interval lies beyond the allowed drop; a
+    Conditions are decided as `taxiway.gates.conditions.decide` says. A slice fails only if its whole interval lies beyond the allowed drop; a
     slice with too few rows never decides. Without a champion the thresholds, and the conditions on the candidate alone, must still be
     met; the comparisons are NOT_APPLICABLE.
 

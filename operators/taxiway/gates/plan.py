@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from taxiway.errors import ConfigError
-from taxiway.gates.clause_bounds import ClauseBound
-from taxiway.gates.paired_bounds import bound_of
-from taxiway.spec.budget import MOST_STEPS, Budget
+from taxiway.gates.bounds.clause import ClauseBound
+from taxiway.gates.bounds.paired import bound_of
+from taxiway.spec.conditions.budget import MOST_STEPS, Budget
 from taxiway.spec.conditions.model import SHARE, Clause, Condition, Range
 from taxiway.stats.multiplicity import log_models
 from taxiway.stats.search import edge, smallest

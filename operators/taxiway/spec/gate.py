@@ -14,8 +14,8 @@ from taxiway.spec.base import (
     Section,
     mistake,
 )
-from taxiway.spec.budget import Budget
-from taxiway.spec.gate_condition import METRICS_BY_ROW, ConditionEntry
+from taxiway.spec.conditions.budget import Budget
+from taxiway.spec.conditions.entry import METRICS_BY_ROW, ConditionEntry
 from taxiway.spec.metrics import METRIC_FACTS, GateMetricName, MetricFacts, Problem, facts_of, metrics_of, unknown_metric
 from taxiway.spec.own_metric import OwnMetric
 

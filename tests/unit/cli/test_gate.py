@@ -1,6 +1,8 @@
 """`taxiway gate plan`: the paper's table, text that explains itself, and mistakes that are pointed at."""
 
 import json
+import shlex
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -91,3 +93,9 @@ def test_a_mistake_is_a_usage_error_that_says_what_is_allowed(arguments: tuple[s
     done = run(*arguments)
     assert done.exit_code == 2
     assert said in done.output
+
+
+def test_the_plan_in_the_guide_is_what_the_command_prints() -> None:
+    guide = (Path(__file__).parents[3] / "docs" / "guides" / "gates-with-guarantees.md").read_text()
+    line, _, rest = guide.partition("$ taxiway gate plan ")[2].partition("\n")
+    assert run(*shlex.split(line)).output == rest.partition("```")[0]

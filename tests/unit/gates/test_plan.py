@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from helping import examples
 from taxiway.gates.plan import Method, Mode, Question, fits, log_errors, log_sum, plan, supported
-from taxiway.spec.budget import Budget
 from taxiway.spec.conditions import parse_condition
+from taxiway.spec.conditions.budget import Budget
 
 SINGLE, DIFFERENCE = "n > 0.8 +/- 0.05", "n - o > 0.02 +/- 0.01"
 PATTERN = "n - o > 0.02 +/- 0.01 /\\ d < 0.1 +/- 0.01"

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from taxiway.errors import ConfigError
-from taxiway.gates.condition_reasons import question_of
+from taxiway.gates.conditions.reasons import question_of
 from taxiway.gates.plan import Question, fits, limits_disagreement, plan, supported
 from taxiway.messages import counted
+from taxiway.spec.conditions.entry import GateCondition
 from taxiway.spec.gate import Gate
-from taxiway.spec.gate_condition import GateCondition
 from taxiway.spec.pipeline import Pipeline
 from taxiway.spec.pipeline_file import line_of
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from taxiway.gates.plan import Plan, Question, Supported, plan, supported
 from taxiway.messages import counted, number_text
-from taxiway.spec.budget import MOST_STEPS, Budget
+from taxiway.spec.conditions.budget import MOST_STEPS, Budget
 from taxiway.spec.conditions.model import Clause, Condition, Variable
 from taxiway.stats.sequential import expected_labels
 

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from taxiway.gates.clause_bounds import Bounded, ClauseBound, ExactShares, PerVariable, Seen, around
+from taxiway.gates.bounds.clause import Bounded, ClauseBound, ExactShares, PerVariable, Seen, around
 from taxiway.spec.conditions.model import SHARE, Clause, Range
 from taxiway.stats.binomial import log_error_at, log_tail, upper_limit
 from taxiway.stats.bounds import (

@@ -5,15 +5,15 @@ import math
 from collections.abc import Iterator
 
 from taxiway.errors import ConfigError
-from taxiway.gates.clause_bounds import Seen
-from taxiway.gates.conditions import Answer, ClauseAnswer, Truth, answer, shown_at, with_disagreement
+from taxiway.gates.bounds.clause import Seen
+from taxiway.gates.conditions.decide import Answer, ClauseAnswer, Truth, answer, shown_at, with_disagreement
 from taxiway.gates.plan import Question, plan, supported
 from taxiway.gates.wording import decimals, percent_text
 from taxiway.messages import counted, number_text
 from taxiway.records import Evaluation, Reason, RowMeans, Status
+from taxiway.spec.conditions.entry import GateCondition
 from taxiway.spec.conditions.model import Condition, Variable
 from taxiway.spec.gate import Gate
-from taxiway.spec.gate_condition import GateCondition
 from taxiway.stats.multiplicity import holm
 
 
@@ -62,7 +62,10 @@ def _not_compared(entry: GateCondition) -> Reason:
 
 
 def _means(evaluation: Evaluation, metric: str) -> RowMeans:
-    return next(means for means in evaluation.row_means if means.metric == metric)
+    for means in evaluation.row_means:
+        if means.metric == metric:
+            return means
+    raise KeyError(f"the evaluation has no means of {metric}; it has {[means.metric for means in evaluation.row_means]}")
 
 
 def _seen(evaluation: Evaluation, metric: str) -> Seen:

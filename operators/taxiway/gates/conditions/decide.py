@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-from taxiway.gates.clause_bounds import Seen
+from taxiway.gates.bounds.clause import Seen
 from taxiway.gates.plan import Question, fits, log_errors
 from taxiway.records import Status
 from taxiway.spec.conditions.model import Clause, Range

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from taxiway.gates.condition_reasons import condition_reasons
+from taxiway.gates.conditions.reasons import condition_reasons
 from taxiway.gates.model_gate import UnscorableChampion, decide
 from taxiway.records import Candidate, DataReport, Evaluation, Interval, MetricResult, Reason, RowGroups, RowMeans, Status
 from taxiway.spec.gate import Gate

@@ -1,6 +1,7 @@
 """Conditions are three-valued: interval arithmetic encloses, and wrong answers are as rare as promised."""
 
 import dataclasses
+import functools
 import math
 import random
 
@@ -10,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helping import examples
-from taxiway.gates.clause_bounds import Seen, expression_range
-from taxiway.gates.conditions import Truth, answer, kleene_and, truth_of
+from taxiway.gates.bounds.clause import Seen, expression_range
+from taxiway.gates.conditions.decide import Truth, answer, kleene_and, truth_of
 from taxiway.gates.plan import Question, plan
 from taxiway.records import Status
-from taxiway.spec.budget import Budget
 from taxiway.spec.conditions import Clause, parse_condition
+from taxiway.spec.conditions.budget import Budget
 
 ONCE = Budget(steps=1, adaptivity="none")
 
@@ -148,6 +149,25 @@ def test_wrong_answers_are_as_rare_as_promised_just_at_the_bound(text: str, opti
     drawn = counts(np.random.default_rng(5), 800, gain, 0.1, runs)
     found = sum(answer(asked, each).truth is wrong for each in drawn)
     assert found <= runs * error + 6 * math.sqrt(runs * error * (1 - error))
+
+
+@pytest.mark.parametrize(("adaptivity", "tries"), [("none", 32), ("first-change", 32), ("passes:2", 8), ("full", 8)])
+def test_no_try_of_many_passes_more_often_than_promised(adaptivity: str, tries: int) -> None:
+    """None of the challengers of a team is better, and the team succeeds if any passes."""
+    teams, rows, error = 500, 300, 0.05
+    budget = Budget(steps=tries, adaptivity=adaptivity)
+    asked = Question(parse_condition("n - o > 0 +/- 0.05"), 1 - error, budget)
+    drawn = np.random.default_rng(7).multinomial(rows, [0.1, 0.1, 0.8], size=(teams, tries))
+
+    @functools.cache
+    def passes(wins: int, losses: int) -> bool:
+        found = seen(rows, 0.5 + (wins - losses) / rows, 0.5, (wins + losses) / rows)
+        return answer(asked, found).truth is Truth.TRUE
+
+    fooled = sum(any(passes(int(wins), int(losses)) for wins, losses, _ in team) for team in drawn)
+    assert fooled <= teams * error + 6 * math.sqrt(teams * error * (1 - error))
+    if budget.passes == 1:
+        assert fooled > 0  # the promise is not kept by passing nothing
 
 
 def test_a_real_gain_is_found_with_the_planned_rows() -> None:

@@ -1,0 +1,1 @@
+"""The bounds by which the comparisons of conditions are planned and decided."""
