@@ -1,6 +1,7 @@
 """The command `taxiway run`: runs a whole pipeline in this process, on a laptop or in CI."""
 
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Iterator
@@ -14,10 +15,12 @@ from rich.markup import escape
 
 from taxiway.cli.options import USAGE, fail
 from taxiway.errors import TaxiwayError
+from taxiway.ledger.keys import VARIABLE
 from taxiway.lineage.run_records import RunRecords
 from taxiway.records import Outcome
 from taxiway.stages.installation import DEFAULT_DATA, DEFAULT_HOME
 from taxiway.stages.runner import STAGES, Watcher, run
+from taxiway.tracking.local import environment
 from taxiway.training.history import PROGRESS
 
 STOPPED, NOT_PUSHED = 1, 3
@@ -132,7 +135,7 @@ def run_command(
     console = Console()
     terminal = Terminal(console)
     try:
-        with showing(terminal):
+        with showing(terminal), environment(_keys_beside(tracking_uri)):
             found = run(
                 pipeline_file,
                 span=span,
@@ -152,6 +155,16 @@ def run_command(
     _show_outcome(console, found, home, is_local=tracking_uri is None)
     undecided = found.verdict is not None and found.summary is None and until in (None, "shadow", "push")
     sys.exit(NOT_PUSHED if undecided and terminal.code == 0 else terminal.code)
+
+
+def _keys_beside(tracking_uri: str | None) -> dict[str, str]:
+    """The keys of the ledger of a stack that runs in this folder on that server, as the commands of people find them."""
+    from taxiway.cli.people.opened import stack_of
+
+    if tracking_uri is None or os.environ.get(VARIABLE):
+        return {}
+    stack = stack_of(tracking_uri)
+    return {VARIABLE: stack.secrets.ledger_keys} if stack is not None else {}
 
 
 def _show_outcome(console: Console, found: RunRecords, home: Path, *, is_local: bool) -> None:

@@ -113,6 +113,26 @@ def is_signed(client: "MlflowClient") -> bool:
     return bool(known) and known[-1].signature is not None
 
 
+def require_keys(ledger: Ledger) -> None:
+    """Check that an entry can be appended, before anything of it is written.
+
+    Args:
+        ledger: The ledger.
+
+    Raises:
+        TerminalError: The chain is signed, and the ledger has no key to sign with.
+    """
+    if not ledger.keys and is_signed(ledger.client):
+        raise _no_key()
+
+
+def _no_key() -> TerminalError:
+    return TerminalError(
+        f"the ledger is signed, and here is no key to sign with; set {VARIABLE}, or in Airflow [taxiway] ledger_keys",
+        key="ledger_keys",
+    )
+
+
 def _experiment(client: "MlflowClient") -> str | None:
     known = client.get_experiment_by_name(EXPERIMENT)
     if known is not None and known.lifecycle_stage != "active":
@@ -193,10 +213,7 @@ def _append(ledger: Ledger, experiment: str, new: NewEntry) -> Link:
             return same
         last = known[-1] if known else None
         if last is not None and last.signature is not None and not ledger.keys:
-            raise TerminalError(
-                f"the ledger is signed, and here is no key to sign with; set {VARIABLE}, or in Airflow [taxiway] ledger_keys",
-                key="ledger_keys",
-            )
+            raise _no_key()
         link = Link(
             last.number + 1 if last else 1, new.kind, new.model, new.entry, new.record, previous=last.hash if last else None
         )

@@ -47,6 +47,7 @@ def record_decision(ledger: Ledger, decision: Decision) -> Decision:
     own = [run for run in _runs(ledger, {tags.DECISION_KEY: key}) if (said := _read(run)) is not None and _key(said) == key]
     made = [found for run in own if (found := _valid(ledger, run)) is not None]
     if not made:
+        chain.require_keys(ledger)
         run_id = own[0].info.run_id if own else _write(ledger, decision, key)
         decision = (_read(own[0]) if own else None) or decision
         chain.append(ledger, _new_link(run_id, decision), lambda: before_the_chain(ledger))

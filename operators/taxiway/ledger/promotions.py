@@ -82,6 +82,7 @@ def open_entry(ledger: Ledger, key: str, promotion: Promotion, known: Sequence[E
         promotion: The promotion.
         known: All entries of the model, read before the champion that the promotion replaces was read.
     """
+    chain.require_keys(ledger)
     number = 1 + max((entry.number for entry in known), default=0)
     entry = Entry("", number, State.INTENT, key, promotion)
     signature = ledger.keys.sign(entry.text)
@@ -134,6 +135,8 @@ def decide(ledger: Ledger, entry: Entry, state: State) -> Entry:
     """
     from mlflow.exceptions import MlflowException
 
+    if state is State.MOVING:
+        chain.require_keys(ledger)
     client, signature = ledger.client, ledger.keys.sign(entry.decided_text) if state is State.MOVING else None
     try:
         client.log_param(entry.run_id, tags.PROMOTION_DECISION, f"{state} {signature}" if signature else state)

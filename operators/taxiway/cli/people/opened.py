@@ -112,7 +112,7 @@ def opened(given: Given) -> Iterator[Opened]:
         ConfigError: The keys cannot be read.
         TransientError: MLflow does not answer.
     """
-    stack = _stack_of(given.tracking_uri)
+    stack = stack_of(given.tracking_uri)
     with mlflow_at(given.tracking_uri) as client:
         yield Opened(Ledger(client, _keys(given, stack)), _store_url(given, stack), _gateway(given, stack))
 
@@ -126,7 +126,8 @@ def person() -> str:
     return f"{name}@{socket.gethostname()}"
 
 
-def _stack_of(tracking_uri: str) -> "Stack | None":
+def stack_of(tracking_uri: str) -> "Stack | None":
+    """The stack of this folder, if it runs and the MLflow server is its own; else None."""
     from taxiway.local.stack import find_running
 
     stack = find_running(DEFAULT_STACK_HOME)
