@@ -37,6 +37,7 @@ from taxiway_ui.people.upload import InvalidFormError, Upload, read_upload
 from taxiway_ui.responses import html
 from taxiway_ui.reviews.loaded import load
 from taxiway_ui.reviews.reviews import REVIEWS
+from taxiway_ui.serving import tell_gateway
 
 router = APIRouter()
 
@@ -228,6 +229,7 @@ def force(form: FormDep, user: GetUserDep, session: SessionDep) -> RedirectRespo
             _require_approver(question, user)  # else it would be a way around those who may answer
     with _person(form, user) as person:
         decisions.force(person, settings.open_store(), version)
+    tell_gateway(form.dag)
     return form.back("force")
 
 
@@ -236,6 +238,7 @@ def rollback(form: FormDep, user: GetUserDep) -> RedirectResponse:
     """Make a former champion the champion again."""
     with _person(form, user) as person:
         decisions.roll_back(person, form.version())
+    tell_gateway(form.dag)
     return form.back("rollback")
 
 
@@ -244,6 +247,7 @@ def retire(form: FormDep, user: GetUserDep) -> RedirectResponse:
     """End the champion."""
     with _person(form, user) as person:
         decisions.retire(person)
+    tell_gateway(form.dag)
     return form.back("retire")
 
 

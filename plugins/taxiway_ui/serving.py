@@ -1,5 +1,6 @@
-"""What the gateway of the connection `taxiway_gateway` serves, for the first page."""
+"""The gateway of the connection `taxiway_gateway`: what it serves, and that it is told of a new champion."""
 
+import logging
 from collections.abc import Mapping
 
 from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
@@ -8,6 +9,8 @@ from taxiway.errors import TaxiwayError
 from taxiway.hooks.gateway import GatewayHook
 from taxiway.serving.api import ModelStatus
 from taxiway_ui.clients import ANSWER_SECONDS
+
+_log = logging.getLogger(__name__)
 
 
 def served() -> tuple[Mapping[str, ModelStatus], str]:
@@ -19,3 +22,18 @@ def served() -> tuple[Mapping[str, ModelStatus], str]:
         return {}, ""
     except (AirflowException, TaxiwayError) as error:
         return {}, f"What is served is not shown: {error}"
+
+
+def tell_gateway(model: str) -> None:
+    """Have the gateway look up the champion of a model now, also of one that it does not serve yet.
+
+    It goes on loading if it takes longer than a page waits; one that does not answer looks by itself at the models that it serves.
+
+    Args:
+        model: The registered model.
+    """
+    try:
+        with GatewayHook().client(timeout_s=ANSWER_SECONDS) as gateway:
+            gateway.refresh(model)
+    except (AirflowException, TaxiwayError) as error:
+        _log.info("the gateway was not told of the new champion of %s: %s", model, error)

@@ -62,8 +62,23 @@ def report_under(
         snapshot: The snapshot.
         columns: The columns of the model; None for those of the pipeline file.
     """
-    suite = Path(pipeline.suite) if pipeline.suite else None
-    return check_rows(pipeline, schema_of(pipeline), snapshot, store, today, suite=suite, columns=columns)
+    suite, schema = Path(pipeline.suite) if pipeline.suite else None, schema_of(pipeline)
+    former = _former_names(pipeline, snapshot, store)
+    if former:
+        schema = schema.with_former_names(former)
+        columns = columns and [former.get(name, name) for name in columns]
+    return check_rows(pipeline, schema, snapshot, store, today, suite=suite, columns=columns)
+
+
+def _former_names(pipeline: Pipeline, snapshot: Snapshot, store: Store) -> dict[str, str]:
+    """The former name of each column that stored rows have by that name, because the source has renamed it since."""
+    import pyarrow.parquet as pq
+
+    if not pipeline.source.rename:
+        return {}
+    with store.local_file(snapshot.spans[0].content) as path:
+        stored = set(pq.read_schema(path).names)
+    return {new: old for old, new in pipeline.source.rename.items() if old in stored and new not in stored}
 
 
 def check_rows(

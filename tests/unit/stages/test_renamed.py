@@ -1,6 +1,7 @@
 """A source that renames a column: spans, champions and requests from before are read with the present name."""
 
 import json
+from datetime import date
 from pathlib import Path
 
 import pandas as pd
@@ -17,6 +18,7 @@ from taxiway.serving.workers.process import predict_with
 from taxiway.spec.pipeline import Pipeline
 from taxiway.stages.installation import Installation
 from taxiway.stages.runner import run_in
+from taxiway.stages.validate_data import report_under
 
 SOURCE = {"spans": "{data}/{SPAN}.parquet", "window": 1, "label": "y"}
 
@@ -56,6 +58,10 @@ def test_a_renamed_column_changes_neither_training_nor_the_comparison_nor_reques
     assert auc.champion.value > 0.7, "the champion has the values of its columns"
     assert found.verdict is not None
     assert not [reason.message for reason in found.verdict.reasons if "was scored without" in reason.message]
+
+    assert first.snapshot is not None
+    today = report_under(made, installation.store, date(2026, 1, 2), first.snapshot)
+    assert today.anomalies == (), "rows that were stored before are checked by their former names"
 
     model = load_trusted(installation.client.tracking_uri, made.name, found.verdict.version, code=site.folder)
     requests = [Rows(names, [[0.3, "x"], [-2.0, "z"]]) for names in (("a", "b"), ("amount", "b"), ("amount", "kind"))]

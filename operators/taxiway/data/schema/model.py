@@ -238,6 +238,21 @@ class Schema(Record):
         checks = tuple(monitor for monitor in self.metric_checks if monitor.column != self.label)
         return self.model_copy(update={"features": features, "rules": rules, "metric_checks": checks})
 
+    def with_former_names(self, former: Mapping[str, str]) -> "Schema":
+        """The schema for rows that were stored before the source renamed columns; `former` has the former name of each of them."""
+
+        def named(name: str | None) -> str | None:
+            return former.get(name, name) if name is not None else None
+
+        return self.model_copy(
+            update={
+                "label": named(self.label),
+                "key": tuple(former.get(name, name) for name in self.key),
+                "features": tuple(f.model_copy(update={"name": former.get(f.name, f.name)}) for f in self.features),
+                "metric_checks": tuple(m.model_copy(update={"column": named(m.column)}) for m in self.metric_checks),
+            }
+        )
+
     def numeric(self, label: str) -> tuple[str, ...]:
         """The integer and number columns that a model uses by default; see `offered`."""
         return self._taken(NUMERIC_TYPES, label)

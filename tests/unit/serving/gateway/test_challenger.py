@@ -147,7 +147,7 @@ def test_a_killed_challenger_is_replaced_and_belongs_to_its_owner(gateway: Runni
     (challenger,) = {worker.pid for worker in gateway.workers()} - before
     assert gateway.admin.put_challenger(model, 2, OWNER, 900).version == 2
     assert {worker.pid for worker in gateway.workers()} - before == {challenger}, "the same challenger was loaded twice"
-    with pytest.raises(TerminalError, match=f"409.*version 2 of {OWNER}"):
+    with pytest.raises(TerminalError, match=f"409.*version 2, deployed by {OWNER}"):
         gateway.admin.put_challenger(model, 2, "flights.late/run-2", 60)
     with pytest.raises(TerminalError, match=f"409.*belongs to {OWNER}"):
         gateway.admin.delete_challenger(model, "flights.late/run-2")
