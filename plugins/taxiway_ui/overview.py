@@ -73,7 +73,7 @@ class Row:
         retired: The end of its last champion; None if the model was not retired.
         questions: What its runs ask a person.
         metric: The main metric of the champion when it was judged; None if it is not known, or the row is not shown.
-        served: What the gateway says about its model; None if it does not serve it.
+        served: The status of its model in the gateway; None if the gateway does not serve it.
     """
 
     name: str
@@ -211,7 +211,8 @@ def overview(session: Session, readable: set[str], choice: Choice) -> Overview:
 
 def _labels_due(store: Store, names: Sequence[str]) -> tuple[LabelsDue, ...]:
     """The waiting spans of the first of these pipelines that have any. One listing, and a read for each."""
-    waiting = [name for name in pipelines_with_labels_due(store) if name in set(names)]
+    readable = set(names)
+    waiting = [name for name in pipelines_with_labels_due(store) if name in readable]
     found = (labels_due(store, name) for name in waiting[: MOST_NEEDS + 1])
     return tuple(due for due in found if due is not None)
 

@@ -61,7 +61,7 @@ def test_a_run_that_is_cleared_works_on_its_own_span_again(running: Running) -> 
     dag = "faults.cleared"
     run, tasks_of_run = running.run(dag)
     asked = tasks_of_run["approval"].state, tasks_of_run["push"].state
-    assert asked == ("success", "success"), "nobody is asked about a version that could be compared"
+    assert asked == ("success", "success"), "a version that could be compared needs no approval"
     running.write_small("cleared", 3)
     body = {"dry_run": False, "dag_run_id": run, "only_failed": False, "reset_dag_runs": True}
     running.api._http.post(f"/dags/{dag}/clearTaskInstances", json=body).raise_for_status()

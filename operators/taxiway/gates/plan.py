@@ -29,7 +29,7 @@ class Question:
         condition: The condition.
         confidence: The probability that none of the answers is wrong: that no model passes that does not meet the condition (`fp-free`),
             or that none is rejected that does (`fn-free`).
-        budget: How often the same rows are asked.
+        budget: How many models are tried on the same rows, and who sees the results.
         mode: What an estimate too near to a bound means: the model does not pass (`fp-free`), or it passes (`fn-free`).
         method: The tightest valid bound of each comparison (`best`), or the basic bound of the ease.ml/ci paper (`hoeffding`).
         disagreement: The share of the rows on which the predictions of both models differ, if it is known.

@@ -119,20 +119,44 @@ def plan_ingest(
             previous_as_of=previous_as_of,
         )
 
-    def look_at(spans: Sequence[FoundSpan]) -> "tuple[UnlabelledSpan, ...]":
-        """Those of some spans that wait for their labels; spans that were looked at, or are processed, are not read again."""
-        unknown = tuple(span for span in spans if (span.name, span.version) not in known)
-        known.update((span.name, span.version) for span in unknown)
-        return _unlabelled(source, unknown, plan.joined, connect, types, (store, pipeline))
+    plan = plan_with(arrivals.waits)
+    if source.unlabelled != "wait":
+        return plan
 
-    plan, known, waits = plan_with(arrivals.waits), set(arrivals.processed), dict(arrivals.waits)
-    is_next = as_of is None and not requested
+    def unlabelled_of(spans: Sequence[FoundSpan]) -> "tuple[UnlabelledSpan, ...]":
+        return _unlabelled(source, spans, plan.joined, connect, types, (store, pipeline))
+
+    unused = as_of is None and not requested
+    return _without_unlabelled(plan, arrivals, plan_with, unlabelled_of, frozenset(source.exclude), read_unused=unused)
+
+
+def _without_unlabelled(
+    plan: IngestPlan,
+    arrivals: _Arrivals,
+    plan_with: Callable[[Mapping[str, str]], IngestPlan],
+    unlabelled_of: "Callable[[Sequence[FoundSpan]], tuple[UnlabelledSpan, ...]]",
+    excluded: frozenset[str],
+    *,
+    read_unused: bool,
+) -> IngestPlan:
+    """A plan whose spans have enough labels; spans are read until there is one, each of them once.
+
+    Args:
+        plan: The plan without regard to labels.
+        arrivals: What the source has.
+        plan_with: Makes a plan, given why some spans cannot be read.
+        unlabelled_of: Returns those of some spans that wait for their labels.
+        excluded: The names of spans that are never read.
+        read_unused: Whether to read spans that are in no window yet, if no span can be processed.
+    """
+    known, waits = set(arrivals.processed), dict(arrivals.waits)
     unlabelled: list[UnlabelledSpan] = []
-    while source.unlabelled == "wait":
-        # If no span can be decided, those that are in no window yet are looked at, too.
-        unused = [span for span in arrivals.spans if span.name not in {*waits, *source.exclude}] if is_next else []
-        others = () if plan.window.spans else unused[-_MOST_READ:]
-        missing = look_at(plan.window.spans or others)
+    while True:
+        unused = [span for span in arrivals.spans if span.name not in {*waits, *excluded}] if read_unused else []
+        others = () if plan.window.spans else tuple(unused[-_MOST_READ:])
+        unknown = [span for span in plan.window.spans or others if (span.name, span.version) not in known]
+        known.update((span.name, span.version) for span in unknown)
+        missing = unlabelled_of(unknown)
         unlabelled += missing
         waits |= {span.found.name: span.reason for span in missing}
         if missing:
@@ -254,7 +278,7 @@ def _record_removed(context: StageContext, snapshot: Snapshot) -> None:
 
 def _unlabelled(
     source: Source,
-    spans: tuple[FoundSpan, ...],
+    spans: Sequence[FoundSpan],
     joined: tuple[JoinTable, ...],
     connect: Connect,
     types: Callable[[], Mapping[str, str]],

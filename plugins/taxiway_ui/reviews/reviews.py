@@ -118,7 +118,7 @@ class Reviews:
         )
 
     def forget(self, pipeline: str) -> None:
-        """Review a pipeline again when it is asked for, because a person has decided about it."""
+        """Review a pipeline again at the next request, because a person has decided about it."""
         with self._lock:
             self._forgotten[pipeline] = monotonic()  # a review that runs now may have looked before the decision
             self._known.pop(pipeline, None)

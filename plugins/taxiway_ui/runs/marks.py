@@ -37,7 +37,7 @@ def stages(run: RunState, records: RunRecords | None = None) -> tuple[Stage, ...
     """The states of a run's stages.
 
     `validate_data` is WARNED if the run continued although the data did not pass; `shadow` is SKIPPED if it compared nothing, and
-    `approval` if nobody was asked.
+    `approval` if no approval was needed.
 
     Args:
         run: The run, as Airflow knows it.

@@ -45,7 +45,7 @@ NOW = datetime.now(UTC)
 
 
 class CountingStore(Store):
-    """A store that counts what is asked of it."""
+    """A store that counts its requests."""
 
     def __init__(self, url: str) -> None:
         super().__init__(url)

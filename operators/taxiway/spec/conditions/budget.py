@@ -1,4 +1,4 @@
-"""`gate.budget`: how often the same evaluation rows may be asked, and who sees the answers."""
+"""`gate.budget`: how many models may be tried on the same evaluation rows, and who sees the results."""
 
 import re
 from typing import Annotated, Any
@@ -31,7 +31,7 @@ Adaptivity = Annotated[str, BeforeValidator(check_adaptivity)]
 
 
 class Budget(Section):
-    """How often the same evaluation rows are asked whether a model passes.
+    """How many models are tried on the same evaluation rows, and who sees the results.
 
     Attributes:
         steps: The number of models that are tried on the same rows. The same model again is the same question.

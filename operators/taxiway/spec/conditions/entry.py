@@ -24,7 +24,7 @@ def _check_condition(value: Any) -> Any:
 
 
 class GateCondition(Section):
-    """A requirement with a tolerance, decided with the confidence of the gate however often the rows are asked within `gate.budget`.
+    """A requirement with a tolerance; the confidence of the gate holds for all models that `gate.budget` allows on the same rows.
 
     Attributes:
         condition: The condition, see `taxiway.spec.conditions.parse_condition`.
