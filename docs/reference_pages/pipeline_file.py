@@ -235,8 +235,8 @@ USED_BY = {
     "`approval` then asks a person",
     "gate.confidence": "`validate_model`, `shadow`: the confidence of every interval that decides; slices share it",
     "gate.against_champion.metric": "`validate_model`: the metric to compare, on all rows and in slices",
-    "gate.against_champion.min_improvement": "`validate_model`: the minimum improvement over the champion; a negative value is the "
-    "allowed loss. If lower is better, a decrease is an improvement",
+    "gate.against_champion.min_improvement": "`validate_model`: the minimum improvement over the champion. A negative value is a "
+    "margin of non-inferiority, the allowed loss, as advised for retraining; 0 or more asks for a better model. If lower is better, a decrease is an improvement",
     "gate.slices.by": "`validate_model`: columns; every value of each column is a slice",
     "gate.slices.max_drop": "`validate_model`: how much worse than the champion a slice may be, in the unit of the metric",
     "gate.slices.min_rows": "`validate_model`: slices with fewer rows do not decide",

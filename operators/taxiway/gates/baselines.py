@@ -2,8 +2,16 @@
 
 from collections.abc import Iterator
 
-from taxiway.gates.wording import as_improvement, ci_label, decimals, estimate_and_bounds, interval_text
-from taxiway.records import Baseline, Evaluation, Interval, Reason, Status
+from taxiway.gates.wording import (
+    as_improvement,
+    bootstrap_method,
+    ci_label,
+    decimals,
+    estimate_and_bounds,
+    interval_text,
+    known,
+)
+from taxiway.records import Baseline, Evaluation, Interval, Reason, ReasonCode, Status
 from taxiway.spec.metrics import MetricFacts
 
 
@@ -25,9 +33,15 @@ def baseline_reasons(evaluation: Evaluation, facts: MetricFacts) -> Iterator[Rea
         ]
         digits = decimals(values, scale=max(map(abs, values)))
         scores = " and ".join(f"{one.score.value:.{digits}f} of the {one.name} model" for one in baselines)
-        linear = "".join(_about_linear(one, evaluation, facts) for one in baselines if one.name == "linear")
-        message = f"{result.metric} {result.candidate.value:.{digits}f} against {scores}{linear}"
-        yield Reason(status=Status.INFO, message=message)
+        linear = [one for one in baselines if one.name == "linear"]
+        about = "".join(_about_linear(one, evaluation, facts) for one in linear)
+        yield Reason(
+            status=Status.INFO,
+            code=ReasonCode.BASELINE,
+            message=f"{result.metric} {result.candidate.value:.{digits}f} against {scores}{about}",
+            estimate=known(as_improvement(linear[0].difference, facts.direction)) if linear else None,
+            method=bootstrap_method(evaluation, paired=True) if linear else None,
+        )
 
 
 def _about_linear(linear: Baseline, evaluation: Evaluation, facts: MetricFacts) -> str:
@@ -40,4 +54,4 @@ def _about_linear(linear: Baseline, evaluation: Evaluation, facts: MetricFacts) 
 def _finding(improvement: Interval) -> str:
     if improvement.low > 0:
         return "better than the linear model"
-    return "worse than the linear model" if improvement.high < 0 else "the linear model is as good within the noise"
+    return "worse than the linear model" if improvement.high < 0 else "the linear model is as good within noise"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from taxiway.gates.wording import reason_to_fail, reason_to_pass
-from taxiway.records import Anomaly, Candidate, DataReport, Decision, DecisionKind, Reason, Severity, Status, Waiver
+from taxiway.records import Anomaly, Candidate, DataReport, Decision, DecisionKind, Reason, ReasonCode, Severity, Status, Waiver
 
 
 def data_reasons(
@@ -25,16 +25,15 @@ def data_reasons(
         decisions: The decisions of people about the report, such as waivers by command.
     """
     if report is None:
-        yield reason_to_fail(
-            f"no DataReport for snapshot {candidate.snapshot}, on which version {candidate.version} was trained"
-        )
+        message = f"no DataReport for snapshot {candidate.snapshot}, on which version {candidate.version} was trained"
+        yield reason_to_fail(ReasonCode.DATA_REPORT, message)
         return
-    problems = (*_report_mismatches(candidate, report), *_invalid_data(report, today, decisions))
-    yield from map(reason_to_fail, problems)
+    mismatches = (reason_to_fail(ReasonCode.DATA_REPORT, message) for message in _report_mismatches(candidate, report))
+    problems = (*mismatches, *_invalid_data(report, today, decisions))
+    yield from problems
     if not problems:
-        yield reason_to_pass(
-            f"the data passed validation: {report.checks:,} checks, {_describe_anomalies(report, decisions, today)}"
-        )
+        message = f"the data passed validation: {report.checks:,} checks, {_describe_anomalies(report, decisions, today)}"
+        yield reason_to_pass(ReasonCode.DATA_ANOMALY, message)
 
 
 def _describe_anomalies(report: DataReport, decisions: Sequence[Decision], today: date) -> str:
@@ -135,13 +134,16 @@ def _report_mismatches(candidate: Candidate, report: DataReport) -> Iterator[str
         yield f"the DataReport {report.digest} is not the one recorded on the model, {candidate.report}"
 
 
-def _invalid_data(report: DataReport, today: date, decisions: Sequence[Decision]) -> Iterator[str]:
+def _invalid_data(report: DataReport, today: date, decisions: Sequence[Decision]) -> Iterator[Reason]:
     blocking = still_blocking(report, decisions, today)
+    failed = "the data did not pass validation"
     if blocking:
-        yield f"the data did not pass validation: {_anomalies(len(blocking), 'blocking ')}; the first: {blocking[0].message}"
+        message = f"{failed}: {_anomalies(len(blocking), 'blocking ')}; the first: {blocking[0].message}"
+        yield reason_to_fail(ReasonCode.DATA_ANOMALY, message)
     elif report.status is not Status.PASS and not report.blocking:
-        yield f"the data did not pass validation: its status is {report.status.value}"
-    yield from (expired.message for expired in expired_waivers(report, decisions, today))
+        yield reason_to_fail(ReasonCode.DATA_ANOMALY, f"{failed}: its status is {report.status.value}")
+    for expired in expired_waivers(report, decisions, today):
+        yield reason_to_fail(ReasonCode.DATA_WAIVER, expired.message)
 
 
 def _anomalies(count: int, kind: str = "") -> str:

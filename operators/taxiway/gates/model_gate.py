@@ -1,6 +1,5 @@
 """The model gate: it collects every reason, and then decides once."""
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -9,26 +8,18 @@ from taxiway.evaluation.leakage import is_almost_perfect
 from taxiway.gates.baselines import baseline_reasons
 from taxiway.gates.conditions.reasons import condition_reasons
 from taxiway.gates.data_report import data_reasons
-from taxiway.gates.more_rows import more_rows_text
+from taxiway.gates.metric_rules import comparison_reasons, threshold_reasons
 from taxiway.gates.slices import slice_reasons
-from taxiway.gates.wording import (
-    as_improvement,
-    ci_label,
-    decimals,
-    estimate_and_bounds,
-    interval_text,
-    reason_to_fail,
-    reason_to_pass,
-)
-from taxiway.messages import counted, listed, number_text
+from taxiway.gates.wording import decimals, reason_to_fail, rule_text
+from taxiway.messages import counted, listed
 from taxiway.records import (
     Candidate,
     DataReport,
     Decision,
     Evaluation,
-    Interval,
-    MetricResult,
     Reason,
+    ReasonCode,
+    RowGroups,
     Status,
     Verdict,
     worst,
@@ -87,11 +78,11 @@ def decide(
     """
     if older_data_reason is not None:
         older = f"version {candidate.version} was trained on older data than the champion: {older_data_reason}"
-        comparison: tuple[Reason, ...] = (reason_to_fail(older),)
+        comparison: tuple[Reason, ...] = (reason_to_fail(ReasonCode.CHAMPION_NEWER, older),)
     elif unscorable is not None:
         comparison = (_not_compared(unscorable, candidate, gate),)
     else:
-        comparison = (*_against_champion(evaluation, gate), *slice_reasons(evaluation, gate))
+        comparison = (*comparison_reasons(evaluation, gate), *slice_reasons(evaluation, gate))
     reasons = (
         *data_reasons(candidate, report, today, decisions),
         *_evaluation_mismatch(candidate, evaluation),
@@ -99,7 +90,7 @@ def decide(
         *_unseen_and_absent_classes(evaluation),
         *_almost_perfect(evaluation),
         *_row_count(evaluation, gate),
-        *_thresholds(evaluation, gate),
+        *threshold_reasons(evaluation, gate),
         *condition_reasons(evaluation, gate),
         *comparison,
         *baseline_reasons(evaluation, gate.facts(gate.comparison_metric)),
@@ -119,59 +110,61 @@ def decide(
 
 
 def _not_compared(unscorable: UnscorableChampion, candidate: Candidate, gate: Gate) -> Reason:
-    if gate.champion_unscorable != "fail":
-        asks = ", and a person has to approve it" if gate.champion_unscorable == "approval" else ""
-        return Reason(
-            status=Status.NOT_APPLICABLE,
-            message=f"{unscorable.why}: the candidate is judged without a comparison{asks} (gate.champion_unscorable: "
-            f"{gate.champion_unscorable}). In production, the champion would fail on such rows too",
+    if gate.champion_unscorable == "fail":
+        status, message = (
+            Status.FAIL,
+            f"{unscorable.why}, and gate.champion_unscorable is fail. To decide without the comparison, set it to thresholds, or to approval "
+            f"to also ask a person; to push this version anyway: taxiway force {candidate.model}/{candidate.version} --reason WHY; to retire "
+            f"the champion: taxiway retire {candidate.model} --reason WHY",
         )
-    return reason_to_fail(
-        f"{unscorable.why}, and gate.champion_unscorable is fail. To decide without the comparison, set it to thresholds, or to approval to "
-        f"also ask a person; to push this version anyway: taxiway force {candidate.model}/{candidate.version} --reason WHY; to retire the "
-        f"champion: taxiway retire {candidate.model} --reason WHY"
-    )
+    else:
+        asks = ", and a person has to approve it" if gate.champion_unscorable == "approval" else ""
+        status, message = (
+            Status.NOT_APPLICABLE,
+            f"{unscorable.why}: the candidate is judged without a comparison{asks} (gate.champion_unscorable: {gate.champion_unscorable}). In "
+            "production, the champion would fail on such rows too",
+        )
+    rule = f"champion_unscorable: {gate.champion_unscorable}"
+    return Reason(status=status, code=ReasonCode.CHAMPION_UNSCORABLE, message=message, rule=rule)
 
 
 def _evaluation_mismatch(candidate: Candidate, evaluation: Evaluation) -> Iterator[Reason]:
     if (evaluation.snapshot, evaluation.candidate) != (candidate.snapshot, candidate.version):
         yield reason_to_fail(
+            ReasonCode.EVALUATION_MISMATCH,
             f"the evaluation belongs to version {evaluation.candidate} on snapshot {evaluation.snapshot}, "
-            f"not to version {candidate.version} on snapshot {candidate.snapshot}"
+            f"not to version {candidate.version} on snapshot {candidate.snapshot}",
         )
 
 
 def _row_count(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
     rows = min((result.candidate.rows for result in evaluation.metrics), default=0)
-    if rows >= gate.min_rows:
-        yield reason_to_pass(f"{rows:,} evaluation rows (required: at least {gate.min_rows:,})")
-    else:
-        message = f"only {rows:,} evaluation rows; required: at least {gate.min_rows:,}, which is {gate.min_rows - rows:,} more"
-        yield Reason(status=Status.UNDECIDED, message=message)
-    found = evaluation.groups
-    if found is not None and found.groups >= LEAST_GROUPS:
-        yield reason_to_pass(
-            f"{found.groups:,} groups of rows by {found.column} (required: at least {LEAST_GROUPS}); confidence intervals resample whole groups"
-        )
-    elif found is not None:
-        message = (
-            f"only {counted(found.groups, 'group')} of rows by {found.column}; required: at least {LEAST_GROUPS}, which is "
-            f"{LEAST_GROUPS - found.groups} more"
-        )
-        yield Reason(status=Status.UNDECIDED, message=message)
+    found = f"{rows:,} evaluation rows"
+    missing = f"only {found}; required: at least {gate.min_rows:,}, which is {gate.min_rows - rows:,} more"
+    yield Reason(
+        status=Status.PASS if rows >= gate.min_rows else Status.UNDECIDED,
+        code=ReasonCode.ROWS_TOO_FEW,
+        message=f"{found} (required: at least {gate.min_rows:,})" if rows >= gate.min_rows else missing,
+        rule=rule_text("min_rows: rows", 1, gate.min_rows),
+        limit=gate.min_rows,
+    )
+    if evaluation.groups is not None:
+        yield _group_count(evaluation.groups)
 
 
-def _thresholds(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
-    for name, threshold in sorted(gate.thresholds.items()):
-        score = _metric_result(evaluation, name).candidate
-        status = _compare_with_bound(score, threshold, gate.facts(name).direction)
-        digits = decimals(estimate_and_bounds(score), (threshold,), scale=_largest_magnitude(score))
-        yield Reason(
-            status=status,
-            message=f"{name} {score.value:.{digits}f} ({score.rows:,} rows, {ci_label(evaluation.confidence)} "
-            f"{interval_text(score, f'.{digits}f')}): {_describe_position(score, threshold, status)}"
-            f"{more_rows_text(score, threshold) if status is Status.UNDECIDED else ''}",
-        )
+def _group_count(found: RowGroups) -> Reason:
+    enough = found.groups >= LEAST_GROUPS
+    counts = f"{counted(found.groups, 'group')} of rows by {found.column}"
+    missing = f"only {counts}; required: at least {LEAST_GROUPS}, which is {LEAST_GROUPS - found.groups} more"
+    return Reason(
+        status=Status.PASS if enough else Status.UNDECIDED,
+        code=ReasonCode.GROUPS_TOO_FEW,
+        message=f"{counts} (required: at least {LEAST_GROUPS}); confidence intervals resample whole groups"
+        if enough
+        else missing,
+        rule=rule_text("group_by: groups", 1, LEAST_GROUPS),
+        limit=LEAST_GROUPS,
+    )
 
 
 def _missing_columns(evaluation: Evaluation) -> Iterator[Reason]:
@@ -182,7 +175,7 @@ def _missing_columns(evaluation: Evaluation) -> Iterator[Reason]:
     for model, columns in models.items():
         if columns:
             message = f"{model} was scored without values of {listed(columns)}, which the data no longer has"
-            yield Reason(status=Status.INFO, message=message)
+            yield Reason(status=Status.INFO, code=ReasonCode.COLUMNS_MISSING, message=message)
 
 
 def _unseen_and_absent_classes(evaluation: Evaluation) -> Iterator[Reason]:
@@ -198,12 +191,14 @@ def _unseen_and_absent_classes(evaluation: Evaluation) -> Iterator[Reason]:
             more = f" and {len(classes) - _SHOWN_CLASSES} more" if len(classes) > _SHOWN_CLASSES else ""
             yield Reason(
                 status=Status.INFO,
+                code=ReasonCode.CLASSES_UNSEEN,
                 message=f"{model} was not trained on the class of {sum(found.rows for found in classes):,} of {rows:,} evaluation rows "
                 f"({counts}{more}): these rows count as errors, with a probability of 0 for their class",
             )
     if evaluation.absent_classes:
         yield Reason(
             status=Status.INFO,
+            code=ReasonCode.CLASSES_ABSENT,
             message=f"no evaluation row has the class {listed(evaluation.absent_classes)}, so it is not known how well it is predicted",
         )
 
@@ -217,68 +212,6 @@ def _almost_perfect(evaluation: Evaluation) -> Iterator[Reason]:
             value = f"{result.candidate.value:.{decimals((result.candidate.value,), (1.0,), least=3)}f}"
             yield Reason(
                 status=Status.INFO,
+                code=ReasonCode.METRIC_ALMOST_PERFECT,
                 message=f"{result.metric} {value} is almost perfect: check that no column gives the label away{where}",
             )
-
-
-def _against_champion(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
-    rule = gate.against_champion
-    if rule is None:
-        return
-    if evaluation.champion is None:
-        yield Reason(status=Status.NOT_APPLICABLE, message="no champion: the model only has to meet the thresholds")
-        return
-    result, direction = _metric_result(evaluation, rule.metric), gate.facts(rule.metric).direction
-    if result.champion is None or result.difference is None:
-        yield reason_to_fail(f"the evaluation names champion version {evaluation.champion} but contains no comparison with it")
-        return
-    improvement = as_improvement(result.difference, direction)
-    size = max(_largest_magnitude(result.candidate), _largest_magnitude(result.champion))
-    digits = decimals(
-        (*estimate_and_bounds(improvement), *estimate_and_bounds(result.candidate), *estimate_and_bounds(result.champion)),
-        scale=size,
-    )
-    signed = f"+.{decimals(estimate_and_bounds(improvement), (rule.min_improvement,), least=digits)}f"
-    required = number_text(rule.min_improvement)
-    status = _compare_with_bound(improvement, rule.min_improvement, 1)
-    yield Reason(
-        status=status,
-        message=(
-            f"{rule.metric} {result.candidate.value:.{digits}f}, champion (version {evaluation.champion}) "
-            f"{result.champion.value:.{digits}f}: improvement {improvement.value:{signed}} ({ci_label(evaluation.confidence)} "
-            f"{interval_text(improvement, signed)}); required: at least {required if required[0] == '-' else f'+{required}'}"
-            f"{more_rows_text(improvement, rule.min_improvement) if status is Status.UNDECIDED else ''}"
-        ),
-    )
-
-
-def _compare_with_bound(interval: Interval, bound: float, direction: int) -> Status:
-    low, high = sorted((direction * interval.low, direction * interval.high))
-    if low >= direction * bound:
-        return Status.PASS
-    return Status.FAIL if high < direction * bound else Status.UNDECIDED
-
-
-def _metric_result(evaluation: Evaluation, name: str) -> MetricResult:
-    for result in evaluation.metrics:
-        if result.metric == name:
-            return result
-    raise KeyError(f"the evaluation has no metric {name}; it has {[r.metric for r in evaluation.metrics]}")
-
-
-def _describe_position(interval: Interval, bound: float, status: Status) -> str:
-    """Where an interval lies: `above the threshold 0.6`."""
-    threshold = f"the threshold {number_text(bound)}"
-    if math.isnan(interval.value):
-        return "not a number on these rows, so nothing can be decided"
-    if math.isnan(interval.low):
-        return "its interval is not known, because the metric is not a number on some bootstrap samples"
-    if status is Status.UNDECIDED:
-        return f"the interval includes {threshold}"
-    if interval.low >= bound:
-        return f"above {threshold}" if interval.low > bound else f"at or above {threshold}"
-    return f"below {threshold}" if interval.high < bound else f"at or below {threshold}"
-
-
-def _largest_magnitude(interval: Interval) -> float:
-    return max(map(abs, estimate_and_bounds(interval)))

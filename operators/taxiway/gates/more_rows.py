@@ -2,6 +2,7 @@
 
 import math
 
+from taxiway.gates.noise import half_width
 from taxiway.messages import counted
 from taxiway.records import Interval
 
@@ -24,7 +25,7 @@ def more_rows_needed(interval: Interval, limit: float) -> int | None:
     Returns:
         m - n, at least 1; None if the interval is not known, if the estimate is on the limit, or if m is more than 1,000 times n.
     """
-    half, distance = _half_width(interval), abs(interval.value - limit)
+    half, distance = half_width(interval), abs(interval.value - limit)
     if half is None or not distance or distance * math.sqrt(_MOST_TIMES) < half:
         return None
     return max(1, math.ceil(interval.rows * ((half / distance) ** 2 - 1)))
@@ -41,18 +42,12 @@ def more_rows_text(interval: Interval, limit: float, unit: str = "row") -> str:
     Returns:
         A clause that begins with a semicolon; empty if the interval is not known.
     """
-    if _half_width(interval) is None:
+    if half_width(interval) is None:
         return ""
     rows = more_rows_needed(interval, limit)
     if rows is None:
         return f"; the estimate is too close to the limit for more {unit}s to decide it"
     return f"; about {counted(_rounded(rows), f'more {unit}')} would decide it if the estimate stays the same"
-
-
-def _half_width(interval: Interval) -> float | None:
-    """The length of the longer side of an interval; None if the interval is not known."""
-    sides = (interval.high - interval.value, interval.value - interval.low)
-    return max(sides) if all(map(math.isfinite, sides)) else None
 
 
 def _rounded(rows: int) -> int:

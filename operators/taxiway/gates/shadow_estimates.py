@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _RESAMPLES = 1000
+PROPORTION_METHOD = "exact binomial (Clopper and Pearson)"
+SHIFT_METHOD = "Student's t"
+LATENCY_METHOD = f"percentile bootstrap over predict calls, {_RESAMPLES:,} resamples"
+"""The intervals of `proportion`, `score_shift_of` and `latency_ratios`, for people."""
 _MAX_VALUES_PER_CHUNK = 500_000
 _NUMBER_TOLERANCE = 1e-6
 
@@ -155,6 +159,38 @@ def _predicted_class_index(probabilities: list[float], threshold: float | None) 
     if len(probabilities) == 2:
         return int(probabilities[1] >= (DECISION_THRESHOLD if threshold is None else threshold))
     return max(range(len(probabilities)), key=probabilities.__getitem__)
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """Estimates from the pairs in which both versions returned predictions.
+
+    All are None if there are no such pairs. The score shift is also None for labels, and with fewer than two scored rows.
+    """
+
+    agreement: Interval | None
+    score_shift: Interval | None
+    p50_ratio: Interval | None
+    p99_ratio: Interval | None
+
+
+def estimate(
+    compared: Sequence[Pair], agree_within: float | None, confidence: float, classes: VersionClasses = _UNKNOWN_CLASSES
+) -> Estimates:
+    """Everything that is estimated from the pairs of both versions.
+
+    Args:
+        compared: The pairs of the challenger and the champion that it is compared with.
+        agree_within: See `agreement_of`.
+        confidence: The confidence level of the intervals, such as 0.99.
+        classes: The classes of both versions, if they are known.
+    """
+    predicted_by_both = [pair for pair in compared if not pair.champion.error and not pair.challenger.error]
+    return Estimates(
+        agreement_of(predicted_by_both, agree_within, confidence, classes),
+        score_shift_of(predicted_by_both, confidence, classes),
+        *latency_ratios(predicted_by_both, confidence),
+    )
 
 
 def latency_ratios(predicted_by_both: Sequence[Pair], confidence: float) -> tuple[Interval | None, Interval | None]:

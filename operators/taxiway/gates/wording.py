@@ -3,7 +3,9 @@
 import math
 from collections.abc import Sequence
 
-from taxiway.records import Interval, Reason, Status
+from taxiway.messages import number_text
+from taxiway.records import Evaluation, Interval, Reason, ReasonCode, Status
+from taxiway.stats.bootstrap import METHOD
 
 _SIGNIFICANT_DIGITS = 3
 _MOST_DECIMALS = 17
@@ -66,11 +68,38 @@ def _side(value: float, bound: float) -> int:
     return (value > bound) - (value < bound)
 
 
-def reason_to_fail(message: str) -> Reason:
+def known(interval: Interval) -> Interval | None:
+    """An interval for a reason; None if its value or an end is not a finite number."""
+    return interval if all(map(math.isfinite, estimate_and_bounds(interval))) else None
+
+
+def rule_text(key: str, direction: int, limit: float) -> str:
+    """A requirement: `thresholds.roc_auc >= 0.6`.
+
+    Args:
+        key: What is limited, with its key in the section of the pipeline file.
+        direction: 1 if the limit is a minimum, -1 if it is a maximum.
+        limit: The limit.
+    """
+    return f"{key} {'>=' if direction > 0 else '<='} {number_text(limit)}"
+
+
+def bootstrap_method(evaluation: Evaluation, *, paired: bool = False) -> str:
+    """How the intervals of an evaluation were computed.
+
+    Args:
+        evaluation: The evaluation.
+        paired: Whether they are of differences, on the same replicates.
+    """
+    groups = "" if evaluation.groups is None else f", whole groups by {evaluation.groups.column}"
+    return f"{'paired ' if paired else ''}{METHOD}{groups}"
+
+
+def reason_to_fail(code: ReasonCode, message: str) -> Reason:
     """A reason for FAIL."""
-    return Reason(status=Status.FAIL, message=message)
+    return Reason(status=Status.FAIL, code=code, message=message)
 
 
-def reason_to_pass(message: str) -> Reason:
+def reason_to_pass(code: ReasonCode, message: str) -> Reason:
     """A reason for PASS."""
-    return Reason(status=Status.PASS, message=message)
+    return Reason(status=Status.PASS, code=code, message=message)

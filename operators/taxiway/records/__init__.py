@@ -33,6 +33,7 @@ from taxiway.records.evaluation import (
     RowMeans,
     SliceResult,
 )
+from taxiway.records.reason_codes import ReasonCode
 from taxiway.records.training import BaselineModel, Candidate, FeatureSet, SweepPlan, SweepReport, Trial, Trials
 
 __all__ = [
@@ -56,6 +57,7 @@ __all__ = [
     "Outcome",
     "Promotion",
     "Reason",
+    "ReasonCode",
     "Record",
     "RecordRef",
     "RemovedRows",

@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import AwareDatetime
 
 from taxiway.records.base import Migration, Record, Status, renamed, without
 from taxiway.records.data import Span
 from taxiway.records.evaluation import Interval, Version
+from taxiway.records.reason_codes import ReasonCode
 
 
 class Reason(Record):
@@ -17,11 +18,26 @@ class Reason(Record):
 
     Attributes:
         status: Its status.
+        code: What it is about.
         message: One sentence with the numbers.
+        rule: The requirement, as the section of the pipeline file has it: `thresholds.roc_auc >= 0.6`; None if there is none.
+        estimate: The number that the requirement is about, with its confidence interval; None if there is no such interval.
+        limit: The number that the estimate is compared with, in its unit; None if there is none.
+        method: How the interval was computed; None without an interval.
     """
 
     status: Status
+    code: ReasonCode
     message: str
+    rule: str | None = None
+    estimate: Interval | None = None
+    limit: float | None = None
+    method: str | None = None
+
+
+def _with_unknown_codes(body: dict[str, Any]) -> dict[str, Any]:
+    """A migration: reasons had no codes."""
+    return {**body, "reasons": [{"code": ReasonCode.UNKNOWN.value, **reason} for reason in body["reasons"]]}
 
 
 class Verdict(Record):
@@ -41,10 +57,11 @@ class Verdict(Record):
             champion could not be scored.
     """
 
-    record_version: ClassVar[int] = 3
+    record_version: ClassVar[int] = 4
     migrations: ClassVar[Mapping[int, Migration]] = {
         1: without("champion", "report"),
         2: renamed(sentence="message"),
+        3: _with_unknown_codes,
     }
 
     model: str
@@ -79,8 +96,12 @@ class ShadowReport(Record):
             None if none were recomputed.
     """
 
-    record_version: ClassVar[int] = 3
-    migrations: ClassVar[Mapping[int, Migration]] = {1: without("champion"), 2: renamed(sentence="message")}
+    record_version: ClassVar[int] = 4
+    migrations: ClassVar[Mapping[int, Migration]] = {
+        1: without("champion"),
+        2: renamed(sentence="message"),
+        3: _with_unknown_codes,
+    }
 
     model: str
     version: int

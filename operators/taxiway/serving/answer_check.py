@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from taxiway.errors import WrongAnswersError
-from taxiway.records import Reason, ShadowReport, Status, worst
+from taxiway.records import Reason, ReasonCode, ShadowReport, Status, worst
 from taxiway.records.shadow_pairs import Answer, Pair
 from taxiway.serving.protocol import read_rows
 from taxiway.serving.workers.process import predict_with
@@ -126,11 +126,13 @@ def _reason(champion: AnswerCheck, challenger: AnswerCheck) -> Reason:
     if not champion.answers or not challenger.answers:
         return Reason(
             status=Status.UNDECIDED,
+            code=ReasonCode.SHADOW_ANSWERS,
             message=f"the log has the requests of {champion.answers:,} champion answers and {challenger.answers:,} challenger answers, "
             "too few to check the answers with the models",
         )
     return Reason(
         status=Status.PASS,
+        code=ReasonCode.SHADOW_ANSWERS,
         message=f"{champion.equal:,} of {champion.answers:,} champion answers and {challenger.equal:,} of {challenger.answers:,} "
         "challenger answers in the log equal what the models compute for the logged rows",
     )

@@ -30,7 +30,7 @@ def said(found: Evaluation, gate: Gate = GATE) -> Reason:
     [
         (0.09, "0.620 of the linear model and 0.500 of the dummy model; better than the linear model "
                "(99% CI of the improvement +0.080 to +0.100)"),
-        (0.004, "; the linear model is as good within the noise (99% CI of the improvement -0.006 to +0.014)"),
+        (0.004, "; the linear model is as good within noise (99% CI of the improvement -0.006 to +0.014)"),
         (-0.05, "; worse than the linear model (99% CI of the improvement -0.060 to -0.040)"),
     ],
 )  # fmt: skip

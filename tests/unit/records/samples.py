@@ -23,6 +23,7 @@ from taxiway.records import (
     Outcome,
     Promotion,
     Reason,
+    ReasonCode,
     Record,
     RunSummary,
     SampleRule,
@@ -151,13 +152,15 @@ VERDICT = Verdict(
     report=REPORT.digest,
     evaluation=EVALUATION.digest,
     status=Status.PASS,
-    reasons=(Reason(status=Status.PASS, message="the data passed: 12 checks, no anomaly"),),
+    reasons=(Reason(status=Status.PASS, code=ReasonCode.DATA_ANOMALY, message="the data passed: 12 checks, no anomaly"),),
 )
 SHADOW = ShadowReport(
     model="flights.late",
     version=3,
     status=Status.NOT_APPLICABLE,
-    reasons=(Reason(status=Status.NOT_APPLICABLE, message="there is no champion to run beside"),),
+    reasons=(
+        Reason(status=Status.NOT_APPLICABLE, code=ReasonCode.SHADOW_NOT_RUN, message="there is no champion to run beside"),
+    ),
 )
 PROMOTION = Promotion(
     model="flights.late",

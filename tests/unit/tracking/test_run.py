@@ -16,6 +16,7 @@ from taxiway.records import (
     Outcome,
     Promotion,
     Reason,
+    ReasonCode,
     Severity,
     ShadowReport,
     Snapshot,
@@ -120,12 +121,16 @@ def report(status: Status) -> DataReport:
 
 
 def verdict(status: Status) -> Verdict:
-    reasons = (Reason(status=Status.PASS, message="fine"), Reason(status=status, message="auc"))
+    reasons = (
+        Reason(status=Status.PASS, code=ReasonCode.DATA_ANOMALY, message="fine"),
+        Reason(status=status, code=ReasonCode.METRIC_THRESHOLD, message="auc"),
+    )
     return Verdict(model="m", version=2, champion=1, snapshot="s", report="", evaluation="e", status=status, reasons=reasons)
 
 
 def shadow(status: Status) -> ShadowReport:
-    return ShadowReport(model="m", version=2, champion=1, status=status, reasons=(Reason(status=status, message="shadowed"),))
+    reason = Reason(status=status, code=ReasonCode.SHADOW_AGREEMENT, message="shadowed")
+    return ShadowReport(model="m", version=2, champion=1, status=status, reasons=(reason,))
 
 
 def promotion(from_version: int | None) -> Promotion:

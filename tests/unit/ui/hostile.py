@@ -20,6 +20,7 @@ from taxiway.records import (
     Outcome,
     Promotion,
     Reason,
+    ReasonCode,
     RemovedRows,
     RunSummary,
     SampleRule,
@@ -66,7 +67,7 @@ def seen(states: dict[str, str], url: str = "http://mlflow/#/experiments/1/runs/
 
 def hostile_records() -> RunRecords:
     span = Span(source=HOSTILE, name=HOSTILE, rows=1, content=HOSTILE)
-    reason = Reason(status=Status.FAIL, message=HOSTILE)
+    reason = Reason(status=Status.FAIL, code=ReasonCode.CONDITION, message=HOSTILE)
     metric = MetricResult(metric=HOSTILE, candidate=UP, champion=UP, difference=UP)
     slice_ = SliceResult(metric=HOSTILE, column=HOSTILE, value=HOSTILE, rows=1, confidence=0.999, difference=UP)
     anomaly = Anomaly(

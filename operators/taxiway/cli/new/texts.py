@@ -14,6 +14,7 @@ from taxiway.messages import counted, json_for_yaml, listed
 
 _WIDE = 0.05
 _ENDLESS_COMMENTS = 40
+_NON_INFERIORITY = "  # Non-inferiority: it may be worse than the champion by 0.01. 0 asks for a better model."
 
 
 def warnings_of(draft: Draft) -> Iterator[str]:
@@ -173,7 +174,7 @@ def _gate_text(draft: Draft) -> str:
         margin = float(f"{0.02 * draft.label.std:.1g}")
         lines += [
             "  thresholds: {r2: 0}                         # better than predicting the mean; set the minimum that is useful",
-            "  # It may be worse than the champion by 2% of the label's standard deviation.",
+            "  # Non-inferiority: it may be worse than the champion by 2% of the label's standard deviation. 0 asks for a better model.",
             f"  against_champion: {{metric: mae, min_improvement: {-margin:g}}}",
         ]
         return "\n".join(lines)
@@ -182,6 +183,7 @@ def _gate_text(draft: Draft) -> str:
         lines += [
             "  # The mean recall of the classes: better than chance; set the minimum that is useful.",
             f"  thresholds: {{balanced_accuracy: {chance:g}}}",
+            _NON_INFERIORITY,
             "  against_champion: {metric: balanced_accuracy, min_improvement: -0.01}",
         ]
         return "\n".join(lines)
@@ -189,9 +191,9 @@ def _gate_text(draft: Draft) -> str:
     resolution = draft.label.resolution(draft.evaluation_rows)
     if math.isfinite(resolution) and resolution > _WIDE:
         lines.append(
-            "  # With so few evaluation rows, a difference of 0.01 is within the noise: expect UNDECIDED, or allow a larger one."
+            "  # With so few evaluation rows, a difference of 0.01 is within noise: expect UNDECIDED, or allow a larger one."
         )
-    return "\n".join([*lines, "  against_champion: {metric: roc_auc, min_improvement: -0.01}"])
+    return "\n".join([*lines, _NON_INFERIORITY, "  against_champion: {metric: roc_auc, min_improvement: -0.01}"])
 
 
 def schema_text(draft: Draft) -> str:

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from taxiway.errors import ConfigError
 from taxiway.gates.bounds.clause import Seen
 from taxiway.gates.conditions.decide import Answer, ClauseAnswer, Truth, answer, shown_at, with_disagreement
+from taxiway.gates.noise import noise_text
 from taxiway.gates.plan import Question, plan, supported
-from taxiway.gates.wording import decimals, percent_text
+from taxiway.gates.wording import decimals, known, percent_text
 from taxiway.messages import counted, number_text
-from taxiway.records import Evaluation, Reason, RowMeans, Status
+from taxiway.records import Evaluation, Interval, Reason, ReasonCode, RowMeans, Status
 from taxiway.spec.conditions.entry import GateCondition
 from taxiway.spec.conditions.model import Condition, Variable
 from taxiway.spec.gate import Gate
@@ -58,7 +59,12 @@ def _without_champion(question: Question) -> Question | None:
 
 
 def _not_compared(entry: GateCondition) -> Reason:
-    return Reason(status=Status.NOT_APPLICABLE, message=f"no champion: {entry.parsed} is about the champion and is not decided")
+    return Reason(
+        status=Status.NOT_APPLICABLE,
+        code=ReasonCode.CONDITION,
+        message=f"no champion: {entry.parsed} is about the champion and is not decided",
+        rule=_rule(entry.parsed),
+    )
 
 
 def _means(evaluation: Evaluation, metric: str) -> RowMeans:
@@ -84,10 +90,23 @@ def _reason(entry: GateCondition, question: Question, seen: Seen, found: Answer,
         rows += f" in groups by {evaluation.groups.column}, worth {seen.rows:,.1f} independent ones"
     return Reason(
         status=found.status,
+        code=ReasonCode.CONDITION,
         message=f"{question.condition} {_finding(question, found)}: {'; '.join(map(_clause_text, found.clauses))} "
         f"({entry.metric}: {values}; {rows}; {percent_text(gate.confidence)} confidence for all of "
         f"{counted(gate.budget.steps, 'model')} on these rows){_more_rows_text(question, seen, found)}",
+        rule=_rule(question.condition),
+        estimate=known(_interval(found.clauses[0], means.rows)) if len(found.clauses) == 1 else None,
+        limit=found.clauses[0].clause.bound if len(found.clauses) == 1 else None,
+        method="; ".join(dict.fromkeys(clause.method for clause in found.clauses)),
     )
+
+
+def _rule(condition: Condition) -> str:
+    return f"conditions: {condition}"
+
+
+def _interval(found: ClauseAnswer, rows: int) -> Interval:
+    return Interval(value=found.value, low=found.interval[0], high=found.interval[1], rows=rows)
 
 
 def _finding(question: Question, found: Answer) -> str:
@@ -109,9 +128,7 @@ def _clause_text(found: ClauseAnswer) -> str:
     text = f"{found.clause.expression} = {found.value:{form}} ({low:{form}} to {high:{form}}, {found.method})"
     if found.truth is Truth.UNKNOWN:
         text += f", which includes {number_text(found.clause.bound)}"
-    if found.clause.is_difference and low <= 0 <= high:
-        text += ", the same within the noise"
-    return text
+    return text + (noise_text(_interval(found, 0)) if found.clause.is_difference else "")
 
 
 def _more_rows_text(question: Question, seen: Seen, found: Answer) -> str:

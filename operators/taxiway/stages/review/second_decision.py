@@ -74,4 +74,5 @@ def decide_again(reviewed: PipelineReview, judged: "JudgedVersion", champion: in
 def _without(verdict: Verdict, other: Verdict) -> tuple[Reason, ...]:
     """The reasons of one verdict that count and that another does not have."""
     idle = (Status.INFO, Status.NOT_APPLICABLE)
-    return tuple(reason for reason in verdict.reasons if reason.status not in idle and reason not in other.reasons)
+    given = {(reason.status, reason.message) for reason in other.reasons}
+    return tuple(r for r in verdict.reasons if r.status not in idle and (r.status, r.message) not in given)

@@ -63,7 +63,7 @@ def test_with_enough_rows_the_mode_decides_about_the_same_within_the_noise(mode:
     found = reason(evaluation(20_000, 0.842, 0.84), gate({"condition": "n - o > 0 +/- 0.01", "mode": mode}))
     assert found.status is status
     assert f"{said}, although there are enough rows for its tolerance ({mode})" in found.message
-    assert "which includes 0, the same within the noise" in found.message
+    assert "which includes 0, the same within noise: a difference of 0.0" in found.message
 
 
 @pytest.mark.parametrize("mode", ["fp-free", "fn-free"])
