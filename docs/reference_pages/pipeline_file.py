@@ -213,11 +213,14 @@ USED_BY = {
     "does (`fn-free`)",
     "gate.conditions.metric": "`validate_model`: what `n` and `o` are: `accuracy`, `brier`, or a name of `gate.metrics` with `costs` and without "
     "`times`",
-    "gate.budget": "`validate_model`, for `conditions`; see below",
+    "gate.budget": "`validate_model`: how many models are decided by the same evaluation rows; see below",
     "gate.budget.steps": "`validate_model`: the number of models that are tried on the same evaluation rows, such as reruns of a span with "
-    "other parameters",
+    "other parameters. Then the rows are spent: the verdict on another model is UNDECIDED",
     "gate.budget.adaptivity": "`validate_model`: who sees the answers before the next model: nobody (`none`), everybody (`full`), or everybody "
-    "until the first pass (`first-change`) or the K-th (`passes:K`), after which there are new rows",
+    "until the first pass (`first-change`) or the K-th (`passes:K`), after which there are new rows. Only for `conditions`",
+    "gate.show": "`validate_model`: what is shown of the scores while more models may be tried on the same rows: everything (`exact`), the "
+    "means of the conditions as whole percents (`rounded`), or only the decision. "
+    "[What it costs](../guides/gates-with-guarantees.md#what-scores-cost). Default: `decision` with `conditions`, else `exact`",
     "gate.metrics": "`validate_model`: metrics of the team's own, by name; see below",
     "gate.metrics.NAME.function": "`validate_model`: `FILE.py:function` in the same folder, or `package.module:function`; called with the "
     "true labels, the predicted ones, and the rows, which also have the columns `probability_CLASS`. It returns one number for each row, "

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from taxiway.messages import format_params
+from taxiway.messages import format_params, percent
 from taxiway.messages import number_text as plain_number
 from taxiway.records import DataReport, Interval, Severity
 from taxiway.records.evaluation import Better
@@ -160,6 +160,7 @@ def _environment() -> Environment:
         "signed": signed_text,
         "humanize": humanize,
         "params": params_text,
+        "percent": percent,
         "web": web_address,
         "query": urlencode,
         "path": lambda text: quote(text, safe=""),

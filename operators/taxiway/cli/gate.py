@@ -1,22 +1,25 @@
-"""The commands about gates: `taxiway gate plan`."""
+"""The commands about gates: plan conditions, and look after what evaluation rows were asked."""
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from taxiway.cli.options import usage_errors
+from taxiway.cli.people.opened import Given, installation_options, opened, person, pipeline_options
 from taxiway.errors import ConfigError
 from taxiway.spec.conditions.budget import DEFAULT_STEPS, MOST_STEPS, Budget, check_adaptivity
 
 if TYPE_CHECKING:
     from taxiway.gates.plan import Method, Mode
+    from taxiway.records import Show
 
 _ROWS = click.IntRange(1, 10**12)
 
 
 @click.group()
 def gate() -> None:
-    """Plan the conditions of model gates."""
+    """Plan the conditions of model gates, and see what evaluation rows were asked."""
 
 
 def _adaptivity(_: click.Context, __: click.Parameter, given: str) -> str:
@@ -71,6 +74,13 @@ def _adaptivity(_: click.Context, __: click.Parameter, given: str) -> str:
     type=click.FloatRange(0, 1, min_open=True),
     help="The share of the rows on which the predictions of both models differ, if you know it; no labels are needed to measure it.",
 )
+@click.option(
+    "--show",
+    type=click.Choice(["decision", "rounded", "exact"]),
+    default="decision",
+    show_default=True,
+    help="What is shown of the scores with each answer: nothing, the means as whole percents, or everything.",
+)
 @click.option("--rows", type=_ROWS, help="Also say what so many rows can answer.")
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
 def plan_command(
@@ -81,6 +91,7 @@ def plan_command(
     method: "Method",
     mode: "Mode",
     disagreement: float | None,
+    show: "Show",
     rows: int | None,
     as_json: bool,
 ) -> None:
@@ -90,7 +101,7 @@ def plan_command(
     with a tolerance: 'n - o > 0.02 +/- 0.01 and d < 0.1 +/- 0.01'.
     """
     from taxiway.cli.views.plan import plan_json, plan_text
-    from taxiway.gates.plan import Question
+    from taxiway.gates.plan import Question, shown_values
     from taxiway.spec.conditions import parse_condition
 
     with usage_errors():
@@ -99,5 +110,48 @@ def plan_command(
         if impossible is not None:
             raise ConfigError(impossible)
         budget = Budget(steps=steps, adaptivity=adaptivity)
-        question = Question(parsed, confidence, budget, mode, method, disagreement)
+        shown = shown_values(parsed, show)
+        question = Question(parsed, confidence, budget, mode, method, disagreement, log_values=shown)
         click.echo(plan_json(question, rows) if as_json else plan_text(question, rows))
+
+
+@gate.command("ledger")
+@click.argument("model")
+@click.option("--json", "as_json", is_flag=True, help="Print the questions as JSON.")
+@installation_options
+def ledger_command(model: str, as_json: bool, **given: Any) -> None:
+    """List what was asked about versions of MODEL, by whom, and what is left of its evaluation rows."""
+    from taxiway.cli.views.answers import ledger_json, ledger_text
+    from taxiway.ledger.answers import all_entries
+    from taxiway.lineage.queries import require_model
+
+    with usage_errors(), opened(Given(**given)) as installation:
+        entries = all_entries(installation.ledger, model)
+        if not entries:
+            require_model(installation.ledger.client, model)
+        click.echo(ledger_json(entries) if as_json else ledger_text(model, entries))
+
+
+@gate.command("show")
+@click.argument("name", metavar="MODEL/VERSION")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@pipeline_options
+def show_command(name: str, yes: bool, dags: Path, data: str, **given: Any) -> None:
+    """Show the scores of MODEL/VERSION that were withheld, and spend the evaluation rows.
+
+    Once all scores are known, no other version can be decided by conditions on these rows. That they were shown is recorded in the
+    ledger, and the scores in the MLflow run of the version.
+    """
+    from taxiway.cli.people.review import pipeline_of
+    from taxiway.cli.views.answers import scores_text
+    from taxiway.lineage.queries import resolve
+    from taxiway.lineage.verdicts import judged_version
+    from taxiway.stages.review import show_scores
+
+    with usage_errors(), opened(Given(**given)) as installation:
+        model, version = resolve(installation.ledger.client, name)
+        reviewed = pipeline_of(installation, model, dags, data)
+        judged = judged_version(installation.ledger.client, installation.store(), model, version)
+        if not yes:
+            click.confirm(f"Show all scores of {model}/{version}, and spend its evaluation rows?", abort=True)
+        click.echo(scores_text(show_scores(reviewed, judged, person())))

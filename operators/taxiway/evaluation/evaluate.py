@@ -1,6 +1,7 @@
 """Score candidate and champion on the evaluation rows of a snapshot."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from taxiway.data.engine.read_rows import LIST_OF, read_rows
@@ -10,6 +11,7 @@ from taxiway.evaluation.baselines.costs import costs_text, model_costs
 from taxiway.evaluation.baselines.fit import FittedBaseline
 from taxiway.evaluation.baselines.score import Scored, baseline_metrics, baseline_results, score_baselines
 from taxiway.evaluation.comparison import Comparison, all_classes
+from taxiway.evaluation.evaluation_set import evaluation_set, question_key
 from taxiway.evaluation.groups import row_groups
 from taxiway.evaluation.leakage import columns_alone, is_almost_perfect
 from taxiway.evaluation.pictures import pictures_of
@@ -21,7 +23,7 @@ from taxiway.features.encoding import raw_frame
 from taxiway.features.labels import true_labels
 from taxiway.features.signature import signature_columns
 from taxiway.messages import error_text
-from taxiway.records import Baseline, ClassRows, ColumnAlone, Evaluation, MetricResult, RowGroups, Snapshot
+from taxiway.records import Baseline, ClassRows, ColumnAlone, Evaluation, EvaluationSet, MetricResult, RowGroups, Snapshot
 from taxiway.records.recorder import Recorder
 from taxiway.spec.gate import Gate
 from taxiway.spec.metrics import Problem, metric_key
@@ -36,6 +38,27 @@ if TYPE_CHECKING:
 _ALWAYS: dict[Problem, str] = {"classification": "accuracy", "regression": "mae"}
 
 
+@dataclass(frozen=True)
+class Evaluated:
+    """An evaluation that nobody has seen yet.
+
+    Attributes:
+        evaluation: All scores.
+        evaluation_set: The rows.
+        question: The digest of what a decision about the scores depends on.
+        costs: Time and size of the models, by their names in MLflow; they depend on no label.
+        costs_text: The same in a sentence.
+        pictures: Draws the pictures and tables of the candidate: their content by file name.
+    """
+
+    evaluation: Evaluation
+    evaluation_set: EvaluationSet
+    question: str
+    costs: Mapping[str, float]
+    costs_text: str
+    pictures: Callable[[], Mapping[str, bytes]]
+
+
 def evaluate(
     snapshot: Snapshot,
     candidate: LoadedModel,
@@ -45,14 +68,14 @@ def evaluate(
     label: str,
     gate: Gate,
     store: Store,
-    recorder: Recorder,
     baselines: Sequence[FittedBaseline] = (),
-) -> Evaluation:
+    joined: Collection[str] = (),
+) -> Evaluated:
     """Evaluate candidate and champion on the same rows.
 
     Computes the metrics of the gate, and accuracy or MAE, each with its confidence interval, and the comparison metric by slice. A
     model that uses a column which has left the source is scored without values in it, as it would have to work from now on. For a class
-    that a model has not learned, its probability is 0.
+    that a model has not learned, its probability is 0. Nothing is recorded, because scores spend the evaluation rows; see `publish`.
 
     Args:
         snapshot: The snapshot with the evaluation rows.
@@ -62,8 +85,8 @@ def evaluate(
         label: The label.
         gate: The `gate` section.
         store: Where the rows are.
-        recorder: Where to report the metrics, the costs and the pictures of the candidate.
         baselines: Simple models of the candidate's columns, to compare it with.
+        joined: The columns of joined tables.
 
     Raises:
         ChampionUnscorableError: The champion fails on the rows, or the models have no class in common.
@@ -73,15 +96,30 @@ def evaluate(
     frame = model_frame(candidate, rows)
     comparison = _compare(candidate, champion, rows, frame, snapshot, label, gate)
     scored = score_baselines(baselines, frame, comparison.classes, comparison.candidate.positive)
-    evaluation = _evaluation(comparison, candidate, champion, scored, snapshot=snapshot.digest, model=model)
     costs = model_costs(candidate, baselines, frame)
-    recorder.record(
-        evaluation,
-        metrics=_metrics_by_name(evaluation) | costs,
-        tags={tags.COSTS: costs_text(costs, candidate.size)},
+    identity = evaluation_set(rows, {label, *joined})
+    return Evaluated(
+        _evaluation(comparison, candidate, champion, scored, snapshot=snapshot.digest, model=model),
+        identity,
+        question_key(identity.content, gate, comparison),
+        costs,
+        costs_text(costs, candidate.size),
+        lambda: pictures_of(candidate, rows, comparison, gate),
     )
-    recorder.files("evaluation", pictures_of(candidate, rows, comparison, gate))
-    return evaluation
+
+
+def publish(evaluated: Evaluated, shown: Evaluation, recorder: Recorder) -> None:
+    """Record what is shown of an evaluation.
+
+    Args:
+        evaluated: The evaluation.
+        shown: The record: with all scores, or without those that are withheld. Pictures are only recorded with all.
+        recorder: Where to record them.
+    """
+    metrics = {**_metrics_by_name(shown), **evaluated.costs}
+    recorder.record(shown, metrics=metrics, tags={tags.COSTS: evaluated.costs_text})
+    if not shown.withheld:
+        recorder.files("evaluation", evaluated.pictures())
 
 
 def _evaluation(

@@ -54,6 +54,7 @@ def decide(
     older_data_reason: str | None = None,
     unscorable: UnscorableChampion | None = None,
     decisions: Sequence[Decision] = (),
+    log_share: float | None = None,
 ) -> Verdict:
     """Decide whether a candidate passes the model gate.
 
@@ -72,6 +73,7 @@ def decide(
             is not compared, because the champion may have been trained on these evaluation rows.
         unscorable: The champion, if it cannot be scored on the evaluation rows; the candidate is then not compared.
         decisions: The decisions of people about the report, such as waivers.
+        log_share: The logarithm of the share of the error for this answer, see `taxiway.stats.spending`; None for that of the first.
 
     Returns:
         The verdict, with every reason; its status is the worst of theirs.
@@ -91,7 +93,7 @@ def decide(
         *_almost_perfect(evaluation),
         *_row_count(evaluation, gate),
         *threshold_reasons(evaluation, gate),
-        *condition_reasons(evaluation, gate),
+        *condition_reasons(evaluation, gate, log_share),
         *comparison,
         *baseline_reasons(evaluation, gate.facts(gate.comparison_metric)),
     )

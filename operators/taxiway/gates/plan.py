@@ -9,6 +9,7 @@ from typing import Literal
 from taxiway.errors import ConfigError
 from taxiway.gates.bounds.clause import ClauseBound
 from taxiway.gates.bounds.paired import bound_of
+from taxiway.records import Show
 from taxiway.spec.conditions.budget import MOST_STEPS, Budget
 from taxiway.spec.conditions.model import SHARE, Clause, Condition, Range
 from taxiway.stats.multiplicity import log_models
@@ -16,6 +17,8 @@ from taxiway.stats.search import edge, smallest
 
 Mode = Literal["fp-free", "fn-free"]
 Method = Literal["best", "hoeffding"]
+ROUNDED_VALUES = 101
+"""The values that a mean has as whole percents of its range."""
 _MOST_ROWS = 10**12
 _MOST_TOLERANCES = 1_000.0
 _LEAST_TOLERANCES = 1e-6
@@ -38,6 +41,8 @@ class Question:
         independent: Whether rows are independent. Otherwise `rows` are everywhere the groups of rows that belong together, such as
             customers or days, if they are of equal size; see `taxiway.stats.bounds.effective_groups` for others.
         part: The part of the error that the condition has, if several are decided together; above 0, at most 1.
+        log_share: The logarithm of the share of the error that one answer has; None for an equal share of all models of the budget.
+        log_values: The logarithm of the number of values that could be shown with each answer, beside whether the model passed.
     """
 
     condition: Condition
@@ -50,11 +55,17 @@ class Question:
     is_share: bool = True
     independent: bool = True
     part: float = 1.0
+    log_share: float | None = None
+    log_values: float = 0.0
 
     @property
     def log_error(self) -> float:
-        """The logarithm of the error of one answer about one model."""
-        return math.log1p(-self.confidence) + math.log(self.part) - log_models(self.budget.steps, self.budget.passes)
+        """The logarithm of the error of one answer about one model; without `log_share`, of the last one."""
+        share = self.log_share
+        if share is None:
+            before = self.budget.steps - 1
+            share = -log_models(self.budget.steps, self.budget.passes) - (before * self.log_values if before else 0)
+        return math.log1p(-self.confidence) + math.log(self.part) + share
 
     @property
     def bounds(self) -> tuple[ClauseBound, ...]:
@@ -136,12 +147,30 @@ class Supported:
     condition: Condition | None
 
 
+def shown_values(condition: Condition, show: Show) -> float:
+    """The logarithm of the number of values that can be shown with each answer, for `Question.log_values`.
+
+    Args:
+        condition: The condition. The share of rows with different predictions needs no labels, so showing it costs nothing.
+        show: What is shown.
+    """
+    if show == "exact":
+        return math.inf
+    return len(set(condition.variables) - {"d"}) * math.log(ROUNDED_VALUES) if show == "rounded" else 0.0
+
+
 def plan(question: Question) -> Plan:
     """How many rows a question needs.
 
     Raises:
-        ConfigError: It needs more than 10^12 rows.
+        ConfigError: It needs more than 10^12 rows, or no number of them is enough.
     """
+    if question.log_values == math.inf and question.budget.steps > 1:
+        raise ConfigError(
+            f"exact scores tell everything about the rows with the first answer, so no number of rows can decide about "
+            f"{question.budget.steps:,} models; allowed: --show decision, --show rounded, or --steps 1",
+            key="show",
+        )
     rows = smallest(lambda count: fits(question, count), most=_MOST_ROWS)
     if rows is None:
         raise ConfigError(f"{question.condition} needs more than 10^12 rows; allowed: larger tolerances, fewer steps")

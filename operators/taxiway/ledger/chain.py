@@ -5,28 +5,34 @@ and the other appends after it. A run of the chain holds some hundreds of links 
 costs the same however long the chain is. Who edits, removes or inserts an entry breaks the chain, and cannot mend it without a key.
 """
 
-import json
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, field, replace
-from hashlib import blake2b
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from taxiway.errors import TerminalError, TransientError
 from taxiway.ledger.keys import VARIABLE, LedgerKeys
+from taxiway.ledger.links import Link, NewEntry
+from taxiway.ledger.segments import (
+    NEXT,
+    continue_after,
+    first_run,
+    link_name,
+    make_run,
+    marked_links,
+    newest_run,
+    own_links,
+    written,
+)
 from taxiway.tracking import tags
 from taxiway.tracking.run import experiment_id
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Run
 
 EXPERIMENT = "taxiway/ledger"
 SEGMENT_LINKS = 200
 """The links of a run."""
-_HASH_BYTES = 32
-_NEXT = "next"
-"""The parameter of a full run that names the one after it."""
 _TRIES = 50
 
 
@@ -43,63 +49,6 @@ class Ledger:
     keys: LedgerKeys = field(default_factory=LedgerKeys)
 
 
-@dataclass(frozen=True)
-class Link:
-    """One link of the chain.
-
-    Attributes:
-        number: Its place in the chain, from 1.
-        kind: The kind of the record, `Promotion` or `Decision`.
-        model: The registered model that the record is about.
-        entry: The MLflow run with the record.
-        record: The digest of the record.
-        previous: The hash of the link before; None for the first one.
-        signature: The signature of the link's text; None if it was not signed.
-    """
-
-    number: int
-    kind: str
-    model: str
-    entry: str
-    record: str
-    previous: str | None = None
-    signature: str | None = None
-
-    @classmethod
-    def from_json(cls, text: str) -> "Link | None":
-        """Read a link; None if the text is none."""
-        try:
-            link = cls(**json.loads(text))
-        except (ValueError, TypeError):
-            return None
-        texts = (link.kind, link.model, link.entry, link.record, link.previous or "", link.signature or "")
-        return link if isinstance(link.number, int) and all(isinstance(value, str) for value in texts) else None
-
-    @property
-    def text(self) -> str:
-        """What is hashed and signed: the link without its signature, as canonical JSON."""
-        return json.dumps(asdict(replace(self, signature=None)), sort_keys=True, separators=(",", ":"))
-
-    @property
-    def hash(self) -> str:
-        """The hash by which the next link names this one."""
-        return blake2b(self.text.encode(), digest_size=_HASH_BYTES).hexdigest()
-
-    def to_json(self) -> str:
-        """The link as JSON."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
-
-
-@dataclass(frozen=True)
-class NewEntry:
-    """An entry to append: the content of its `Link`."""
-
-    kind: str
-    model: str
-    entry: str
-    record: str
-
-
 def is_signed(client: "MlflowClient") -> bool:
     """Whether the newest link is signed, so that only who has a key can append to the chain. Takes two requests.
 
@@ -109,7 +58,7 @@ def is_signed(client: "MlflowClient") -> bool:
     experiment = _experiment(client)
     if experiment is None:
         return False
-    _, known = _newest_run(client, experiment)
+    _, known = newest_run(client, experiment)
     return bool(known) and known[-1].signature is not None
 
 
@@ -133,11 +82,11 @@ def _no_key() -> TerminalError:
     )
 
 
-def _experiment(client: "MlflowClient") -> str | None:
-    known = client.get_experiment_by_name(EXPERIMENT)
+def _experiment(client: "MlflowClient", name: str = EXPERIMENT) -> str | None:
+    known = client.get_experiment_by_name(name)
     if known is not None and known.lifecycle_stage != "active":
         raise TerminalError(
-            f"the experiment {EXPERIMENT} is deleted in MLflow, and nothing can be promoted or decided without it; restore it: "
+            f"the experiment {name} is deleted in MLflow, and nothing can be promoted or decided without it; restore it: "
             f"mlflow experiments restore --experiment-id {known.experiment_id}"
         )
     return None if known is None else str(known.experiment_id)
@@ -159,39 +108,67 @@ def append(ledger: Ledger, new: NewEntry, before: Callable[[], Iterable[NewEntry
     return link
 
 
-def links(client: "MlflowClient") -> Iterator[Link | str]:
-    """All links of the chain from its beginning; instead of a link that cannot be read, a message about it."""
-    experiment = _experiment(client)
-    run, seen = _first_run(client, experiment) if experiment is not None else None, set[str]()
+def append_to(ledger: Ledger, name: str, new: NewEntry) -> Link:
+    """Append an entry to another chain of the ledger, which is begun if it does not exist.
+
+    An entry that is already among the newest links is not appended again.
+
+    Args:
+        ledger: The ledger.
+        name: The experiment of the chain.
+        new: The entry, with its content.
+    """
+    return _append(ledger, _experiment(ledger.client, name) or _begin(ledger, (), name), new)
+
+
+def links(client: "MlflowClient", name: str = EXPERIMENT) -> Iterator[Link | str]:
+    """All links of a chain from its beginning; instead of a link that cannot be read, a message about it.
+
+    Args:
+        client: The MLflow client.
+        name: The experiment of the chain.
+    """
+    experiment = _experiment(client, name)
+    run, seen = first_run(client, experiment) if experiment is not None else None, set[str]()
     while run is not None:
         params = run.data.params
-        for name in sorted(name for name in params if name != _NEXT):
+        for name in sorted(name for name in params if name != NEXT):
             link = Link.from_json(params[name])
-            yield link if link is not None and _name(link.number) == name else f"link {name} is not the text of a link"
+            yield link if link is not None and link_name(link.number) == name else f"link {name} is not the text of a link"
         seen.add(run.info.run_id)
-        following = params.get(_NEXT)
+        following = params.get(NEXT)
         run = client.get_run(following) if following is not None and following not in seen else None
 
 
-def newest_links(client: "MlflowClient") -> list[Link]:
-    """The last links of the chain, oldest first; none if it was not begun."""
-    experiment = _experiment(client)
-    return _newest_run(client, experiment)[1] if experiment is not None else []
+def newest_links(client: "MlflowClient", name: str = EXPERIMENT, mark: str | None = None) -> list[Link]:
+    """The last links of a chain, oldest first; none if it was not begun.
+
+    Args:
+        client: The MLflow client.
+        name: The experiment of the chain.
+        mark: Also all links in runs with this mark, however old.
+    """
+    experiment = _experiment(client, name)
+    if experiment is None:
+        return []
+    newest = newest_run(client, experiment)[1]
+    older = marked_links(client, experiment, mark) if mark is not None else []
+    return sorted({link.number: link for link in (*older, *newest)}.values(), key=lambda link: link.number)
 
 
-def _begin(ledger: Ledger, before: Iterable[NewEntry]) -> str:
+def _begin(ledger: Ledger, before: Iterable[NewEntry], name: str = EXPERIMENT) -> str:
     """Begin the chain; returns its experiment. Of two processes that do, one can give its own the name; the other's is deleted."""
     from mlflow.exceptions import MlflowException
 
     client = ledger.client
-    made = experiment_id(client, f"{EXPERIMENT} {uuid.uuid4().hex}")
-    _make_run(client, made, 1)
+    made = experiment_id(client, f"{name} {uuid.uuid4().hex}")
+    make_run(client, made, 1)
     noted = [_append(ledger, made, entry) for entry in before]
     try:
-        client.rename_experiment(made, EXPERIMENT)
+        client.rename_experiment(made, name)
     except MlflowException:
         client.delete_experiment(made)
-        faster = _experiment(client)
+        faster = _experiment(client, name)
         if faster is None:
             raise
         return faster
@@ -207,7 +184,7 @@ def note(client: "MlflowClient", appended: Iterable[Link]) -> None:
 
 def _append(ledger: Ledger, experiment: str, new: NewEntry) -> Link:
     for _ in range(_TRIES):
-        run, known = _newest_run(ledger.client, experiment)
+        run, known = newest_run(ledger.client, experiment)
         same = next((link for link in known if (link.entry, link.record) == (new.entry, new.record)), None)
         if same is not None and ledger.keys.verifies(same.text, same.signature):
             return same
@@ -215,15 +192,23 @@ def _append(ledger: Ledger, experiment: str, new: NewEntry) -> Link:
         if last is not None and last.signature is not None and not ledger.keys:
             raise _no_key()
         link = Link(
-            last.number + 1 if last else 1, new.kind, new.model, new.entry, new.record, previous=last.hash if last else None
+            last.number + 1 if last else 1,
+            new.kind,
+            new.model,
+            new.entry,
+            new.record,
+            new.content,
+            last.hash if last else None,
         )
         link = replace(link, signature=ledger.keys.sign(link.text))
-        if len(_own(run)) >= SEGMENT_LINKS:
-            _continue(ledger.client, experiment, run, link.number)
-        elif _written(ledger.client, run.info.run_id, _name(link.number), link.to_json()):
+        if new.mark is not None:  # before the link, so that a link with it is always found
+            ledger.client.set_tag(run.info.run_id, new.mark, "1")
+        if len(own_links(run)) >= SEGMENT_LINKS:
+            continue_after(ledger.client, experiment, run, link.number)
+        elif written(ledger.client, run.info.run_id, link_name(link.number), link.to_json()):
             return link
         else:
-            _require_link(ledger.client, run.info.run_id, _name(link.number))
+            _require_link(ledger.client, run.info.run_id, link_name(link.number))
     raise TransientError(f"the ledger is written by others all the time; {new.kind} of {new.model} is not appended; try again")
 
 
@@ -232,76 +217,9 @@ def _require_link(client: "MlflowClient", run: str, name: str) -> None:
     if Link.from_json(client.get_run(run).data.params.get(name, "")) is None:
         raise TerminalError(
             f"the parameter {name} of the MLflow run {run} is no link of the chain, so nothing can be appended to the ledger; somebody else "
-            f"has written it. Restore MLflow's database, or delete the parameter there (experiment {EXPERIMENT})"
+            "has written it. Restore MLflow's database, or delete the parameter there"
         )
-
-
-def _newest_run(client: "MlflowClient", experiment: str) -> "tuple[Run, list[Link]]":
-    """The last run of the chain, and its links after the last one of the run before it."""
-    found = client.search_runs(
-        [experiment],
-        f"tags.`{tags.CHAIN_STATE}` = '{_LINKED}'",
-        order_by=[f"tags.`{tags.CHAIN_FIRST}` DESC"],
-        max_results=2,
-    )
-    if not found:
-        raise TerminalError(
-            f"the experiment {EXPERIMENT} has no run with the beginning of the chain; restore MLflow's database"
-        )
-    runs = list(reversed(found))
-    seen = {run.info.run_id for run in runs}
-    while (following := runs[-1].data.params.get(_NEXT)) is not None and following not in seen:
-        runs.append(client.get_run(following))
-        seen.add(following)
-    known = [link for run in runs[-2:] for link in _own(run)]
-    return runs[-1], known
-
-
-def _own(run: "Run") -> list[Link]:
-    params = run.data.params
-    read = [Link.from_json(params[name]) for name in sorted(name for name in params if name != _NEXT)]
-    return [link for link in read if link is not None]
-
-
-def _continue(client: "MlflowClient", experiment: str, full: "Run", first: int) -> None:
-    """Make the run that follows a full one, unless another process was faster."""
-    made = _make_run(client, experiment, first, linked=False)
-    if _written(client, full.info.run_id, _NEXT, made):
-        client.set_tag(made, tags.CHAIN_STATE, _LINKED)
-    else:
-        client.delete_run(made)
-
-
-_LINKED = "LINKED"
-
-
-def _make_run(client: "MlflowClient", experiment: str, first: int, *, linked: bool = True) -> str:
-    state = {tags.CHAIN_STATE: _LINKED} if linked else {}
-    made = client.create_run(experiment, run_name=f"from entry {first}", tags={tags.CHAIN_FIRST: _name(first), **state})
-    return str(made.info.run_id)
-
-
-def _first_run(client: "MlflowClient", experiment: str) -> "Run | None":
-    found = client.search_runs([experiment], f"tags.`{tags.CHAIN_FIRST}` = '{_name(1)}'", max_results=1)
-    return found[0] if found else None
-
-
-def _written(client: "MlflowClient", run: str, name: str, value: str) -> bool:
-    """Write a parameter once; False if it has another value."""
-    from mlflow.exceptions import MlflowException
-
-    try:
-        client.log_param(run, name, value)
-    except MlflowException as error:
-        if error.error_code != "INVALID_PARAMETER_VALUE":
-            raise
-        return False
-    return True
 
 
 def _note(client: "MlflowClient", link: Link) -> None:
     client.set_tag(link.entry, tags.CHAIN_LINK, link.to_json())
-
-
-def _name(number: int) -> str:
-    return f"{number:09}"

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from taxiway.errors import TerminalError
 from taxiway.ledger import chain
-from taxiway.ledger.chain import Ledger, Link, NewEntry
+from taxiway.ledger.chain import Ledger
+from taxiway.ledger.links import Link, NewEntry
 from taxiway.ledger.promotions import before_the_chain
 from taxiway.ledger.runs import entry_of, runs_of
 from taxiway.messages import counted

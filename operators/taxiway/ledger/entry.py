@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from taxiway.ledger.chain import Ledger, Link, NewEntry
+from taxiway.ledger.chain import Ledger
+from taxiway.ledger.links import Link, NewEntry
 from taxiway.records import Promotion
 
 

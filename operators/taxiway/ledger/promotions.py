@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 
 from taxiway.errors import TerminalError
 from taxiway.ledger import chain
-from taxiway.ledger.chain import Ledger, Link, NewEntry
+from taxiway.ledger.chain import Ledger
 from taxiway.ledger.entry import DECIDED, Entry, State, not_signed
+from taxiway.ledger.links import Link, NewEntry
 from taxiway.ledger.runs import entry_of, runs_of
 from taxiway.records import Promotion
 from taxiway.records.digests import digest_of_bytes

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from taxiway.ledger.chain import NewEntry
+from taxiway.ledger.links import NewEntry
 from taxiway.records.digests import digest_of_bytes
 from taxiway.tracking.paging import all_pages
 

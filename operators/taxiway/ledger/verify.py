@@ -3,9 +3,10 @@
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from taxiway.ledger import chain, decisions, promotions
-from taxiway.ledger.chain import Ledger, Link, NewEntry
+from taxiway.ledger import answers, chain, decisions, promotions
+from taxiway.ledger.chain import Ledger
 from taxiway.ledger.entry import DECIDED
+from taxiway.ledger.links import Link, NewEntry, broken_links
 from taxiway.tracking import tags
 
 
@@ -41,10 +42,11 @@ def verify(ledger: Ledger) -> Verified:
         head=links[-1].hash if links else None,
         problems=(
             *(problem for problem in read if isinstance(problem, str)),
-            *_broken_links(ledger, links),
+            *broken_links(ledger.keys, links),
             *_broken_entries(ledger, links, entries),
             *_changed_tags(ledger),
             *_changed_decision_tags(ledger),
+            *answers.chain_problems(ledger),
         ),
     )
 
@@ -76,32 +78,16 @@ def sign(ledger: Ledger, unsigned: Iterable[NewEntry]) -> None:
     chain.note(ledger.client, (link for run, link in newest.items() if run in noted and noted[run] != link))
 
 
-def _broken_links(ledger: Ledger, links: list[Link]) -> Iterator[str]:
-    """The links that do not follow the one before, or whose signature is not one of the installation."""
-    before: Link | None = None
-    for link in links:
-        if link.number != (before.number + 1 if before else 1):
-            missing = f"{before.number + 1 if before else 1} to {link.number - 1}"
-            yield f"links {missing} of the chain are missing"
-        elif link.previous != (before.hash if before else None):
-            yield f"link {before.number if before else 1} of the chain was changed, or link {link.number} was: they do not fit together"
-        if link.signature is None and before is not None and before.signature is not None:
-            yield f"link {link.number} of the chain ({_of(link)}) is not signed, and the one before it is"
-        if link.signature is not None and not ledger.keys.verifies(link.text, link.signature):
-            yield f"link {link.number} of the chain ({_of(link)}) is not signed with a key of this installation"
-        before = link
-
-
 def _broken_entries(ledger: Ledger, links: list[Link], entries: Mapping[str, NewEntry]) -> Iterator[str]:
     newest = {link.entry: link for link in links}
     for link in newest.values():
         entry = entries.get(link.entry)
         if entry is None:
-            yield f"entry {link.number} ({_of(link)}) was removed from MLflow, or its state was changed"
+            yield f"entry {link.number} ({link.describe()}) was removed from MLflow, or its state was changed"
         elif (entry.model, entry.record) != (link.model, link.record):
-            yield f"entry {link.number} ({_of(link)}) was edited: its record is {entry.record}, the chain has {link.record}"
+            yield f"entry {link.number} ({link.describe()}) was edited: its record is {entry.record}, the chain has {link.record}"
         if ledger.keys and not ledger.keys.verifies(link.text, link.signature):
-            yield f"entry {link.number} ({_of(link)}) is not signed with a key of this installation"
+            yield f"entry {link.number} ({link.describe()}) is not signed with a key of this installation"
     for entry in entries.values():
         if entry.entry not in newest:
             yield f"the {entry.kind} of {entry.model} in MLflow run {entry.entry} was inserted: it is not in the chain"
@@ -125,7 +111,3 @@ def _changed_decision_tags(ledger: Ledger) -> Iterator[str]:
 def _entries(ledger: Ledger, in_chain: Container[str]) -> list[NewEntry]:
     """All promotions that were decided, and all decisions of people that were made, as they are in MLflow now."""
     return [*promotions.as_written(ledger.client), *decisions.as_written(ledger.client, in_chain)]
-
-
-def _of(link: Link) -> str:
-    return f"{link.kind} of {link.model}, MLflow run {link.entry}"

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from taxiway.errors import CorruptArtifactError, TerminalError
+from taxiway.errors import CorruptArtifactError, TerminalError, allowed_values
 from taxiway.ledger.entry import State
 from taxiway.ledger.promotions import entries
 from taxiway.lineage.run_records import RunRecords, run_records
@@ -122,6 +122,17 @@ def resolve(client: "MlflowClient", name: str) -> tuple[str, int]:
         wanted = f"version {version}" if match["version"] else f'alias "{alias}"'
         raise TerminalError(f"{model} has no {wanted}; {has}")
     return model, version
+
+
+def require_model(client: "MlflowClient", model: str) -> None:
+    """Check that MLflow knows a model.
+
+    Raises:
+        TerminalError: It does not.
+    """
+    if not client.search_registered_models(f"name = '{_quoted(model)}'", max_results=1):
+        known = [found.name for found in client.search_registered_models(max_results=100)]
+        raise TerminalError(f"MLflow has no model {model}; {allowed_values(model, known) if known else 'it has none'}")
 
 
 def model_lineage(client: "MlflowClient", model: str, version: int) -> ModelLineage:

@@ -33,11 +33,14 @@ from taxiway.records.evaluation import (
     RowMeans,
     SliceResult,
 )
+from taxiway.records.evaluation_sets import Answered, Asked, EvaluationSet, Show, SpentRows
 from taxiway.records.reason_codes import ReasonCode
 from taxiway.records.training import BaselineModel, Candidate, FeatureSet, SweepPlan, SweepReport, Trial, Trials
 
 __all__ = [
     "Anomaly",
+    "Answered",
+    "Asked",
     "Baseline",
     "BaselineModel",
     "Candidate",
@@ -47,6 +50,7 @@ __all__ = [
     "Decision",
     "DecisionKind",
     "Evaluation",
+    "EvaluationSet",
     "FeatureSet",
     "ImportedLabels",
     "Interval",
@@ -68,10 +72,12 @@ __all__ = [
     "SchemaChange",
     "Severity",
     "ShadowReport",
+    "Show",
     "SliceResult",
     "Snapshot",
     "SourceFile",
     "Span",
+    "SpentRows",
     "SplitRule",
     "Status",
     "SweepPlan",

@@ -10,6 +10,7 @@ from pydantic import AwareDatetime
 from taxiway.records.base import Migration, Record, Status, renamed, without
 from taxiway.records.data import Span
 from taxiway.records.evaluation import Interval, Version
+from taxiway.records.evaluation_sets import SpentRows
 from taxiway.records.reason_codes import ReasonCode
 
 
@@ -55,6 +56,7 @@ class Verdict(Record):
         files: The digest of the files of the version that was validated; None if it is not known.
         needs_approval: Whether a person has to approve the version although its pipeline does not always require it, because the
             champion could not be scored.
+        spent: What is spent of the evaluation rows; None in a verdict of an earlier version of Taxiway.
     """
 
     record_version: ClassVar[int] = 4
@@ -74,6 +76,7 @@ class Verdict(Record):
     reasons: tuple[Reason, ...]
     files: str | None = None
     needs_approval: bool = False
+    spent: SpentRows | None = None
 
 
 class ShadowReport(Record):

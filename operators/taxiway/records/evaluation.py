@@ -191,6 +191,7 @@ class Evaluation(Record):
         groups: The groups of rows that were resampled together; None if each row was on its own.
         baselines: The simple models that the candidate was compared with.
         row_means: For each metric of the gate's conditions, the means over the rows.
+        withheld: Whether scores were left out, because more models may be tried on the same rows; see `gate.show`.
     """
 
     record_version: ClassVar[int] = 3
@@ -216,3 +217,14 @@ class Evaluation(Record):
     def better(self, metric: str) -> Better | None:
         """Whether higher or lower values of a metric are better; None if its name says so."""
         return next((result.better for result in self.metrics if result.metric == metric), None)
+
+    withheld: bool = False
+
+    def without_scores(self, rounded: tuple[RowMeans, ...] = ()) -> "Evaluation":
+        """The evaluation without what depends on labels and predictions together.
+
+        Args:
+            rounded: The means to keep.
+        """
+        left_out = {"metrics": (), "slices": (), "alone": (), "baselines": (), "row_means": rounded, "withheld": True}
+        return self.model_copy(update=left_out)

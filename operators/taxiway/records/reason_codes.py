@@ -26,6 +26,8 @@ class ReasonCode(StrEnum):
         METRIC_AGAINST_CHAMPION: The improvement over the champion, which `gate.against_champion` limits.
         SLICE_DROP: The drop in a slice against the champion, which `gate.slices` limits.
         BASELINE: The comparison with simple models.
+        SCORES_WITHHELD: The requirements of the scores together, without the scores: see `gate.show`.
+        ROWS_SPENT: The evaluation rows are spent, so that nothing is decided by their scores: see `gate.budget`.
         SHADOW_NOT_RUN: There is no shadow: no champion, or no `shadow` section.
         SHADOW_REQUESTS: The number of requests with a result of both versions, which `shadow.min_requests` limits.
         SHADOW_CHAMPION_CHANGED: The results of the champion are from one version.
@@ -56,6 +58,8 @@ class ReasonCode(StrEnum):
     METRIC_AGAINST_CHAMPION = "metric.against_champion"
     SLICE_DROP = "slice.drop"
     BASELINE = "baseline"
+    SCORES_WITHHELD = "scores.withheld"
+    ROWS_SPENT = "rows.spent"
     SHADOW_NOT_RUN = "shadow.not_run"
     SHADOW_REQUESTS = "shadow.requests"
     SHADOW_CHAMPION_CHANGED = "shadow.champion_changed"

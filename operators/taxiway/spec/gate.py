@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails
 
 from taxiway.errors import ConfigError, allowed_values
+from taxiway.records.evaluation_sets import Show
 from taxiway.spec.base import (
     Name,
     Number,
@@ -55,7 +56,9 @@ class Gate(Section):
         metrics: Metrics of the team's own, by the names that `thresholds`, `against_champion` and `conditions` use.
         against_champion: The comparison with the champion. Optional with `conditions`.
         conditions: Requirements with a tolerance, such as `n - o > 0 +/- 0.01`.
-        budget: How many models are tried on the same evaluation rows before somebody brings new ones; for `conditions`.
+        budget: How many models are tried on the same evaluation rows; then they are spent, and nothing more is decided by them.
+        show: What is shown of the scores while more models may be tried on the same rows: everything (`exact`), the means of the
+            conditions as whole percents (`rounded`), or only the decision. None for `decision` with conditions, else `exact`.
         slices: The comparison by slice; None for none.
         group_by: A column whose values say which rows go wrong together, such as a customer or a day: intervals are of whole groups.
             None if rows are independent.
@@ -70,6 +73,7 @@ class Gate(Section):
     against_champion: AgainstChampion | None = None
     conditions: tuple[ConditionEntry, ...] = ()
     budget: Budget = Budget()
+    show: Show | None = None
     slices: Slices | None = None
     group_by: str | None = None
     min_rows: int = Field(default=300, ge=2, strict=True)
@@ -155,6 +159,11 @@ class Gate(Section):
 
     def _is_known(self, metric: str) -> bool:
         return metric.partition("(")[0] in METRIC_FACTS or metric in self.metrics
+
+    @property
+    def shown(self) -> Show:
+        """What is shown of the scores."""
+        return self.show or ("decision" if self.conditions else "exact")
 
     @property
     def metrics_used(self) -> tuple[str, ...]:

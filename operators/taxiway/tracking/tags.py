@@ -82,6 +82,9 @@ CHAIN_FIRST = "taxiway.chain.first"
 CHAIN_STATE = "taxiway.chain.state"
 """LINKED, when the run before names this run."""
 
+EVALUATION_SET_PREFIX = "taxiway.evaluation_set."
+"""Followed by the digest of evaluation rows: a run of the chain with questions about them."""
+
 # Of a dataset that a run read.
 SPAN_VERSION = "taxiway.span_version"
 

@@ -14,7 +14,7 @@ from sklearn.metrics import roc_auc_score
 from taxiway.data.ingest.ingest import ingest
 from taxiway.data.sources.files import find_spans
 from taxiway.errors import DataError
-from taxiway.evaluation.evaluate import evaluate
+from taxiway.evaluation.evaluate import evaluate, publish
 from taxiway.evaluation.groups import row_groups
 from taxiway.evaluation.scoring import LoadedModel
 from taxiway.records import Evaluation, Snapshot
@@ -96,7 +96,14 @@ def made(tmp_path: Path, labels: Any) -> tuple[Snapshot, Store, pd.DataFrame]:
 def run(
     snapshot: Snapshot, store: Store, candidate: LoadedModel, champion: LoadedModel | None = None, gate: Gate = GATE
 ) -> Evaluation:
-    return evaluate(snapshot, candidate, champion, model="f.y", label="y", gate=gate, store=store, recorder=InMemoryRecorder())
+    return scored(snapshot, candidate, champion, model="f.y", label="y", gate=gate, store=store)
+
+
+def scored(*args: Any, recorder: InMemoryRecorder | None = None, **given: Any) -> Evaluation:
+    """Evaluate, and record everything."""
+    evaluated = evaluate(*args, **given)
+    publish(evaluated, evaluated.evaluation, recorder or InMemoryRecorder())
+    return evaluated.evaluation
 
 
 def test_metrics_are_of_the_evaluation_rows(tmp_path: Path) -> None:
@@ -169,7 +176,7 @@ def test_three_classes_have_metrics_slices_and_pictures(tmp_path: Path) -> None:
     snapshot = ingest(find_spans(f"{tmp_path}/source/{{SPAN}}.parquet"), pipeline="f.y", source="s", store=store)
     classes, recorder = ("blue", "green", "red"), InMemoryRecorder()
     candidate, champion = LoadedModel(2, Colours(), classes), LoadedModel(1, Colours(), ("red", "green", "blue"))
-    found = evaluate(snapshot, candidate, champion, model="f.y", label="y", gate=COLOURS, store=store, recorder=recorder)
+    found = scored(snapshot, candidate, champion, model="f.y", label="y", gate=COLOURS, store=store, recorder=recorder)
     values = {result.metric: result for result in found.metrics}
     assert values["recall(class=red)"].candidate.value > 0.9
     assert values["balanced_accuracy"].champion is not None
@@ -288,7 +295,7 @@ def test_a_candidate_is_drawn_with_its_errors_and_the_columns_that_it_depends_on
     snapshot, store, rows = made(tmp_path, lambda late: np.where(late, "$late$", "on time"))
     recorder = InMemoryRecorder()
     candidate = LoadedModel(1, Scorer(), ("on time", "$late$"))
-    evaluate(snapshot, candidate, None, model="f.y", label="y", gate=GATE, store=store, recorder=recorder)
+    scored(snapshot, candidate, None, model="f.y", label="y", gate=GATE, store=store, recorder=recorder)
     files = {name: content for name, content in recorder.values.items() if name.startswith("evaluation/")}
     names = ("confusion_matrix", "calibration", "permutation_importance")
     assert set(files) == {f"evaluation/{name}.{kind}" for name in names for kind in ("png", "csv")}
@@ -306,7 +313,7 @@ def test_a_candidate_is_drawn_with_its_errors_and_the_columns_that_it_depends_on
 def test_a_regression_is_drawn_with_its_residuals(tmp_path: Path) -> None:
     snapshot, store, _ = made(tmp_path, lambda late: late * 2.0)
     recorder = InMemoryRecorder()
-    evaluate(
+    scored(
         snapshot, LoadedModel(1, Estimator(), ()), None, model="f.y", label="y", gate=NUMBERS, store=store, recorder=recorder
     )
     assert {"evaluation/residuals.png", "evaluation/permutation_importance.csv"} <= set(recorder.values)

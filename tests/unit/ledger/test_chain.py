@@ -13,8 +13,9 @@ from mlflow import MlflowClient
 
 from taxiway.errors import ConfigError, TerminalError
 from taxiway.ledger import chain
-from taxiway.ledger.chain import Ledger, Link, NewEntry, append, links
+from taxiway.ledger.chain import Ledger, append, links
 from taxiway.ledger.keys import LedgerKeys
+from taxiway.ledger.links import Link, NewEntry
 from taxiway.tracking.local import local_mlflow
 from taxiway.tracking.tags import CHAIN_LINK
 

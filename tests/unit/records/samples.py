@@ -9,12 +9,15 @@ from taxiway.data.schema.model import Feature, Schema
 from taxiway.data.schema.watch import MetricMonitor
 from taxiway.records import (
     Anomaly,
+    Answered,
+    Asked,
     BaselineModel,
     Candidate,
     DataReport,
     Decision,
     DecisionKind,
     Evaluation,
+    EvaluationSet,
     FeatureSet,
     Interval,
     JoinMatch,
@@ -263,6 +266,28 @@ LABELS_DUE = LabelsDue(
     ),
 )
 
+ASKED = Asked(
+    key=CONTENT,
+    model="flights.late",
+    version=2,
+    champion=1,
+    evaluation_set=EvaluationSet(content=ROWS, rows=3, different=2, once=1, sample="AAAAAAAAAAEAAAAAAAAAAg=="),
+    steps=8,
+    passes=1,
+    guaranteed=False,
+    by="late/manual__1",
+    at=datetime(2026, 3, 1, 12, tzinfo=UTC),
+)
+ANSWERED = Answered(
+    key=CONTENT,
+    log_share=-2.5,
+    status=Status.FAIL,
+    shown="rounded",
+    log_values=4.5,
+    by="late/manual__1",
+    at=datetime(2026, 3, 1, 12, tzinfo=UTC),
+)
+
 SAMPLES: dict[str, Record] = {
     type(record).__name__: record
     for record in (
@@ -285,5 +310,7 @@ SAMPLES: dict[str, Record] = {
         PROFILE,
         SCHEMA_OF_LATE,
         LABELS_DUE,
+        ASKED,
+        ANSWERED,
     )
 }

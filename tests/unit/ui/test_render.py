@@ -20,9 +20,11 @@ from taxiway.records import (
     Interval,
     MetricResult,
     Promotion,
+    RowMeans,
     Severity,
     ShadowReport,
     SliceResult,
+    SpentRows,
     Status,
     Verdict,
     Waiver,
@@ -274,3 +276,30 @@ def test_a_runs_page_says_how_its_rows_were_made() -> None:
     assert "7 of 2,000 rows are removed, 3 by source.rows and 4 because their label is missing" in shown
     for text in ("Sample: 10%", "Split: 20%", "1,990 of 2,000", ">95%<"):
         assert text in shown
+
+
+def test_withheld_scores_are_a_sentence_and_the_budget_a_bar() -> None:
+    records = hostile_records()
+    assert records.verdict is not None
+    assert records.evaluation is not None
+    spent = SpentRows(
+        rows=27_564, models=2, steps=8, passes=0, allowed_passes=1, error_left=0.75, shown="decision", is_spent=False
+    )
+    means = RowMeans(metric="accuracy", rows=9, units=9, candidate=0.84, champion=0.8)
+    shown = replace(
+        records,
+        verdict=records.verdict.model_copy(update={"spent": spent}),
+        evaluation=records.evaluation.without_scores((means,)),
+    )
+    html = page("run.html", view=RunPage(seen({}), shown, ()), here="/taxiway", airflow="")
+    assert '<meter min="0" max="8" value="2"' in html
+    text = " ".join(html.split())
+    assert (
+        "2 of 8 models tried on these 27,564 rows, none passed; up to 6 more may be tried; 75.0% of the allowed error is left."
+        in text
+    )
+    assert (
+        "The scores are withheld: whoever knows them can fit the next model to these rows. accuracy is about 0.84, of the champion about 0.80."
+        in text
+    )
+    assert "<th>Metric</th>" not in text

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from taxiway.errors import ConfigError
 from taxiway.gates.conditions.reasons import question_of
-from taxiway.gates.plan import Question, fits, limits_disagreement, plan, supported
+from taxiway.gates.plan import Question, fits, limits_disagreement, plan, shown_values, supported
 from taxiway.messages import counted
+from taxiway.records import Show
 from taxiway.spec.conditions.entry import GateCondition
 from taxiway.spec.gate import Gate
 from taxiway.spec.pipeline import Pipeline
@@ -28,6 +29,11 @@ def condition_notes(file: Path, pipeline: Pipeline) -> Iterator[str]:
         note = _rows_note(entry, gate)
         if note is not None:
             yield f"{file.name}:{line_of(file, ['gate', 'conditions', number])}: {note}"
+    if gate.conditions and gate.show == "exact" and gate.budget.steps > 1:
+        yield (
+            f"{file.name}:{line_of(file, ['gate', 'show'])}: exact scores tell everything about the rows with the first answer, so only one "
+            f"model of the {gate.budget.steps:,} of gate.budget.steps can be decided by conditions; allowed with more: decision, rounded"
+        )
     if gate.conditions and not gate.thresholds and all(entry.needs_champion for entry in gate.conditions):
         yield (
             f"{file.name}:{line_of(file, ['gate', 'conditions'])}: nothing is required of a model while there is no champion; add "
@@ -36,7 +42,10 @@ def condition_notes(file: Path, pipeline: Pipeline) -> Iterator[str]:
 
 
 def _rows_note(entry: GateCondition, gate: Gate) -> str | None:
-    question = dataclasses.replace(question_of(entry, gate), part=1 / len(gate.conditions))
+    show: Show = "rounded" if gate.shown == "rounded" else "decision"
+    question = dataclasses.replace(
+        question_of(entry, gate), part=1 / len(gate.conditions), log_values=shown_values(entry.parsed, show)
+    )
     assumed = _assumes_disagreement(question)
     if assumed:
         question = dataclasses.replace(question, disagreement=_DISAGREEMENT)

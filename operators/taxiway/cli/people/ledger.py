@@ -8,7 +8,8 @@ import click
 from taxiway.cli.people.opened import Given, echo_served, installation_options, opened
 from taxiway.errors import ConfigError
 from taxiway.ledger import keys
-from taxiway.ledger.chain import Ledger, NewEntry
+from taxiway.ledger.chain import Ledger
+from taxiway.ledger.links import NewEntry
 from taxiway.messages import counted, printable
 from taxiway.records import Decision, Promotion
 from taxiway.tracking import tags

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import textwrap
 from collections.abc import Iterator
 from typing import Any
@@ -104,6 +105,12 @@ def _promises(question: Question, found: Plan) -> Iterator[str]:
             f"{error}. {_influence(question.budget)}"
         )
         yield f"A model is rejected if {_limits(question.condition, -1, ' or ')}; an estimate nearer to the bound is good enough."
+    if question.log_values and question.budget.steps > 1:
+        bits = question.log_values / math.log(2)
+        yield (
+            f"With each answer, the means may be shown as whole percents: {bits:.1f} bits, which the models that follow pay for. The rows "
+            "are those of the last one."
+        )
     if found.labels == 0:
         yield "No labels are needed: it only matters whether the predictions differ."
     elif found.labels is not None:
@@ -167,6 +174,9 @@ def _cheaper(question: Question) -> Iterator[tuple[str, int]]:
     wider = Condition(clauses)
     if wider.impossible() is None:
         yield f"with twice the tolerance: {wider}", plan(dataclasses.replace(question, condition=wider)).rows
+    if question.log_values:
+        hidden = dataclasses.replace(question, log_values=0.0)
+        yield "with only the decision shown (--show decision)", plan(hidden).rows
     if question.budget.passes > 1:
         budget = question.budget.model_copy(update={"adaptivity": "first-change"})
         yield (

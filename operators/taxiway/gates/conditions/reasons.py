@@ -8,7 +8,7 @@ from taxiway.errors import ConfigError
 from taxiway.gates.bounds.clause import Seen
 from taxiway.gates.conditions.decide import Answer, ClauseAnswer, Truth, answer, shown_at, with_disagreement
 from taxiway.gates.noise import noise_text
-from taxiway.gates.plan import Question, plan, supported
+from taxiway.gates.plan import Question, fits, plan, supported
 from taxiway.gates.wording import decimals, known, percent_text
 from taxiway.messages import counted, number_text
 from taxiway.records import Evaluation, Interval, Reason, ReasonCode, RowMeans, Status
@@ -18,29 +18,63 @@ from taxiway.spec.gate import Gate
 from taxiway.stats.multiplicity import holm
 
 
-def condition_reasons(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
+def condition_reasons(evaluation: Evaluation, gate: Gate, log_share: float | None = None) -> Iterator[Reason]:
     """One reason for each condition. Together, they are wrong with at most the error of the gate (Holm's procedure).
 
     Without a champion, only comparisons on n alone are decided.
+
+    Args:
+        evaluation: The scores.
+        gate: The `gate` section.
+        log_share: The logarithm of the share of the error for this answer, see `taxiway.stats.spending`; None for that of the first.
     """
-    entries = [(entry, question_of(entry, gate)) for entry in gate.conditions]
-    if evaluation.champion is None:
-        alone = [(entry, _without_champion(question)) for entry, question in entries]
-        yield from (_not_compared(entry) for entry, question in alone if question is None)
-        entries = [(entry, question) for entry, question in alone if question is not None]
-    seen = [_seen(evaluation, entry.metric) for entry, _ in entries]
+    asked = _questions(evaluation, gate, log_share)
+    compared = [entry for entry, _, _ in asked]
+    yield from (_not_compared(entry) for entry in gate.conditions if entry not in compared)
     total = math.log1p(-gate.confidence)
     claims = [
         lambda level, question=question, rows=rows: shown_at(question, rows, math.exp(level - total))
-        for (_, question), rows in zip(entries, seen, strict=True)
+        for _, question, rows in asked
     ]
-    for (entry, question), rows, level in zip(entries, seen, holm(claims, total), strict=True):
+    for (entry, question, rows), level in zip(asked, holm(claims, total), strict=True):
         decided = dataclasses.replace(question, part=math.exp(level - total))
         yield _reason(entry, decided, rows, answer(decided, rows), evaluation, gate)
 
 
-def question_of(entry: GateCondition, gate: Gate) -> Question:
-    """The question of an entry of `gate.conditions`, with the whole error of the gate."""
+def enough_rows(evaluation: Evaluation, gate: Gate, log_share: float | None) -> bool:
+    """Whether there are enough rows for the tolerances of all conditions, which does not depend on labels."""
+    return not missing_rows_text(evaluation, gate, log_share)
+
+
+def missing_rows_text(evaluation: Evaluation, gate: Gate, log_share: float | None) -> str:
+    """What to bring for conditions whose tolerances need more rows, a clause each; it does not depend on labels.
+
+    Args:
+        evaluation: The scores.
+        gate: The `gate` section.
+        log_share: The logarithm of the share of the error for this answer.
+    """
+    asked = _questions(evaluation, gate, log_share)
+    parts = [(dataclasses.replace(question, part=1 / len(asked)), seen) for _, question, seen in asked]
+    return "".join(
+        _needed_rows_text(question, seen) for question, seen in parts if not fits(with_disagreement(question, seen), seen.rows)
+    )
+
+
+def _questions(evaluation: Evaluation, gate: Gate, log_share: float | None) -> list[tuple[GateCondition, Question, Seen]]:
+    """The conditions that can be decided, with what the rows say; without a champion, the comparisons on n alone."""
+    found = []
+    for entry in gate.conditions:
+        question: Question | None = question_of(entry, gate, log_share)
+        if evaluation.champion is None and question is not None:
+            question = _without_champion(question)
+        if question is not None:
+            found.append((entry, question, _seen(evaluation, entry.metric)))
+    return found
+
+
+def question_of(entry: GateCondition, gate: Gate, log_share: float | None = None) -> Question:
+    """The question of an entry of `gate.conditions`, with the whole error of the gate, or a share of it."""
     facts = gate.facts(entry.metric)
     return Question(
         entry.parsed,
@@ -50,6 +84,7 @@ def question_of(entry: GateCondition, gate: Gate) -> Question:
         of_metric=(facts.low, facts.high),
         is_share=entry.metric == "accuracy",
         independent=gate.group_by is None,
+        log_share=log_share,
     )
 
 
@@ -133,8 +168,10 @@ def _clause_text(found: ClauseAnswer) -> str:
 
 def _more_rows_text(question: Question, seen: Seen, found: Answer) -> str:
     """What to bring if a condition is undecided."""
-    if found.status is not Status.UNDECIDED:
-        return ""
+    return _needed_rows_text(question, seen) if found.status is Status.UNDECIDED else ""
+
+
+def _needed_rows_text(question: Question, seen: Seen) -> str:
     unit = "row" if question.independent else "group"
     asked, rows = with_disagreement(question, seen), math.floor(seen.rows)
     try:

@@ -58,7 +58,7 @@ def decide_again(reviewed: PipelineReview, judged: "JudgedVersion", champion: in
     Raises:
         TerminalError: A record or a model cannot be read.
     """
-    from taxiway.stages.validate_model import judge
+    from taxiway.stages.judge import judge
 
     then, records = judged.verdict, judged.records
     if records.candidate is None or records.snapshot is None or records.report is None:
@@ -66,7 +66,7 @@ def decide_again(reviewed: PipelineReview, judged: "JudgedVersion", champion: in
         raise TerminalError(f"the gate cannot be run again for {then.model} version {then.version}: {why}")
     other = then.champion if champion == then.version else champion
     context = replace(reviewed.opened(), recorder=InMemoryRun())
-    _, today = judge(context, records.candidate, records.snapshot, records.report, other)
+    today = judge(context, records.candidate, records.snapshot, records.report, other, is_review=True).verdict
     reasons, notes = reopenings(reviewed, then, records.snapshot, records.report, with_schema=True)
     return SecondDecision(then, today, reasons, notes)
 

@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from evaluation.test_evaluate import GATE, Scorer, made
+from evaluation.test_evaluate import GATE, Scorer, made, scored
 from sklearn.metrics import accuracy_score, roc_auc_score
 
 from taxiway.evaluation.baselines.fit import FittedBaseline, fit_baselines
-from taxiway.evaluation.evaluate import evaluate
 from taxiway.evaluation.scoring import LoadedModel
 from taxiway.features import raw_frame
 from taxiway.records import BaselineModel, Evaluation, FeatureSet
@@ -30,10 +29,10 @@ def evaluated(tmp_path: Path, gate: Gate = GATE) -> tuple[Evaluation, Evaluation
     simple, recorder = fit_baselines(features, snapshot, store), InMemoryRecorder()
     common: dict[str, Any] = {"model": "f.y", "label": "y", "gate": gate, "store": store, "recorder": recorder}
     candidate = LoadedModel(1, Scorer(-1), CLASSES)
-    found = evaluate(snapshot, candidate, None, baselines=simple, **common)
+    found = scored(snapshot, candidate, None, baselines=simple, **common)
     linear = next(one for one in simple if one.record.name == "linear")
     truth = (rows["y"], linear.predict(raw_frame(rows, ("a",), ("b",)))[:, 1])
-    return found, evaluate(snapshot, candidate, None, **{**common, "recorder": InMemoryRecorder()}), recorder, truth
+    return found, scored(snapshot, candidate, None, **{**common, "recorder": InMemoryRecorder()}), recorder, truth
 
 
 def test_they_are_scored_as_the_candidate_is(tmp_path: Path) -> None:
@@ -85,7 +84,7 @@ def test_a_baseline_that_cannot_predict_decides_nothing(tmp_path: Path, caplog: 
     snapshot, store, _ = made(tmp_path, lambda late: late)
     record = BaselineModel(name="linear", snapshot=snapshot.digest, model="m", model_bytes=1, rows=1)
     broken, recorder = FittedBaseline(record, Broken(), CLASSES), InMemoryRecorder()
-    found = evaluate(
+    found = scored(
         snapshot,
         LoadedModel(1, Scorer(), CLASSES),
         None,

@@ -1,0 +1,153 @@
+"""What of an evaluation and a verdict is shown while more models may be tried on the same rows, and what that costs."""
+
+import math
+
+from taxiway.gates.conditions.reasons import enough_rows, missing_rows_text
+from taxiway.gates.plan import ROUNDED_VALUES
+from taxiway.messages import counted
+from taxiway.records import Evaluation, Reason, ReasonCode, RowMeans, Show, Status, Verdict, worst
+from taxiway.spec.gate import Gate
+from taxiway.stats.spending import Account
+
+_MEASURED = {
+    ReasonCode.METRIC_ALMOST_PERFECT,
+    ReasonCode.METRIC_THRESHOLD,
+    ReasonCode.METRIC_AGAINST_CHAMPION,
+    ReasonCode.CONDITION,
+    ReasonCode.SLICE_DROP,
+    ReasonCode.BASELINE,
+}
+
+
+def log_values(evaluation: Evaluation, gate: Gate, show: Show, log_share: float | None) -> float:
+    """The logarithm of the number of values that can be shown with a decision, beside whether the model passed.
+
+    Args:
+        evaluation: The evaluation; only what does not depend on labels is used.
+        gate: The `gate` section.
+        show: What is shown.
+        log_share: The logarithm of the share of the error for this answer.
+
+    Returns:
+        Infinity for `exact`: metrics, curves and slices to the last digit may tell the label of each row.
+    """
+    if show == "exact":
+        return math.inf
+    fail_or_undecided = 0.0 if _is_never_undecided(evaluation, gate, log_share) else math.log(2)
+    if show == "decision":
+        return fail_or_undecided
+    means = sum(1 + (each.champion is not None) for each in evaluation.row_means)
+    return fail_or_undecided + means * math.log(ROUNDED_VALUES)
+
+
+def shown_evaluation(evaluation: Evaluation, gate: Gate, show: Show) -> Evaluation:
+    """An evaluation as it is shown."""
+    if show == "exact":
+        return evaluation
+    return evaluation.without_scores(tuple(_rounded(each, gate) for each in evaluation.row_means) if show == "rounded" else ())
+
+
+def measured_status(verdict: Verdict) -> Status:
+    """The decision by the scores alone; PASS if there is no requirement for them."""
+    found = worst(tuple(reason.status for reason in verdict.reasons if _is_measured(reason)))
+    return Status.PASS if found is Status.NOT_APPLICABLE else found
+
+
+def without_scores(
+    verdict: Verdict, full: Evaluation, gate: Gate, show: Show, account: Account, log_share: float | None
+) -> Verdict:
+    """A verdict whose reasons about scores are one, which only says the decision.
+
+    Args:
+        verdict: The verdict with all reasons.
+        full: The evaluation with all scores.
+        gate: The `gate` section.
+        show: What is shown: `rounded` or `decision`.
+        account: What is spent of the rows, this answer included.
+        log_share: The logarithm of the share of the error for this answer.
+    """
+    shown, status = shown_evaluation(full, gate, show), measured_status(verdict)
+    missing = missing_rows_text(full, gate, log_share) if status is Status.UNDECIDED else ""
+    message = f"{_decision_text(shown, status, full, gate)}{missing}. {_withheld_text(full, gate, account)}"
+    decision = Reason(status=status, code=ReasonCode.SCORES_WITHHELD, message=message)
+    return _with_reason(verdict, decision, shown)
+
+
+def spent_verdict(verdict: Verdict, full: Evaluation, gate: Gate, account: Account, sets: int) -> Verdict:
+    """The verdict if the evaluation rows are spent: nothing is decided by them, and nothing shown.
+
+    Args:
+        verdict: The verdict that nobody sees.
+        full: The evaluation with all scores.
+        gate: The `gate` section.
+        account: What is spent of the rows.
+        sets: The number of other evaluation sets among whose rows some of these rows are.
+    """
+    asked = f"the {counted(_rows(full), 'evaluation row')} are spent: {_spent_text(account, gate)}"
+    if sets:
+        asked += f", on these rows or on {counted(sets, 'other evaluation set')} with rows of them"
+    message = (
+        f"{asked}. Bring new rows: the next span does so by itself. To decide without them: taxiway force "
+        f"{verdict.model}/{verdict.version} --reason WHY; what was asked: taxiway gate ledger {verdict.model}"
+    )
+    spent = Reason(status=Status.UNDECIDED, code=ReasonCode.ROWS_SPENT, message=message)
+    return _with_reason(verdict, spent, full.without_scores())
+
+
+def _spent_text(account: Account, gate: Gate) -> str:
+    models = counted(account.steps, "model")
+    if account.steps >= gate.budget.steps:
+        return f"{models} of {gate.budget.steps:,} were tried (gate.budget.steps)"
+    if account.passes >= gate.budget.passes:
+        return f"{account.passes:,} of {models} tried passed (gate.budget.adaptivity: {gate.budget.adaptivity})"
+    return f"{models} were tried, and all scores were shown"
+
+
+def _with_reason(verdict: Verdict, reason: Reason, shown: Evaluation) -> Verdict:
+    reasons = (*(each for each in verdict.reasons if not _is_measured(each)), reason)
+    status = worst(tuple(each.status for each in reasons))
+    return verdict.model_copy(update={"reasons": reasons, "evaluation": shown.digest, "status": status})
+
+
+def _is_measured(reason: Reason) -> bool:
+    """Whether a reason tells something about the labels. Why a requirement does not apply tells nothing."""
+    return reason.code in _MEASURED and reason.status is not Status.NOT_APPLICABLE
+
+
+def _decision_text(shown: Evaluation, status: Status, full: Evaluation, gate: Gate) -> str:
+    requirements = ", ".join(str(entry.parsed) for entry in gate.conditions) if gate.conditions else "the requirements"
+    if gate.thresholds or gate.against_champion:
+        requirements += " and the other requirements of the gate" if gate.conditions else " of the gate"
+    finding = {Status.PASS: "show", Status.FAIL: "do not show"}.get(status, "are too few to decide about")
+    text = f"the {counted(_rows(full), 'evaluation row')} {finding} {requirements}"
+    for means in shown.row_means:
+        old = "" if means.champion is None else f", champion about {means.champion:.2f}"
+        text += f"; {means.metric} about {means.candidate:.2f}{old}"
+    return text
+
+
+def _withheld_text(full: Evaluation, gate: Gate, account: Account) -> str:
+    left = gate.budget.steps - account.steps
+    return (
+        f"Scores are withheld (gate.show: {gate.shown}), because up to {counted(left, 'more model')} may be tried on these rows; to see "
+        f"them, and to spend the rows: taxiway gate show {full.model}/{full.candidate}"
+    )
+
+
+def _is_never_undecided(evaluation: Evaluation, gate: Gate, log_share: float | None) -> bool:
+    """Whether the scores pass or fail, as is known without labels: by conditions alone, for which there are enough rows."""
+    return not (gate.thresholds or gate.against_champion) and enough_rows(evaluation, gate, log_share)
+
+
+def _rounded(means: RowMeans, gate: Gate) -> RowMeans:
+    facts = gate.facts(means.metric)
+    unit = (facts.high - facts.low) / (ROUNDED_VALUES - 1)
+    rounded = [
+        None if each is None else facts.low + unit * round((each - facts.low) / unit)
+        for each in (means.candidate, means.champion)
+    ]
+    return means.model_copy(update={"candidate": rounded[0], "champion": rounded[1], "variance": None})
+
+
+def _rows(evaluation: Evaluation) -> int:
+    return max((result.candidate.rows for result in evaluation.metrics), default=0)

@@ -1,0 +1,160 @@
+"""What was asked about evaluation sets, and answered: a chain for each model, signed like the ledger, of which no link is left out.
+
+A question is appended before its answer is computed, which fixes its place among all questions, also if two processes ask at once. The
+answer is appended before anybody sees it. Who is killed in between and tries again has asked once.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from taxiway.errors import TerminalError
+from taxiway.gates.evaluation_sets import Entry, account_of, is_spent, overlaps
+from taxiway.ledger.chain import Ledger, append_to, links, newest_links
+from taxiway.ledger.links import Link, NewEntry, broken_links
+from taxiway.records import Answered, Asked
+from taxiway.stats.spending import Account
+from taxiway.tracking import tags
+from taxiway.tracking.paging import all_pages
+
+EXPERIMENT = "taxiway/answers"
+"""Followed by a slash and the model: the MLflow experiment of its chain."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What an evaluation set has left for a question.
+
+    Attributes:
+        account: What was spent of it before the question.
+        answers: The answers to this very question, oldest first; empty if it is new.
+        is_spent: Whether nothing is left, so that the question was not asked.
+        sets: The number of other sets with rows of this one about which something was asked.
+    """
+
+    account: Account
+    answers: tuple[Answered, ...] = ()
+    is_spent: bool = False
+    sets: int = 0
+
+
+def standing_of(ledger: Ledger, asked: Asked) -> Standing:
+    """What is left for a question, without asking it.
+
+    Args:
+        ledger: The ledger.
+        asked: The question.
+
+    Raises:
+        TerminalError: The chain was edited.
+    """
+    return _standing(_newest(ledger, asked), asked)
+
+
+def ask(ledger: Ledger, asked: Asked) -> Standing:
+    """Record a question about a model, unless it was asked before, or the evaluation set is spent.
+
+    Args:
+        ledger: The ledger.
+        asked: The question.
+
+    Raises:
+        TerminalError: The chain was edited, or is signed and there is no key.
+    """
+    known = _newest(ledger, asked)
+    found = _standing(known, asked)
+    if found.answers or found.is_spent or _asked_at(known, asked.key):
+        return found
+    content = NewEntry("Asked", asked.model, asked.key, asked.key, asked.to_json(), _mark(asked))
+    link = append_to(ledger, experiment_of(asked.model), content)
+    if link.number == (known[-1].number + 1 if known else 1):
+        return found
+    return _standing(_newest(ledger, asked), asked)  # another process has asked in between
+
+
+def answer(ledger: Ledger, model: str, answered: Answered) -> None:
+    """Record an answer, or that more of it is shown; call it before anybody sees it.
+
+    Raises:
+        TerminalError: The chain is signed and there is no key.
+    """
+    new = NewEntry("Answered", model, answered.key, answered.digest, answered.to_json())
+    append_to(ledger, experiment_of(model), new)
+
+
+def all_entries(ledger: Ledger, model: str) -> list[Entry]:
+    """All questions about the versions of a model with their answers, oldest first.
+
+    Raises:
+        TerminalError: The chain was edited.
+    """
+    found = list(links(ledger.client, experiment_of(model)))
+    broken = [each for each in found if isinstance(each, str)]
+    whole = [each for each in found if isinstance(each, Link)]
+    _require_whole(model, [*broken, *broken_links(ledger.keys, whole)])
+    return _entries(whole)
+
+
+def experiment_of(model: str) -> str:
+    """The MLflow experiment with the questions about a model."""
+    return f"{EXPERIMENT}/{model}"
+
+
+def chain_problems(ledger: Ledger) -> list[str]:
+    """What is wrong with the chains of all models: a message for each edited, removed or inserted link."""
+    prefix = f"{EXPERIMENT}/"
+    found = all_pages(lambda token: ledger.client.search_experiments(filter_string=f"name LIKE '{prefix}%'", page_token=token))
+    problems = []
+    for experiment in found:
+        model = experiment.name.removeprefix(prefix)
+        read = list(links(ledger.client, experiment.name))
+        whole = [each for each in read if isinstance(each, Link)]
+        foreign = [f"link {link.number} is about {link.model}" for link in whole if link.model != model]
+        wrong = [*(each for each in read if isinstance(each, str)), *broken_links(ledger.keys, whole), *foreign]
+        problems += [f"answers about {model}: {problem}" for problem in wrong]
+    return problems
+
+
+def _newest(ledger: Ledger, asked: Asked) -> list[Link]:
+    known = newest_links(ledger.client, experiment_of(asked.model), _mark(asked))
+    foreign = [f"link {link.number} is about {link.model}" for link in known if link.model != asked.model]
+    _require_whole(asked.model, [*foreign, *broken_links(ledger.keys, known, from_start=False)])
+    return known
+
+
+def _require_whole(model: str, problems: Sequence[str]) -> None:
+    if problems:
+        raise TerminalError(
+            f"the ledger of answers about {model} was edited: {problems[0]}; nothing can be decided by it. See: taxiway ledger verify. "
+            f"Restore MLflow's database, or delete the experiment {experiment_of(model)} for good to begin again",
+            key="ledger",
+        )
+
+
+def _standing(known: Sequence[Link], asked: Asked) -> Standing:
+    """What is left for a question, by the links before it, or by all if it is not among them."""
+    own = _asked_at(known, asked.key)
+    content, before = asked.evaluation_set, _entries([link for link in known if own is None or link.number < own])
+    before = [entry for entry in before if overlaps(content, entry.asked.evaluation_set)]
+    answers = next((entry.answers for entry in _entries(known) if entry.asked.key == asked.key), ())
+    account, sets = account_of(before), {entry.asked.evaluation_set.content for entry in before} - {content.content}
+    return Standing(account, answers, not answers and is_spent(account, asked), len(sets))
+
+
+def _asked_at(known: Sequence[Link], key: str) -> int | None:
+    """The number of the link with a question; None if there is none."""
+    return next((link.number for link in known if (link.kind, link.entry) == ("Asked", key)), None)
+
+
+def _entries(known: Sequence[Link]) -> list[Entry]:
+    asked: dict[str, Asked] = {}
+    answers: dict[str, list[Answered]] = {}
+    for link in known:
+        if link.kind == "Asked":
+            asked.setdefault(link.entry, Asked.from_json(link.content or ""))
+        elif link.kind == "Answered":
+            answers.setdefault(link.entry, []).append(Answered.from_json(link.content or ""))
+    return [Entry(one, tuple(answers.get(key, ()))) for key, one in asked.items()]
+
+
+def _mark(asked: Asked) -> str:
+    return f"{tags.EVALUATION_SET_PREFIX}{asked.evaluation_set.content}"

@@ -1,0 +1,109 @@
+"""The MLflow runs of a chain: each holds some hundreds of links as parameters, and names the run that follows it."""
+
+from typing import TYPE_CHECKING
+
+from taxiway.errors import TerminalError
+from taxiway.ledger.links import Link
+from taxiway.tracking import tags
+from taxiway.tracking.paging import all_pages
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+NEXT = "next"
+"""The parameter of a full run that names the one after it."""
+_LINKED = "LINKED"
+
+
+def newest_run(client: "MlflowClient", experiment: str) -> "tuple[Run, list[Link]]":
+    """The last run of a chain, and its links after the links of the run before it.
+
+    Args:
+        client: The MLflow client.
+        experiment: The id of the chain's experiment.
+
+    Raises:
+        TerminalError: The chain has no beginning.
+    """
+    found = client.search_runs(
+        [experiment],
+        f"tags.`{tags.CHAIN_STATE}` = '{_LINKED}'",
+        order_by=[f"tags.`{tags.CHAIN_FIRST}` DESC"],
+        max_results=2,
+    )
+    if not found:
+        raise TerminalError(
+            f"the experiment {experiment} in MLflow has no run with the beginning of the chain; restore MLflow's database"
+        )
+    runs = list(reversed(found))
+    seen = {run.info.run_id for run in runs}
+    while (following := runs[-1].data.params.get(NEXT)) is not None and following not in seen:
+        runs.append(client.get_run(following))
+        seen.add(following)
+    known = [link for run in runs[-2:] for link in own_links(run)]
+    return runs[-1], known
+
+
+def marked_links(client: "MlflowClient", experiment: str, mark: str) -> list[Link]:
+    """The links of all runs of a chain that have a tag."""
+    found = all_pages(
+        lambda token: client.search_runs(
+            [experiment], f"tags.`{mark}` = '1' and tags.`{tags.CHAIN_STATE}` = '{_LINKED}'", page_token=token
+        )
+    )
+    return [link for run in found for link in own_links(run)]
+
+
+def own_links(run: "Run") -> list[Link]:
+    """The links of a run, in their order."""
+    params = run.data.params
+    read = [Link.from_json(params[name]) for name in sorted(name for name in params if name != NEXT)]
+    return [link for link in read if link is not None]
+
+
+def continue_after(client: "MlflowClient", experiment: str, full: "Run", first: int) -> None:
+    """Make the run that follows a full one, unless another process was faster."""
+    made = make_run(client, experiment, first, linked=False)
+    if written(client, full.info.run_id, NEXT, made):
+        client.set_tag(made, tags.CHAIN_STATE, _LINKED)
+    else:
+        client.delete_run(made)
+
+
+def make_run(client: "MlflowClient", experiment: str, first: int, *, linked: bool = True) -> str:
+    """Make a run of a chain; returns its id.
+
+    Args:
+        client: The MLflow client.
+        experiment: The id of the chain's experiment.
+        first: The number of its first link.
+        linked: Whether it is already part of the chain.
+    """
+    state = {tags.CHAIN_STATE: _LINKED} if linked else {}
+    made = client.create_run(experiment, run_name=f"from entry {first}", tags={tags.CHAIN_FIRST: link_name(first), **state})
+    return str(made.info.run_id)
+
+
+def first_run(client: "MlflowClient", experiment: str) -> "Run | None":
+    """The run with the first link of a chain; None if there is none."""
+    found = client.search_runs([experiment], f"tags.`{tags.CHAIN_FIRST}` = '{link_name(1)}'", max_results=1)
+    return found[0] if found else None
+
+
+def written(client: "MlflowClient", run: str, name: str, value: str) -> bool:
+    """Write a parameter once; False if it has another value."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.log_param(run, name, value)
+    except MlflowException as error:
+        if error.error_code != "INVALID_PARAMETER_VALUE":
+            raise
+        return False
+    return True
+
+
+def link_name(number: int) -> str:
+    """The name of the parameter with a link."""
+    return f"{number:09}"

@@ -1,0 +1,279 @@
+"""Judge a model version: score it, ask the evaluation rows what is left of them, let the model gate decide, and show what may be seen."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from taxiway.errors import ChampionUnscorableError, ModelLoadError, UntrustedModelError
+from taxiway.records import Answered, Asked, Candidate, DataReport, Evaluation, Show, Snapshot, SpentRows, Status, Verdict
+from taxiway.spec.gate import Gate
+from taxiway.stages.context import StageContext
+
+if TYPE_CHECKING:
+    from taxiway.evaluation.baselines.fit import FittedBaseline
+    from taxiway.evaluation.evaluate import Evaluated
+    from taxiway.evaluation.scoring import LoadedModel
+    from taxiway.ledger.answers import Standing
+    from taxiway.stats.spending import Account
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What may be seen of a decision.
+
+    Attributes:
+        evaluation: The evaluation, without the scores that are withheld.
+        verdict: The verdict, with the reasons that may be seen.
+    """
+
+    evaluation: Evaluation
+    verdict: Verdict
+
+
+def judge(
+    context: StageContext,
+    candidate: Candidate,
+    snapshot: Snapshot,
+    report: DataReport,
+    champion: int | None,
+    baselines: "Sequence[FittedBaseline]" = (),
+    *,
+    show: Show | None = None,
+    is_review: bool = False,
+) -> Judged:
+    """Evaluate a version against a champion, and let the model gate decide; only the ledger and the recorder of the run are written to.
+
+    The question is recorded before the gate decides, and the answer before anything of it is shown: see `taxiway.ledger.answers`.
+
+    Args:
+        context: The run.
+        candidate: The model version.
+        snapshot: The snapshot whose evaluation rows are used.
+        report: The DataReport of the snapshot.
+        champion: The version to compare with; None for none.
+        baselines: Simple models to compare it with.
+        show: What is shown of the scores; None for what the gate says.
+        is_review: Whether the version was decided before. A review of rows that are spent costs nothing more.
+
+    Raises:
+        UntrustedModelError: The version needs types that Taxiway does not load.
+        DataError: The evaluation rows lack a label.
+        TerminalError: The ledger of answers was edited.
+    """
+    from taxiway.evaluation.evaluate import publish
+    from taxiway.registry.promote import older_data_reason
+
+    older = older_data_reason(context.registry, candidate.model, candidate.version, champion)
+    evaluated, unscorable = _evaluate_with(context, candidate, snapshot, None if older is not None else champion, baselines)
+    case = _Case(context, candidate, report, champion, older, unscorable, evaluated)
+    judged = _review(case) if is_review else _ask(case, show or context.pipeline.gate.shown)
+    publish(evaluated, judged.evaluation, context.recorder)
+    return judged
+
+
+@dataclass(frozen=True)
+class _Case:
+    """A scored version, of which nobody has seen anything.
+
+    Attributes:
+        context: The run.
+        candidate: The version.
+        report: The DataReport of its snapshot.
+        champion: The version to compare with; None for none.
+        older: Why its data is older than the champion's; None if it is not.
+        unscorable: Why the champion could not be scored; None if it could.
+        evaluated: The scores.
+    """
+
+    context: StageContext
+    candidate: Candidate
+    report: DataReport
+    champion: int | None
+    older: str | None
+    unscorable: str | None
+    evaluated: "Evaluated"
+
+    @property
+    def gate(self) -> Gate:
+        return self.context.pipeline.gate
+
+    @property
+    def asked(self) -> Asked:
+        """The question that the evaluation rows have to answer."""
+        gate, evaluation = self.gate, self.evaluated.evaluation
+        seen = gate.budget.adaptivity != "none"
+        return Asked(
+            key=self.evaluated.question,
+            model=self.candidate.model,
+            version=self.candidate.version,
+            champion=evaluation.champion,
+            evaluation_set=self.evaluated.evaluation_set,
+            steps=gate.budget.steps,
+            passes=gate.budget.passes if seen else None,
+            guaranteed=bool(gate.conditions),
+            by=self.context.run,
+            at=self.context.clock(),
+        )
+
+    def decide(self, log_share: float | None) -> Verdict:
+        """The verdict with all reasons."""
+        from taxiway.gates.model_gate import UnscorableChampion, decide
+        from taxiway.ledger.decisions import decisions
+
+        without = self.champion is not None and self.unscorable is not None
+        return decide(
+            self.candidate,
+            self.report,
+            self.evaluated.evaluation,
+            self.gate,
+            today=self.context.clock().date(),
+            older_data_reason=self.older,
+            unscorable=UnscorableChampion(self.champion or 0, self.unscorable or "") if without else None,
+            decisions=decisions(self.context.ledger, about=self.report.digest),
+            log_share=log_share,
+        )
+
+
+def _ask(case: _Case, show: Show) -> Judged:
+    """Ask the evaluation rows, and record the answer before it is shown."""
+    from taxiway.gates.withhold import spent_verdict
+    from taxiway.ledger.answers import ask
+
+    asked, full = case.asked, case.evaluated.evaluation
+    standing = ask(case.context.ledger, asked)
+    if standing.is_spent:
+        verdict = spent_verdict(case.decide(None), full, case.gate, standing.account, standing.sets)
+        return Judged(full.without_scores(), _with_spent(verdict, asked, standing.account, "decision"))
+    share = standing.answers[0].log_share if standing.answers else standing.account.log_share(asked.steps, asked.passes or 1)
+    verdict = case.decide(share)
+    return _shown(case, asked, standing, verdict, show, share or 0.0)
+
+
+def _shown(case: _Case, asked: Asked, standing: "Standing", verdict: Verdict, show: Show, log_share: float) -> Judged:
+    """What may be seen of a decision; more than before is recorded first.
+
+    If no other model may be tried on the rows after it, everything is shown.
+    """
+    from taxiway.gates.evaluation_sets import is_spent
+    from taxiway.gates.withhold import log_values, measured_status, shown_evaluation, without_scores
+    from taxiway.ledger.answers import answer
+
+    full, status = case.evaluated.evaluation, measured_status(verdict)
+    passed = None if asked.passes is None else status is Status.PASS
+    values = log_values(full, case.gate, show, log_share)
+    account = standing.account.after(asked.steps, asked.passes or 1, passed=passed, log_values=values)
+    if asked.guaranteed and is_spent(account, asked):
+        show, values = "exact", math.inf
+    most = max(standing.answers, key=lambda one: one.values, default=None)
+    if most is not None and most.values >= values:
+        show = most.shown
+    else:
+        recorded = Answered(
+            key=asked.key,
+            log_share=log_share,
+            status=status,
+            shown=show,
+            log_values=None if math.isinf(values) else values,
+            by=asked.by,
+            at=asked.at,
+        )
+        answer(case.context.ledger, asked.model, recorded)
+    if show != "exact":
+        verdict = without_scores(verdict, full, case.gate, show, account, log_share)
+    return Judged(shown_evaluation(full, case.gate, show), _with_spent(verdict, asked, account, show))
+
+
+def _with_spent(verdict: Verdict, asked: Asked, account: "Account", show: Show) -> Verdict:
+    from taxiway.gates.evaluation_sets import is_spent
+
+    promised = asked.guaranteed
+    spent = SpentRows(
+        rows=asked.evaluation_set.rows,
+        models=account.steps,
+        steps=asked.steps,
+        passes=account.passes,
+        allowed_passes=asked.passes if promised else None,
+        error_left=math.exp(account.log_left) if promised else None,
+        shown=show,
+        is_spent=is_spent(account, asked),
+    )
+    return verdict.model_copy(update={"spent": spent})
+
+
+def _review(case: _Case) -> Judged:
+    """Decide again about a version: of rows about which everything is known, or nothing is promised, nothing is spent."""
+    from taxiway.ledger.answers import standing_of
+
+    standing = standing_of(case.context.ledger, case.asked)
+    if not case.gate.conditions or standing.account.log_left == -math.inf:
+        return Judged(case.evaluated.evaluation, case.decide(standing.answers[0].log_share if standing.answers else None))
+    return _ask(case, case.gate.shown)
+
+
+def _evaluate_with(
+    context: StageContext,
+    candidate: Candidate,
+    snapshot: Snapshot,
+    champion: int | None,
+    baselines: "Sequence[FittedBaseline]",
+) -> "tuple[Evaluated, str | None]":
+    """The evaluation, and why the champion has no part in it although there is one; None if it has."""
+    try:
+        return _evaluate(context, candidate, snapshot, champion, baselines), None
+    except ChampionUnscorableError as error:
+        context.log.warning("%s; the candidate is evaluated alone", error)
+        return _evaluate(context, candidate, snapshot, None, baselines), str(error)
+
+
+def _evaluate(
+    context: StageContext,
+    candidate: Candidate,
+    snapshot: Snapshot,
+    champion: int | None,
+    baselines: "Sequence[FittedBaseline]",
+) -> "Evaluated":
+    from taxiway.evaluation.evaluate import evaluate
+
+    source = context.pipeline.source
+    return evaluate(
+        snapshot,
+        load_version(context, candidate.model, candidate.version, candidate.files),
+        _load_champion(context, candidate.model, champion) if champion is not None else None,
+        model=candidate.model,
+        label=source.label,
+        gate=context.pipeline.gate,
+        store=context.store,
+        baselines=baselines,
+        joined={f"{join.prefix}{name}" for join in source.join.values() for name in join.columns},
+    )
+
+
+def load_version(context: StageContext, model: str, version: int, files: str | None = None) -> "LoadedModel":
+    """Load a model version to score rows with it.
+
+    Args:
+        context: The run.
+        model: The registered model.
+        version: Its version.
+        files: The digest that its files must have, so that the files in MLflow are those that are decided about; None if not known.
+
+    Raises:
+        UntrustedModelError: It needs types that Taxiway does not load.
+    """
+    from taxiway.evaluation.scoring import LoadedModel
+    from taxiway.registry.described import classes_in, size_in
+    from taxiway.registry.load import load_trusted
+
+    loaded = load_trusted(context.registry.tracking_uri, model, version, code=context.code, files=files)
+    described = context.registry.get_model_version(model, str(version)).tags
+    return LoadedModel(version, loaded, classes_in(described), size_in(described), context.pipeline.source.rename)
+
+
+def _load_champion(context: StageContext, model: str, version: int) -> "LoadedModel":
+    from taxiway.registry.alias_moves import files_by_ledger
+
+    try:
+        return load_version(context, model, version, files_by_ledger(context.ledger, model, version))
+    except (UntrustedModelError, ModelLoadError) as error:
+        raise ChampionUnscorableError(f"champion version {version} cannot be loaded: {error}") from error

@@ -1,0 +1,38 @@
+"""Show the scores of a version that were withheld, which spends the evaluation rows."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from taxiway.errors import TerminalError
+from taxiway.stages.review.pipeline import PipelineReview
+from taxiway.tracking.run import MlflowRun
+
+if TYPE_CHECKING:
+    from taxiway.lineage.verdicts import JudgedVersion
+    from taxiway.stages.judge import Judged
+
+
+def show_scores(reviewed: PipelineReview, judged: "JudgedVersion", by: str) -> "Judged":
+    """Score a version again on the rows of its verdict, and record all scores in the MLflow run of then.
+
+    That they are shown is recorded in the ledger first: other models can then no longer be decided by these rows under conditions.
+
+    Args:
+        reviewed: The pipeline of the version.
+        judged: The version with its verdict and records.
+        by: Who wants to see them.
+
+    Raises:
+        TerminalError: A record or a model cannot be read, or the pipeline file has other rules than then and its rows are spent.
+    """
+    from taxiway.stages.judge import judge
+
+    then, records = judged.verdict, judged.records
+    if records.candidate is None or records.snapshot is None or records.report is None:
+        why = "; ".join(records.unread) or "its run has not recorded the candidate, the snapshot and the report"
+        raise TerminalError(f"{then.model} version {then.version} cannot be scored again: {why}")
+    context = reviewed.opened()
+    client = context.registry
+    run = MlflowRun(client, judged.mlflow_run, client.get_run(judged.mlflow_run).info.experiment_id)
+    context = replace(context, recorder=run, run=by)
+    return judge(context, records.candidate, records.snapshot, records.report, then.champion, show="exact")

@@ -1,0 +1,55 @@
+"""`taxiway gate ledger` and `gate show`, after local runs: what was asked, what is left, and the scores for their price."""
+
+import json
+from pathlib import Path
+
+import pytest
+from cli.local_runs import NAME, PIPELINE, done, refused, run, small_site, taxiway
+from stages.conftest import Site
+
+GATE = PIPELINE[: PIPELINE.index("gate:")] + 'gate: {conditions: ["n > 0.95 +/- 0.05"], budget: {steps: 3}}\n'
+SHOW = ("gate", "show", f"{NAME}/1", "--dags", "small.pipeline.yaml", "--data", "data")
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
+    monkeypatch.chdir(tmp_path)
+    made = small_site(tmp_path)
+    (tmp_path / "small.pipeline.yaml").write_text(GATE)
+    return made
+
+
+@pytest.mark.usefixtures("site")
+def test_what_was_asked_is_listed_and_scores_are_shown_for_the_rows() -> None:
+    first = run()
+    assert "Scores are withheld (gate.show: decision), because up to 2 more models may be tried" in first.output
+    assert "accuracy 0." not in first.output
+    listed = done("gate", "ledger", NAME).splitlines()
+    assert listed[0] == f"{NAME}: 1 question about 1 evaluation set"
+    assert listed[2].startswith("1,000 rows, ")
+    assert listed[2].endswith(": 1 of 3 models tried, 0 of 1 pass; 66.7% of the error is left")
+    assert "version 1: FAIL, 1 bit shown  (by runner.small/local__" in listed[3]
+
+    (content,) = json.loads(done("gate", "ledger", NAME, "--json"))
+    assert (content["rows"], content["models"], content["passes"]) == (1000, 1, 0)
+    assert content["error_left"] == pytest.approx(2 / 3)
+    assert [answer["bits"] for answer in content["questions"][0]["answers"]] == [1]
+
+    assert taxiway(*SHOW).exit_code != 0, "it asks first"
+    assert json.loads(done("gate", "ledger", NAME, "--json"))[0]["error_left"] > 0
+    shown = done(*SHOW, "--yes")
+    assert "n > 0.95 +/- 0.05 is not met: n = 0." in shown
+    assert "all scores are in its MLflow run now" in shown
+    listed = done("gate", "ledger", NAME).splitlines()
+    assert listed[2].endswith("everything about the rows may be known")
+    assert "more shown to " in listed[3]
+    assert "all scores shown" in listed[3]
+    assert done(*SHOW, "--yes") == shown, "once known, they are free"
+
+
+@pytest.mark.usefixtures("site")
+def test_nothing_asked_and_no_such_model_are_told_apart() -> None:
+    Path("small.pipeline.yaml").write_text(PIPELINE)
+    assert run("--until", "train").exit_code == 0
+    assert done("gate", "ledger", NAME) == f"nothing was asked about versions of {NAME}: no evaluation rows are spent\n"
+    assert "MLflow has no model runner.smal; allowed: runner.small" in refused("gate", "ledger", "runner.smal")

@@ -1,0 +1,56 @@
+"""The identity of evaluation rows: what does not make them other rows, and what does."""
+
+import numpy as np
+import pandas as pd
+from hypothesis import given
+from hypothesis import strategies as st
+
+from taxiway.evaluation.evaluation_set import evaluation_set, row_hashes
+
+ROWS = pd.DataFrame(
+    {
+        "n": [1, 2, 3],
+        "x": [0.5, -0.0, np.nan],
+        "t": ["a", None, "c"],
+        "at": pd.to_datetime(["2026-01-01", "2026-01-02", None]),
+        "flag": [True, False, True],
+        "tags": [["a"], [], None],
+        "y": [0, 1, 0],
+    }
+)
+
+
+def content(rows: pd.DataFrame, *without: str) -> str:
+    return evaluation_set(rows, without).content
+
+
+def test_order_names_labels_and_number_types_do_not_count() -> None:
+    first = content(ROWS, "y")
+    assert first == content(ROWS.sample(frac=1, random_state=1), "y")
+    assert first == content(ROWS.assign(y=[1, 1, 1]), "y"), "labels can be corrected"
+    assert first == content(ROWS.rename(columns={"n": "number"})[["y", "x", "number", "t", "at", "flag", "tags"]], "y")
+    assert first == content(ROWS.astype({"n": "Int64", "flag": "boolean", "t": "string"}), "y")
+    assert first == content(ROWS.assign(x=[0.5, 0.0, np.nan]), "y")
+    assert first == content(ROWS.assign(weather=[1, 2, 3]), "y", "weather"), "of a joined table"
+
+
+def test_other_values_are_other_rows() -> None:
+    first = content(ROWS, "y")
+    for column, value in {"n": 7, "x": 0.25, "t": "b", "flag": False, "at": pd.Timestamp("2026-02-01")}.items():
+        assert first != content(ROWS.assign(**{column: [value, *ROWS[column][1:]]}), "y"), column
+    assert first != content(ROWS[:2], "y")
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from("ab")), min_size=1, max_size=40))
+def test_equal_rows_have_equal_hashes_and_are_counted(rows: list[tuple[int, str]]) -> None:
+    frame = pd.DataFrame(rows, columns=["a", "b"])
+    hashes = row_hashes(frame)
+    by_hash = {}
+    for row, each in zip(rows, hashes.tolist(), strict=True):
+        assert by_hash.setdefault(each, row) == row
+    found = evaluation_set(frame, ())
+    assert (found.rows, found.different, found.once) == (len(rows), len(set(rows)), sum(rows.count(r) == 1 for r in set(rows)))
+
+
+def test_a_table_of_only_a_label_is_identified_by_it() -> None:
+    assert content(ROWS[["y"]], "y") != content(ROWS[["y"]].assign(y=[0, 0, 0]), "y")

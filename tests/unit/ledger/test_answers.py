@@ -1,0 +1,144 @@
+"""The chain of questions and answers on a real MLflow: each is there once, in one order, also if processes are killed or race."""
+
+import sqlite3
+import threading
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ledger.dying import Dying, KilledError
+from ledger.entries import KEYS, NOW, wrong
+
+from taxiway.errors import TerminalError
+from taxiway.ledger import chain
+from taxiway.ledger.answers import all_entries, answer, ask, experiment_of, standing_of
+from taxiway.ledger.chain import Ledger
+from taxiway.records import Answered, Asked, EvaluationSet, Status
+from taxiway.tracking.local import local_mlflow
+
+ROWS = EvaluationSet(content="a" * 32, rows=10, different=10, once=10, sample="AAAAAAAAAAE=")
+OTHERS = EvaluationSet(content="b" * 32, rows=10, different=10, once=10, sample="AAAAAAAAAAI=")
+
+
+def asked(key: str, **changes: Any) -> Asked:
+    common = {"model": "team.m", "version": 1, "evaluation_set": ROWS, "steps": 3, "passes": 1, "by": "dag/run", "at": NOW}
+    return Asked(key=key, **{**common, **changes})
+
+
+def answered(key: str, status: Status = Status.FAIL) -> Answered:
+    return Answered(key=key, log_share=-1.0, status=status, shown="decision", by="dag/run", at=NOW)
+
+
+def decide(ledger: Ledger, key: str, status: Status = Status.FAIL, **changes: Any) -> None:
+    question = asked(key, **changes)
+    standing = ask(ledger, question)
+    assert not standing.is_spent
+    if not standing.answers:
+        answer(ledger, question.model, answered(key, status))
+
+
+def test_each_model_is_counted_once_until_the_rows_are_spent(ledger: Ledger) -> None:
+    for key in ("a", "b", "a", "c", "b"):
+        decide(ledger, key)
+    assert [entry.asked.key for entry in all_entries(ledger, "team.m")] == ["a", "b", "c"]
+    fourth = ask(ledger, asked("d"))
+    assert (fourth.is_spent, fourth.account.steps) == (True, 3)
+    assert len(all_entries(ledger, "team.m")) == 3, "what is not asked is not recorded"
+    again = ask(ledger, asked("b"))
+    assert (again.is_spent, [one.status for one in again.answers]) == (False, [Status.FAIL])
+    assert again.account.steps == 1, "the account of then"
+
+
+def test_other_rows_and_other_models_have_accounts_of_their_own(ledger: Ledger) -> None:
+    decide(ledger, "a", Status.PASS)
+    assert ask(ledger, asked("b")).is_spent, "after a pass, new rows are needed"
+    assert standing_of(ledger, asked("b", evaluation_set=OTHERS)).account.steps == 0
+    assert standing_of(ledger, asked("b", model="team.other")).account.steps == 0
+
+
+def test_an_old_set_is_still_known_when_many_others_were_asked_since(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chain, "SEGMENT_LINKS", 4)
+    decide(ledger, "a", Status.PASS)
+    for number in range(10):
+        decide(ledger, f"x{number}", evaluation_set=OTHERS, steps=100)
+    assert ask(ledger, asked("b")).is_spent
+    assert wrong(ledger) == ()
+
+
+def test_a_kill_between_any_two_requests_asks_once(tmp_path: Path) -> None:
+    with local_mlflow(tmp_path) as client:
+        killed = 0
+        for key in ("a", "b"):
+            for last in range(100):
+                try:
+                    decide(Ledger(Dying(client, last), KEYS), key)  # type: ignore[arg-type]
+                    break
+                except KilledError:
+                    killed += 1
+        whole = Ledger(client, KEYS)
+        assert killed > 10
+        assert [(entry.asked.key, len(entry.answers)) for entry in all_entries(whole, "team.m")] == [("a", 1), ("b", 1)]
+        assert standing_of(whole, asked("c")).account.steps == 2
+        assert wrong(whole) == ()
+
+
+def test_of_many_that_ask_at_once_no_more_are_answered_than_the_budget_has(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chain, "_TRIES", 1000)
+    start, places, errors = threading.Barrier(5), list[tuple[bool, int]](), []
+
+    def one(key: str) -> None:
+        start.wait()
+        try:
+            standing = ask(ledger, asked(key))
+            if not standing.is_spent:
+                answer(ledger, "team.m", answered(key))
+            places.append((standing.is_spent, standing.account.steps))
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=one, args=(f"k{number}",)) for number in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert sorted(steps for spent, steps in places if not spent) == [0, 1, 2], "each has a place of its own"
+    assert sum(spent for spent, _ in places) == 2
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        (
+            "UPDATE params SET value = replace(value, 'FAIL', 'PASS') WHERE key = '000000002'",
+            "link 2 of the chain .* is not signed",
+        ),
+        ("DELETE FROM params WHERE key = '000000003'", "links 3 to 3 of the chain are missing"),
+        (
+            "UPDATE params SET value = replace(value, 'team.m', 'team.n') WHERE key = '000000001'",
+            "link 1 of the chain .* is not signed",
+        ),
+    ],
+)
+def test_an_edited_chain_decides_nothing_and_is_named(tmp_path: Path, statement: str, words: str) -> None:
+    with local_mlflow(tmp_path) as client:
+        ledger = Ledger(client, KEYS)
+        decide(ledger, "a")
+        decide(ledger, "b")
+        assert wrong(ledger) == ()
+        (database,) = tmp_path.glob("**/*.db")
+        with closing(sqlite3.connect(database)) as opened, opened:
+            assert opened.execute(statement).rowcount == 1
+        assert any(problem.startswith("answers about team.m: ") for problem in wrong(ledger))
+        with pytest.raises(TerminalError, match=rf"the ledger of answers about team.m was edited: .*{words}"):
+            all_entries(ledger, "team.m")
+
+
+def test_who_has_no_key_does_not_ask_a_signed_ledger(ledger: Ledger) -> None:
+    decide(ledger, "a")
+    with pytest.raises(TerminalError, match="the ledger is signed, and here is no key to sign with"):
+        ask(Ledger(ledger.client), asked("b"))
+    assert ledger.client.get_experiment_by_name(experiment_of("team.m")) is not None

@@ -1,0 +1,198 @@
+"""Evaluation rows are spent by answers: reruns are counted, scores are withheld until they cost nothing, and crashes count once."""
+
+import logging
+import math
+import re
+from typing import Any
+
+import pytest
+from stages.conftest import Site
+
+from taxiway.ledger.answers import all_entries
+from taxiway.ledger.chain import Ledger
+from taxiway.lineage.run_records import RunRecords
+from taxiway.lineage.verdicts import judged_version
+from taxiway.records import Outcome, ReasonCode, Status, Verdict
+from taxiway.records.recorder import InMemoryRun
+from taxiway.spec.pipeline import Pipeline
+from taxiway.stages.context import StageContext
+from taxiway.stages.installation import Installation
+from taxiway.stages.review import PipelineReview, decide_again, show_scores
+from taxiway.stages.runner import run_in
+
+TOO_GOOD = {"conditions": ["n > 0.95 +/- 0.05"], "budget": {"steps": 3}}
+GOOD_ENOUGH = {"conditions": ["n > 0.6 +/- 0.05"], "budget": {"steps": 3}}
+SIMPLE = {"thresholds": {"roc_auc": 0.95}, "against_champion": {"metric": "roc_auc", "min_improvement": -0.05}}
+
+
+def pipeline(site: Site, gate: dict[str, Any], depth: int = 1, **changes: Any) -> Pipeline:
+    """The model's predictions depend on its depth, so each depth is another model."""
+    model = {"estimator": "sklearn.tree.DecisionTreeClassifier", "params": {"max_depth": depth}}
+    return site.pipeline(gate=gate, model=model, **changes)
+
+
+def run(installation: Installation, made: Pipeline, **options: Any) -> tuple[RunRecords, Verdict]:
+    found = run_in(installation, made, again="other parameters", span="2", **options)
+    assert found.verdict is not None
+    assert found.evaluation is not None
+    assert found.evaluation.digest == found.verdict.evaluation
+    return found, found.verdict
+
+
+def reason(verdict: Verdict, code: ReasonCode) -> str:
+    return next(each.message for each in verdict.reasons if each.code is code)
+
+
+def entries(installation: Installation, site: Site) -> list[Any]:
+    return all_entries(Ledger(installation.client, installation.services.ledger_keys), f"runner.{site.name}")
+
+
+def test_scores_are_withheld_until_no_other_model_may_be_tried(
+    site: Site, installation: Installation, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "taxiway")
+    for depth in (1, 2):
+        found, verdict = run(installation, pipeline(site, TOO_GOOD, depth))
+        assert verdict.status is Status.FAIL
+        assert found.evaluation is not None
+        assert (found.evaluation.withheld, found.evaluation.metrics, found.evaluation.row_means) == (True, (), ())
+        assert found.summary is not None
+        logged = installation.client.get_run(found.summary.mlflow_run)
+        costs = {"predict.ms_per_row", "model.bytes", "baseline.linear.predict_ms_per_row", "baseline.linear.model_bytes"}
+        assert costs & set(logged.data.metrics)
+        assert not {name for name in logged.data.metrics if re.match("evaluation|champion|baseline", name)} - costs
+        assert not [file.path for file in installation.client.list_artifacts(logged.info.run_id) if "evaluation" in file.path]
+        assert "do not show n > 0.95 +/- 0.05. Scores are withheld" in reason(verdict, ReasonCode.SCORES_WITHHELD)
+        assert verdict.spent is not None
+        assert verdict.spent.describe().startswith(
+            f"{depth} of 3 models tried on these 1,000 rows, none passed; up to {3 - depth} more"
+        )
+    assert not re.search(r"(accuracy|n =|n) [+]?0\.\d", caplog.text.replace("n > 0.95", ""))
+    found, verdict = run(installation, pipeline(site, TOO_GOOD, 3))
+    assert found.evaluation is not None
+    assert found.evaluation.row_means[0].candidate > 0.6, "the last one: nothing is left to protect"
+    assert "is not met: n = 0." in reason(verdict, ReasonCode.CONDITION)
+    found, verdict = run(installation, pipeline(site, TOO_GOOD, 4))
+    assert verdict.status is Status.UNDECIDED
+    assert found.summary is not None
+    assert found.summary.outcome is Outcome.UNDECIDED
+    message = reason(verdict, ReasonCode.ROWS_SPENT)
+    assert message.startswith(
+        "the 1,000 evaluation rows are spent: 3 models of 3 were tried (gate.budget.steps). Bring new rows: "
+    )
+    assert found.evaluation is not None
+    assert found.evaluation.withheld
+
+
+def test_the_same_model_again_is_free(site: Site, installation: Installation) -> None:
+    answers = [run(installation, pipeline(site, TOO_GOOD))[1] for _ in range(3)]
+    assert len({verdict.version for verdict in answers}) == 1
+    assert [verdict.spent.models for verdict in answers if verdict.spent] == [1, 1, 1]
+    assert len(entries(installation, site)) == 1
+
+
+def test_a_pass_shows_everything_and_ends_the_set_but_not_the_next_one(site: Site, installation: Installation) -> None:
+    found, verdict = run(installation, pipeline(site, GOOD_ENOUGH))
+    assert verdict.status is Status.PASS
+    assert found.evaluation is not None
+    assert found.evaluation.metrics
+    _, second = run(installation, pipeline(site, GOOD_ENOUGH, 2))
+    assert second.status is Status.UNDECIDED
+    assert "spent: 1 of 1 model tried passed (gate.budget.adaptivity: first-change)" in reason(second, ReasonCode.ROWS_SPENT)
+    site.arrive(3)
+    third = run_in(installation, pipeline(site, GOOD_ENOUGH, 2))
+    assert third.verdict is not None
+    assert third.verdict.status is Status.PASS
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"sample": {"fraction": 0.5, "by": "id"}},
+        {"split": {"by": "id", "evaluation": 0.5}, "spans": "{data}/{SPAN}.parquet"},
+        {"rows": "b <> 'x'"},
+    ],
+)
+def test_other_settings_do_not_bring_new_rows(site: Site, installation: Installation, source: dict[str, Any]) -> None:
+    run(installation, pipeline(site, GOOD_ENOUGH))
+    whole = {"spans": "{data}/{SPAN}.parquet", "window": 1, "label": "y"}
+    _, second = run(installation, pipeline(site, GOOD_ENOUGH, 2, source={**whole, **source}))
+    assert second.status is Status.UNDECIDED
+    assert "on 1 other evaluation set with rows of them" in reason(second, ReasonCode.ROWS_SPENT)
+    _, wider = run(installation, pipeline(site, {**GOOD_ENOUGH, "budget": {"steps": 100, "adaptivity": "full"}}, 2))
+    assert wider.status is Status.UNDECIDED
+
+
+def test_thresholds_are_counted_too_and_show_everything(site: Site, installation: Installation) -> None:
+    gate = {**SIMPLE, "budget": {"steps": 2}}
+    for depth in (1, 2):
+        found, verdict = run(installation, pipeline(site, gate, depth))
+        assert verdict.status is Status.FAIL
+        assert found.evaluation is not None
+        assert found.evaluation.metrics
+    _, third = run(installation, pipeline(site, gate, 3))
+    assert third.status is Status.UNDECIDED
+    assert "2 models of 2 were tried" in reason(third, ReasonCode.ROWS_SPENT)
+
+
+def test_rounded_means_are_shown_at_a_price(site: Site, installation: Installation) -> None:
+    found, verdict = run(installation, pipeline(site, {**TOO_GOOD, "show": "rounded"}))
+    assert found.evaluation is not None
+    (means,) = found.evaluation.row_means
+    assert (100 * means.candidate) % 1 == pytest.approx(0, abs=1e-9)
+    assert f"accuracy about {means.candidate:.2f}" in reason(verdict, ReasonCode.SCORES_WITHHELD)
+    (entry,) = entries(installation, site)
+    assert entry.log_values == pytest.approx(math.log(101))
+    second = run(installation, pipeline(site, {**TOO_GOOD, "show": "rounded"}, 2))[1]
+    assert second.spent is not None
+    assert second.spent.error_left == pytest.approx(1 / 3 / 101**2)
+
+
+def test_a_kill_between_booking_and_showing_asks_once(
+    site: Site, installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import taxiway.evaluation.evaluate as module
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "publish", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(installation, pipeline(site, TOO_GOOD))
+    (entry,) = entries(installation, site)
+    assert [one.status for one in entry.answers] == [Status.FAIL], "recorded before it would have been shown"
+    _, verdict = run(installation, pipeline(site, TOO_GOOD))
+    assert verdict.spent is not None
+    assert verdict.spent.models == 1
+    assert len(entries(installation, site)) == 1
+
+
+def context_of(installation: Installation, made: Pipeline) -> StageContext:
+    return StageContext(made, installation.store, InMemoryRun(), installation.client, "review", installation.services)
+
+
+def test_a_person_sees_the_scores_and_spends_the_rows(site: Site, installation: Installation) -> None:
+    made = pipeline(site, TOO_GOOD)
+    found, verdict = run(installation, made)
+    assert found.summary is not None
+    reviewed = PipelineReview.of(context_of(installation, made), "small.pipeline.yaml", "runner")
+    judged = judged_version(installation.client, installation.store, verdict.model, verdict.version)
+    shown = show_scores(reviewed, judged, "ann@host")
+    assert shown.evaluation.metrics
+    assert "n = 0." in reason(shown.verdict, ReasonCode.CONDITION)
+    assert "evaluation.accuracy" in installation.client.get_run(found.summary.mlflow_run).data.metrics
+    (entry,) = entries(installation, site)
+    assert [(one.shown, one.by) for one in entry.answers] == [("decision", entry.asked.by), ("exact", "ann@host")]
+    _, second = run(installation, pipeline(site, TOO_GOOD, 2))
+    assert "all scores were shown" in reason(second, ReasonCode.ROWS_SPENT)
+
+
+def test_a_review_of_spent_rows_shows_them_and_asks_nothing(site: Site, installation: Installation) -> None:
+    made = pipeline(site, GOOD_ENOUGH)
+    _, verdict = run(installation, made)
+    reviewed = PipelineReview.of(context_of(installation, made), "small.pipeline.yaml", "runner")
+    judged = judged_version(installation.client, installation.store, verdict.model, verdict.version)
+    again = decide_again(reviewed, judged, verdict.version)
+    assert again.today.status is Status.PASS
+    assert len(entries(installation, site)) == 1
