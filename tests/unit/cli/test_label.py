@@ -157,6 +157,8 @@ def test_a_file_that_is_not_right_is_refused_as_a_whole(waiting: "tuple[Site, pd
     good.rename(columns={"id": "number"}).to_csv("bad.csv", index=False)
     assert "has no column id" in refused("label", "import", f"{NAME}/1", "bad.csv", "--by", "ann", *WHERE)
     assert "--by is empty" in refused("label", "import", f"{NAME}/1", "good.csv", "--by", " ", *WHERE)
+    unseen = refused("label", "import", f"{NAME}/1", "good.csv", "--by", "ann\u202e", *WHERE)
+    assert "--by has characters that cannot be printed" in unseen
     assert "labels" not in done("history", NAME), "nothing was imported"
     assert not (site.folder / ".taxiway/local/store/index/labels").exists()
 

@@ -7,6 +7,7 @@ import click
 
 from taxiway.cli.people.opened import Given, Opened, echo_served, installation_options, opened, person
 from taxiway.errors import TerminalError
+from taxiway.messages import kept_text_problem
 from taxiway.records import Decision, DecisionKind, Promotion, RunSummary, Status
 
 reason_option = click.option("--reason", required=True, help="Why, for the ledger.")
@@ -162,10 +163,9 @@ def _decision(kind: DecisionKind, verdict: Any, reason: str) -> Decision:
 
 
 def _require_reason(reason: str) -> None:
-    if not reason.strip():
-        raise click.UsageError("--reason is empty; it is kept in the ledger")
-    if not reason.isprintable():
-        raise click.UsageError("--reason has characters that cannot be printed; it is shown to people, so leave them out")
+    problem = kept_text_problem(reason, "say why")
+    if problem is not None:
+        raise click.UsageError(f"--reason {problem}")
 
 
 def _echo_closed(summary: RunSummary | None) -> None:

@@ -10,7 +10,7 @@ from taxiway.cli.options import check_folders, read_options, reading_options
 from taxiway.cli.people.opened import Given, Opened, opened, person, pipeline_options
 from taxiway.cli.people.review import pipeline_of
 from taxiway.errors import TerminalError
-from taxiway.messages import counted
+from taxiway.messages import counted, kept_text_problem
 
 if TYPE_CHECKING:
     from taxiway.records import Snapshot, Verdict
@@ -110,9 +110,11 @@ def import_(
     until they agree. A person who labels a row again replaces only their own label.
     """
     from taxiway.stages.labels import import_labels
+    from taxiway.stages.labels.importing import MOST_NAME_CHARACTERS
 
-    if not labeller.strip():
-        raise click.UsageError("--by is empty; name the person who has given the labels")
+    problem = kept_text_problem(labeller, "name the person who has given the labels", MOST_NAME_CHARACTERS)
+    if problem is not None:
+        raise click.UsageError(f"--by {problem}")
     with opened(Given(**given)) as installation:
         of_model, verdict, snapshot = _judged(installation, name, dags, data)
         done = import_labels(
