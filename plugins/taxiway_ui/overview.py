@@ -74,6 +74,7 @@ class Row:
         questions: What its runs ask a person.
         metric: The main metric of the champion when it was judged; None if it is not known, or the row is not shown.
         served: The status of its model in the gateway; None if the gateway does not serve it.
+        moved: A message if somebody has moved the alias of the champion outside of Taxiway; empty if not.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Row:
     questions: tuple[Question, ...] = ()
     metric: MetricResult | None = None
     served: ModelStatus | None = None
+    moved: str = ""
 
     @property
     def serving_problem(self) -> str:
@@ -175,6 +177,11 @@ class Overview:
         return tuple(row for row in self.rows if row.forced)
 
     @property
+    def moved(self) -> tuple[Row, ...]:
+        """The pipelines whose alias was moved outside of Taxiway."""
+        return tuple(row for row in self.rows if row.moved)
+
+    @property
     def open_spans(self) -> tuple[Row, ...]:
         """The pipelines whose latest decision left its span blocked or undecided."""
         return tuple(row for row in self.rows if row.open_span)
@@ -187,13 +194,15 @@ class Overview:
     @property
     def calm(self) -> bool:
         """Whether nothing needs a person."""
-        return not (self.questions or self.ending or self.forced or self.open_spans or self.reopened or self.labels_due)
+        return not (
+            self.questions or self.ending or self.forced or self.moved or self.open_spans or self.reopened or self.labels_due
+        )
 
 
 def overview(session: Session, readable: set[str], choice: Choice) -> Overview:
     """The first page, for a user who may read the DAGs `readable`. Takes five requests to MLflow for any number of pipelines."""
     names = airflow_db.pipelines(session, readable)
-    nothing = _FromLedger(ChampionsAndPromotions({}, {}, ()), (), None)
+    nothing = _FromLedger(ChampionsAndPromotions({}, {}, (), {}), (), None)
     found, problem = query_ledger(lambda ledger: _read_ledger(ledger, names), nothing) if names else (nothing, "")
     store = open_store()
     rows = _rows(session, store, names, found.models)
@@ -225,7 +234,7 @@ class _FromLedger:
 
 
 def _read_ledger(ledger: Ledger, names: Sequence[str]) -> _FromLedger:
-    models = champions_and_promotions(ledger.client, names)
+    models = champions_and_promotions(ledger, names)
     made = decisions(ledger, limit=_NEWEST_DECISIONS)
     return _FromLedger(models, ending_waivers(made, names, datetime.now(UTC).date()), ledger)
 
@@ -265,6 +274,7 @@ def _rows(session: Session, store: Store | None, names: Sequence[str], found: Ch
             found.champions.get(name),
             found.retired.get(name),
             tuple(questions.get(name, ())),
+            moved=found.moved.get(name, ""),
         )
         for name in names
     ]

@@ -12,7 +12,7 @@ from taxiway.lineage.labels_due import labels_due
 from taxiway.lineage.outcomes import earlier_attempts, summaries, summary_of
 from taxiway.lineage.run_records import RunRecords, behind_verdict, run_records
 from taxiway.records import Decision, Outcome, Promotion, RunSummary, Status, WaitingSpan
-from taxiway.registry.champions import HISTORY, ChampionInfo, ChampionsAndPromotions, champion_and_history, retirement
+from taxiway.registry.champions import HISTORY, ChampionInfo, ChampionsAndPromotions, model_history
 from taxiway.stages.review import ReviewedVersion
 from taxiway.store import Store
 from taxiway.tracking import tags
@@ -58,12 +58,16 @@ class LedgerView:
         promotions: The newest promotions, newest first.
         decisions: The newest decisions of people, newest first.
         writable: Whether the API server has what it needs to write into the ledger.
+        retired: The end of the last champion; None if the model was not retired.
+        moved: A message if somebody has moved the alias of the champion outside of Taxiway; empty if not.
     """
 
     champion: ChampionInfo | None = None
     promotions: tuple[Entry, ...] = ()
     decisions: tuple[Decision, ...] = ()
     writable: bool = False
+    retired: Promotion | None = None
+    moved: str = ""
 
     @property
     def done(self) -> tuple[Promotion, ...]:
@@ -113,7 +117,7 @@ class History:
     @property
     def retired(self) -> Promotion | None:
         """The end of the last champion; None if the model was not retired."""
-        return retirement(self.ledger.promotions)
+        return self.ledger.retired
 
 
 @dataclass(frozen=True)
@@ -170,7 +174,7 @@ class RunPage:
     @property
     def retired(self) -> Promotion | None:
         """The end of the pipeline's last champion; None if the model was not retired."""
-        return retirement(self.ledger.promotions)
+        return self.ledger.retired
 
 
 def history(session: Session, name: str) -> History | None:
@@ -233,7 +237,7 @@ def _ledger_of(name: str) -> tuple[tuple[LedgerView, Ledger | None], str]:
 
 def _reviewed(session: Session, store: Store | None, ledger: Ledger | None, name: str, view: LedgerView) -> Reviewed:
     champions = {name: view.champion} if view.champion is not None else {}
-    return review_pipelines(session, store, ledger, [name], ChampionsAndPromotions(champions, {}, view.done))
+    return review_pipelines(session, store, ledger, [name], ChampionsAndPromotions(champions, {}, view.done, {}))
 
 
 def _metric(
@@ -247,9 +251,9 @@ def _metric(
 
 
 def _ledger_view(ledger: Ledger, name: str) -> LedgerView:
-    champion, promotions = champion_and_history(ledger.client, name)
+    found = model_history(ledger, name)
     made = decisions(ledger, model=name, limit=HISTORY)
-    return LedgerView(champion, promotions, made, can_write(ledger))
+    return LedgerView(found.champion, found.entries, made, can_write(ledger), found.retired, found.moved)
 
 
 def _later_attempt(store: Store, summary: RunSummary | None) -> RunSummary | None:

@@ -33,7 +33,7 @@ def reviewed_in(days: int) -> Review:
     with opened(Given(database_uri(local), str(local.absolute() / "store"), None)) as installation:
         found = pipelines(installation, Path("small.pipeline.yaml"), "data", [])
         contexts = [PipelineReview.of(replace(one.opened(), clock=lambda: later), one.file, one.owner) for one in found]
-        return review_all(contexts, installation.ledger.client)
+        return review_all(contexts, installation.ledger)
 
 
 def test_a_verdict_is_reopened_by_the_present_schema_and_the_gate_runs_again_without_a_trace(site: Site) -> None:

@@ -147,6 +147,14 @@ def test_a_champion_without_a_promotion_in_the_ledger_is_shown_as_such() -> None
     assert "no decision" in html
 
 
+def test_an_alias_that_was_moved_by_hand_needs_a_person() -> None:
+    html = shown(Row("a.b", State.PROMOTED, champion=ChampionInfo("a.b", 2, None, None), moved="the alias was moved"))
+    assert "<b>2</b>" in html
+    assert html.count("the alias was moved") == 2
+    assert html.count("alias moved") == 2
+    assert "Nothing: no run waits" not in html
+
+
 def test_no_readable_pipeline_is_a_message() -> None:
     assert "There are no pipelines that you may read" in shown()
 

@@ -15,7 +15,7 @@ from taxiway.ledger.promotions import entries
 from taxiway.records import Anomaly, DataReport, Decision, DecisionKind, Severity, ShadowReport, Snapshot, Span, Status, Verdict
 from taxiway.registry import promote
 from taxiway.registry.aliases import CHAMPION, version_at
-from taxiway.registry.champions import champions_and_retired, retirement
+from taxiway.registry.champions import champions_and_promotions, model_history
 from taxiway.store import Store
 from taxiway.tracking.local import local_mlflow
 from taxiway_ui.clients import can_write
@@ -63,16 +63,16 @@ def test_a_model_is_retired_once_and_brought_back(ann: Person) -> None:
         retire(ann)
     client = ann.ledger.client
     assert version_at(client, ann.pipeline, CHAMPION) is None
-    known = entries(client, ann.pipeline)
-    ended = retirement(known)
+    history, found = model_history(ann.ledger, ann.pipeline), champions_and_promotions(ann.ledger, [ann.pipeline])
+    ended = history.retired
     assert ended is not None
-    assert (len(known), ended.reason) == (3, "retired: it rejects everybody")
-    assert champions_and_retired(client, [ann.pipeline]) == ({}, {ann.pipeline: ended})
+    assert (len(history.entries), ended.reason) == (3, "retired: it rejects everybody")
+    assert (found.champions, found.retired, found.moved) == ({}, {ann.pipeline: ended}, {})
     with pytest.raises(TerminalError, match="no champion to retire"):
         retire(replace(ann, name="bob"))
     roll_back(ann, 2)
-    assert retirement(entries(client, ann.pipeline)) is None
-    assert champions_and_retired(client, [ann.pipeline])[1] == {}
+    assert model_history(ann.ledger, ann.pipeline).retired is None
+    assert champions_and_promotions(ann.ledger, [ann.pipeline]).retired == {}
 
 
 def test_the_first_answer_stands_and_is_no_problem_for_who_sends_it_twice(ann: Person) -> None:
