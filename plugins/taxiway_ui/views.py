@@ -19,13 +19,13 @@ from taxiway.tracking import tags
 from taxiway_ui import airflow_db
 from taxiway_ui.airflow_db import Question, RunState
 from taxiway_ui.clients import can_write, notices, open_store, query_ledger
-from taxiway_ui.history.metric_history import MetricHistory, metric_history
+from taxiway_ui.history.metric_history import MetricHistory, metric_history, newest_evaluated
 from taxiway_ui.history.timeline import Event, timeline
 from taxiway_ui.people.labels import takes_labels
 from taxiway_ui.reviews.loaded import load
 from taxiway_ui.reviews.reviews import NOT_REVIEWED, Reviewed
 from taxiway_ui.reviews.subjects import review_pipelines, runs_of
-from taxiway_ui.runs.outside import find_outside, states_of
+from taxiway_ui.runs.outside import find_outside, states_of, verdicts_outside
 from taxiway_ui.runs.tags import run_tags
 
 _ATTEMPTS = 5
@@ -178,7 +178,10 @@ class RunPage:
 
 
 def history(session: Session, name: str) -> History | None:
-    """The page of one pipeline; None if it does not exist. Takes five requests to MLflow, without keys of the ledger seven."""
+    """The page of one pipeline; None if it does not exist.
+
+    Takes five requests to MLflow, without keys of the ledger two more, and two more if a version was evaluated outside of Airflow.
+    """
     if name not in airflow_db.pipelines(session, {name}):
         return None
     (ledger, opened), problem = _ledger_of(name)
@@ -246,8 +249,10 @@ def _metric(
     attempts = [attempt for decision in decided for attempt in (decision.newest, *decision.earlier)]
     loaded = load(name, airflow_db.dag_files(session, [name]).get(name))
     gate = loaded if isinstance(loaded, str) else loaded.pipeline.gate
-    verdicts = airflow_db.verdicts_of(session, name, [attempt.run for attempt in attempts])
-    return metric_history(store, attempts, verdicts, ledger.done, gate)
+    evaluated = newest_evaluated(attempts)
+    verdicts = airflow_db.verdicts_of(session, name, [attempt.run for attempt in evaluated])
+    others = {attempt.mlflow_run: attempt.run for attempt in evaluated if attempt.run not in verdicts}
+    return metric_history(store, evaluated, verdicts | verdicts_outside(name, others), ledger.done, gate)
 
 
 def _ledger_view(ledger: Ledger, name: str) -> LedgerView:
