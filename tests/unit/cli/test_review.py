@@ -52,7 +52,7 @@ def test_a_verdict_is_reopened_by_the_present_schema_and_the_gate_runs_again_wit
     assert f"{NAME}/1 in production, owner ada, verdict PASS" in listed.output
     assert "the present schema finds 2 blocking anomalies in its data: " in listed.output
     assert f"next: if the data is wrong: taxiway rollback {NAME}" in listed.output
-    assert "taxiway run small.pipeline.yaml --span 2 --again WHY" in listed.output
+    assert "taxiway run --data data small.pipeline.yaml --span 2 --again WHY" in listed.output
     assert "1 of 1 verdict re-opened" in listed.output
 
     schema.write_text(SCHEMA)

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from taxiway.cli.given_options import with_given_options
 from taxiway.cli.people.opened import Given, Opened, echo_served, installation_options, opened, person
 from taxiway.errors import TerminalError
 from taxiway.messages import kept_text_problem
@@ -106,7 +107,9 @@ def waive(name: str, anomaly: str, until: datetime, reason: str, **given: Any) -
             f"note: the earlier waiver of {other.by} until {other.until} still holds; this one does not replace it", err=True
         )
     click.echo(
-        f"next: decide span {span} again, by the run parameter span in Airflow, or taxiway run FILE --span {span}", err=True
+        f"next: decide span {span} again, by the run parameter span in Airflow, or "
+        f"{with_given_options(f'taxiway run FILE --span {span}')}",
+        err=True,
     )
 
 
