@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from taxiway.ledger.chain import Ledger
 from taxiway.ledger.decisions import decisions
+from taxiway.ledger.effects import without_effect
 from taxiway.ledger.entry import DECIDED, Entry, State
 from taxiway.lineage.labels_due import labels_due
 from taxiway.lineage.outcomes import earlier_attempts, summaries, summary_of
@@ -162,6 +163,11 @@ class RunPage:
         """The decisions of people about the run's data and model, newest first."""
         about = {record.digest for record in (self.records.report, self.records.verdict) if record is not None}
         return tuple(decision for decision in self.ledger.decisions if decision.about in about)
+
+    @property
+    def ineffective(self) -> Mapping[str, str]:
+        """Why decisions of people have no effect, by their digests."""
+        return without_effect(self.ledger.decisions, self.ledger.promotions)
 
     @property
     def refused(self) -> tuple[int, ...]:

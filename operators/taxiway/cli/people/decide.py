@@ -68,17 +68,18 @@ def reject(name: str, reason: str, **given: Any) -> None:
 @reason_option
 @installation_options
 def force(name: str, reason: str, **given: Any) -> None:
-    """Push a version although it did not pass its gates.
+    """Push a version although it did not pass its gates, or somebody has rejected it.
 
     Every page names you and the reason until the version is replaced.
     """
-    from taxiway.ledger.decisions import record_decision
-    from taxiway.registry.promote import force as push_anyway
+    from taxiway.registry.forced import force_version
 
     with opened(Given(**given)) as installation:
         judged = _judged(installation, name)
-        decision = record_decision(installation.ledger, _decision(DecisionKind.FORCE, judged.verdict, reason))
-        _echo_promotion(installation, push_anyway(installation.ledger, judged.verdict, decision, at=datetime.now(UTC)))
+        decision, at = _decision(DecisionKind.FORCE, judged.verdict, reason), datetime.now(UTC)
+        _echo_promotion(
+            installation, force_version(installation.ledger, judged.verdict, judged.records.shadow, decision, at=at)
+        )
 
 
 @click.command()
