@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from enum import StrEnum
 
 from sqlalchemy.orm import Session
 
@@ -26,34 +25,13 @@ from taxiway_ui.history.main_metric import evaluation_of, main_metric
 from taxiway_ui.reviews.reviews import NOT_REVIEWED, Reviewed
 from taxiway_ui.reviews.subjects import review_pipelines
 from taxiway_ui.serving import served
+from taxiway_ui.states import State, state_of
 
 PAGE_ROWS = 100
 MOST_NEEDS = 10
 """How many things of one kind that need a person are shown."""
 _NEWEST_DECISIONS = 1000
 _READERS = 16
-
-
-class State(StrEnum):
-    """How a pipeline is, the most urgent first."""
-
-    FAILED = "failed"
-    WAITING = "waiting"
-    BLOCKED = "blocked"
-    UNDECIDED = "undecided"
-    REJECTED = "rejected"
-    RUNNING = "running"
-    PROMOTED = "promoted"
-    NEW = "no decision"
-
-
-_STATES = {
-    Outcome.BLOCKED: State.BLOCKED,
-    Outcome.UNDECIDED: State.UNDECIDED,
-    Outcome.REJECTED: State.REJECTED,
-    Outcome.PROMOTED: State.PROMOTED,
-    Outcome.FIRST_CHAMPION: State.PROMOTED,
-}
 _ORDER = {state: place for place, state in enumerate(State)}
 _OPEN = (Outcome.BLOCKED, Outcome.UNDECIDED)
 
@@ -237,23 +215,6 @@ def _read_ledger(ledger: Ledger, names: Sequence[str]) -> _FromLedger:
     models = champions_and_promotions(ledger, names)
     made = decisions(ledger, limit=_NEWEST_DECISIONS)
     return _FromLedger(models, ending_waivers(made, names, datetime.now(UTC).date()), ledger)
-
-
-def state_of(last: LastRun | None, decision: RunSummary | None, questions: Sequence[Question]) -> State:
-    """How a pipeline is.
-
-    Args:
-        last: Its latest run; None if it has not run.
-        decision: Its latest decision; None if there is none.
-        questions: What its runs ask a person.
-    """
-    if questions:
-        return State.WAITING
-    if last is not None and last.state in ("running", "queued"):
-        return State.RUNNING
-    if last is not None and last.state == "failed" and (decision is None or decision.run != last.run):
-        return State.FAILED
-    return _STATES[decision.outcome] if decision is not None else State.NEW
 
 
 def _rows(session: Session, store: Store | None, names: Sequence[str], found: ChampionsAndPromotions) -> tuple[Row, ...]:

@@ -33,12 +33,11 @@ from taxiway_ui.overview import (
     Choice,
     Overview,
     Row,
-    State,
     _labels_due,
     _matches,
-    state_of,
 )
 from taxiway_ui.render import age_text, page
+from taxiway_ui.states import State, state_of
 from taxiway_ui.views import History, LedgerView
 
 WHEN = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
