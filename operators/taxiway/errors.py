@@ -4,7 +4,7 @@ A message says what was found, what is allowed and what to do next; the same fac
 password of a URL. Any other exception is a bug and is shown with its traceback.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -144,6 +144,22 @@ def allowed_values(got: str, allowed: Iterable[str]) -> str:
     nearest = get_close_matches(got, names, n=1, cutoff=0.5)
     hint = f'   (did you mean "{nearest[0]}"?)' if nearest else ""
     return f"allowed: {', '.join(names)}{hint}"
+
+
+def similar_names(wanted: str, found: Sequence[str]) -> str:
+    """The names that were found instead of one, and the one that is most similar to it.
+
+    Args:
+        wanted: The name that is not among them.
+        found: The names.
+
+    Examples:
+        >>> similar_names("id", ["ids", "late"])
+        'ids, late; is ids the one that is meant?'
+    """
+    nearest = get_close_matches(wanted, found, n=1, cutoff=0.5)
+    hint = f"; is {nearest[0]} the one that is meant?" if nearest else ""
+    return f"{', '.join(found) or 'no columns'}{hint}"
 
 
 def similar_files(folder: Path, name: str, extension: str, *, exclude: Path | None = None) -> str:

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 _SHOWN_CHARACTERS = 60
 _MOST_OF_AN_ERROR = 200
 SHOWN_VALUES = 3
+MOST_KEPT_CHARACTERS = 2000
+"""How many characters a reason may have."""
 _CPP_PLACE = re.compile(r"(?:\[\d\d:\d\d:\d\d\] \S+|[\w/]+\.(?:cpp|cu|cuh|h)):\d+: ")
 _CPP_TRACE = "\nStack trace:"
 _CPP_CHECK = re.compile(r"^Check failed: .+?: (?=\S)")
@@ -104,6 +106,24 @@ def printable(text: str) -> str:
 def one_line(text: str) -> str:
     """As `printable`, with line breaks escaped, too."""
     return printable(text).replace("\n", "\\n")
+
+
+def kept_text_problem(text: str, advice: str, characters: int = MOST_KEPT_CHARACTERS, *, lines: bool = False) -> str | None:
+    """What is wrong with a text of a person that is kept, such as a reason, as the end of a sentence about it; None if nothing is.
+
+    Args:
+        text: The text.
+        advice: What a person who has left it empty is told to do.
+        characters: How many characters it may have.
+        lines: Whether it may have several lines.
+    """
+    if not text.strip():
+        return f"is empty; it is kept for ever, so {advice}"
+    if not all(sign.isprintable() or (lines and sign == "\n") for sign in text):
+        return "has characters that cannot be printed; it is shown to people, so leave them out"
+    if len(text) > characters:
+        return f"has {counted(len(text), 'character')}; allowed: at most {characters:,}"
+    return None
 
 
 def clipped(text: str, characters: int) -> str:

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from enum import StrEnum
 
 from sqlalchemy.orm import Session
 
@@ -26,34 +25,13 @@ from taxiway_ui.history.main_metric import evaluation_of, main_metric
 from taxiway_ui.reviews.reviews import NOT_REVIEWED, Reviewed
 from taxiway_ui.reviews.subjects import review_pipelines
 from taxiway_ui.serving import served
+from taxiway_ui.states import State, state_of
 
 PAGE_ROWS = 100
 MOST_NEEDS = 10
 """How many things of one kind that need a person are shown."""
 _NEWEST_DECISIONS = 1000
 _READERS = 16
-
-
-class State(StrEnum):
-    """How a pipeline is, the most urgent first."""
-
-    FAILED = "failed"
-    WAITING = "waiting"
-    BLOCKED = "blocked"
-    UNDECIDED = "undecided"
-    REJECTED = "rejected"
-    RUNNING = "running"
-    PROMOTED = "promoted"
-    NEW = "no decision"
-
-
-_STATES = {
-    Outcome.BLOCKED: State.BLOCKED,
-    Outcome.UNDECIDED: State.UNDECIDED,
-    Outcome.REJECTED: State.REJECTED,
-    Outcome.PROMOTED: State.PROMOTED,
-    Outcome.FIRST_CHAMPION: State.PROMOTED,
-}
 _ORDER = {state: place for place, state in enumerate(State)}
 _OPEN = (Outcome.BLOCKED, Outcome.UNDECIDED)
 
@@ -74,6 +52,7 @@ class Row:
         questions: What its runs ask a person.
         metric: The main metric of the champion when it was judged; None if it is not known, or the row is not shown.
         served: The status of its model in the gateway; None if the gateway does not serve it.
+        moved: A message if somebody has moved the alias of the champion outside of Taxiway; empty if not.
     """
 
     name: str
@@ -87,6 +66,7 @@ class Row:
     questions: tuple[Question, ...] = ()
     metric: MetricResult | None = None
     served: ModelStatus | None = None
+    moved: str = ""
 
     @property
     def serving_problem(self) -> str:
@@ -175,6 +155,11 @@ class Overview:
         return tuple(row for row in self.rows if row.forced)
 
     @property
+    def moved(self) -> tuple[Row, ...]:
+        """The pipelines whose alias was moved outside of Taxiway."""
+        return tuple(row for row in self.rows if row.moved)
+
+    @property
     def open_spans(self) -> tuple[Row, ...]:
         """The pipelines whose latest decision left its span blocked or undecided."""
         return tuple(row for row in self.rows if row.open_span)
@@ -187,13 +172,15 @@ class Overview:
     @property
     def calm(self) -> bool:
         """Whether nothing needs a person."""
-        return not (self.questions or self.ending or self.forced or self.open_spans or self.reopened or self.labels_due)
+        return not (
+            self.questions or self.ending or self.forced or self.moved or self.open_spans or self.reopened or self.labels_due
+        )
 
 
 def overview(session: Session, readable: set[str], choice: Choice) -> Overview:
     """The first page, for a user who may read the DAGs `readable`. Takes five requests to MLflow for any number of pipelines."""
     names = airflow_db.pipelines(session, readable)
-    nothing = _FromLedger(ChampionsAndPromotions({}, {}, ()), (), None)
+    nothing = _FromLedger(ChampionsAndPromotions({}, {}, (), {}), (), None)
     found, problem = query_ledger(lambda ledger: _read_ledger(ledger, names), nothing) if names else (nothing, "")
     store = open_store()
     rows = _rows(session, store, names, found.models)
@@ -225,26 +212,9 @@ class _FromLedger:
 
 
 def _read_ledger(ledger: Ledger, names: Sequence[str]) -> _FromLedger:
-    models = champions_and_promotions(ledger.client, names)
+    models = champions_and_promotions(ledger, names)
     made = decisions(ledger, limit=_NEWEST_DECISIONS)
     return _FromLedger(models, ending_waivers(made, names, datetime.now(UTC).date()), ledger)
-
-
-def state_of(last: LastRun | None, decision: RunSummary | None, questions: Sequence[Question]) -> State:
-    """How a pipeline is.
-
-    Args:
-        last: Its latest run; None if it has not run.
-        decision: Its latest decision; None if there is none.
-        questions: What its runs ask a person.
-    """
-    if questions:
-        return State.WAITING
-    if last is not None and last.state in ("running", "queued"):
-        return State.RUNNING
-    if last is not None and last.state == "failed" and (decision is None or decision.run != last.run):
-        return State.FAILED
-    return _STATES[decision.outcome] if decision is not None else State.NEW
 
 
 def _rows(session: Session, store: Store | None, names: Sequence[str], found: ChampionsAndPromotions) -> tuple[Row, ...]:
@@ -265,6 +235,7 @@ def _rows(session: Session, store: Store | None, names: Sequence[str], found: Ch
             found.champions.get(name),
             found.retired.get(name),
             tuple(questions.get(name, ())),
+            moved=found.moved.get(name, ""),
         )
         for name in names
     ]

@@ -18,8 +18,9 @@ from taxiway.spec.metrics import facts_of
 from taxiway_ui.clients import NO_KEYS
 from taxiway_ui.history.drawing import draw
 from taxiway_ui.history.metric_history import MOST_POINTS
-from taxiway_ui.overview import MOST_NEEDS, State
+from taxiway_ui.overview import MOST_NEEDS
 from taxiway_ui.runs.marks import stages, stopped_at
+from taxiway_ui.states import State
 
 FOLDER = Path(__file__).parent
 WIDTH = 240

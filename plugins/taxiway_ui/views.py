@@ -7,25 +7,26 @@ from sqlalchemy.orm import Session
 
 from taxiway.ledger.chain import Ledger
 from taxiway.ledger.decisions import decisions
+from taxiway.ledger.effects import without_effect
 from taxiway.ledger.entry import DECIDED, Entry, State
 from taxiway.lineage.labels_due import labels_due
 from taxiway.lineage.outcomes import earlier_attempts, summaries, summary_of
 from taxiway.lineage.run_records import RunRecords, behind_verdict, run_records
 from taxiway.records import Decision, Outcome, Promotion, RunSummary, Status, WaitingSpan
-from taxiway.registry.champions import HISTORY, ChampionInfo, ChampionsAndPromotions, champion_and_history, retirement
+from taxiway.registry.champions import HISTORY, ChampionInfo, ChampionsAndPromotions, model_history
 from taxiway.stages.review import ReviewedVersion
 from taxiway.store import Store
 from taxiway.tracking import tags
 from taxiway_ui import airflow_db
 from taxiway_ui.airflow_db import Question, RunState
 from taxiway_ui.clients import can_write, notices, open_store, query_ledger
-from taxiway_ui.history.metric_history import MetricHistory, metric_history
+from taxiway_ui.history.metric_history import MetricHistory, metric_history, newest_evaluated
 from taxiway_ui.history.timeline import Event, timeline
 from taxiway_ui.people.labels import takes_labels
 from taxiway_ui.reviews.loaded import load
 from taxiway_ui.reviews.reviews import NOT_REVIEWED, Reviewed
 from taxiway_ui.reviews.subjects import review_pipelines, runs_of
-from taxiway_ui.runs.outside import find_outside, states_of
+from taxiway_ui.runs.outside import find_outside, states_of, verdicts_outside
 from taxiway_ui.runs.tags import run_tags
 
 _ATTEMPTS = 5
@@ -58,12 +59,16 @@ class LedgerView:
         promotions: The newest promotions, newest first.
         decisions: The newest decisions of people, newest first.
         writable: Whether the API server has what it needs to write into the ledger.
+        retired: The end of the last champion; None if the model was not retired.
+        moved: A message if somebody has moved the alias of the champion outside of Taxiway; empty if not.
     """
 
     champion: ChampionInfo | None = None
     promotions: tuple[Entry, ...] = ()
     decisions: tuple[Decision, ...] = ()
     writable: bool = False
+    retired: Promotion | None = None
+    moved: str = ""
 
     @property
     def done(self) -> tuple[Promotion, ...]:
@@ -113,7 +118,7 @@ class History:
     @property
     def retired(self) -> Promotion | None:
         """The end of the last champion; None if the model was not retired."""
-        return retirement(self.ledger.promotions)
+        return self.ledger.retired
 
 
 @dataclass(frozen=True)
@@ -160,6 +165,11 @@ class RunPage:
         return tuple(decision for decision in self.ledger.decisions if decision.about in about)
 
     @property
+    def ineffective(self) -> Mapping[str, str]:
+        """Why decisions of people have no effect, by their digests."""
+        return without_effect(self.ledger.decisions, self.ledger.promotions)
+
+    @property
     def refused(self) -> tuple[int, ...]:
         """The version of the run, if it did not pass its gates and can be forced."""
         verdict, shadow = self.records.verdict, self.records.shadow
@@ -170,11 +180,14 @@ class RunPage:
     @property
     def retired(self) -> Promotion | None:
         """The end of the pipeline's last champion; None if the model was not retired."""
-        return retirement(self.ledger.promotions)
+        return self.ledger.retired
 
 
 def history(session: Session, name: str) -> History | None:
-    """The page of one pipeline; None if it does not exist. Takes five requests to MLflow, without keys of the ledger seven."""
+    """The page of one pipeline; None if it does not exist.
+
+    Takes five requests to MLflow, without keys of the ledger two more, and two more if a version was evaluated outside of Airflow.
+    """
     if name not in airflow_db.pipelines(session, {name}):
         return None
     (ledger, opened), problem = _ledger_of(name)
@@ -233,7 +246,7 @@ def _ledger_of(name: str) -> tuple[tuple[LedgerView, Ledger | None], str]:
 
 def _reviewed(session: Session, store: Store | None, ledger: Ledger | None, name: str, view: LedgerView) -> Reviewed:
     champions = {name: view.champion} if view.champion is not None else {}
-    return review_pipelines(session, store, ledger, [name], ChampionsAndPromotions(champions, {}, view.done))
+    return review_pipelines(session, store, ledger, [name], ChampionsAndPromotions(champions, {}, view.done, {}))
 
 
 def _metric(
@@ -242,14 +255,16 @@ def _metric(
     attempts = [attempt for decision in decided for attempt in (decision.newest, *decision.earlier)]
     loaded = load(name, airflow_db.dag_files(session, [name]).get(name))
     gate = loaded if isinstance(loaded, str) else loaded.pipeline.gate
-    verdicts = airflow_db.verdicts_of(session, name, [attempt.run for attempt in attempts])
-    return metric_history(store, attempts, verdicts, ledger.done, gate)
+    evaluated = newest_evaluated(attempts)
+    verdicts = airflow_db.verdicts_of(session, name, [attempt.run for attempt in evaluated])
+    others = {attempt.mlflow_run: attempt.run for attempt in evaluated if attempt.run not in verdicts}
+    return metric_history(store, evaluated, verdicts | verdicts_outside(name, others), ledger.done, gate)
 
 
 def _ledger_view(ledger: Ledger, name: str) -> LedgerView:
-    champion, promotions = champion_and_history(ledger.client, name)
+    found = model_history(ledger, name)
     made = decisions(ledger, model=name, limit=HISTORY)
-    return LedgerView(champion, promotions, made, can_write(ledger))
+    return LedgerView(found.champion, found.entries, made, can_write(ledger), found.retired, found.moved)
 
 
 def _later_attempt(store: Store, summary: RunSummary | None) -> RunSummary | None:

@@ -71,4 +71,4 @@ def history(model: str, **given: Any) -> None:
     if found:
         show_history(Console(), model, found, suspects)
     if made:
-        show_decisions(Console(), made)
+        show_decisions(Console(), made, found)

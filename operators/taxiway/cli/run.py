@@ -13,6 +13,7 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
+from taxiway.cli.given_options import with_given_options
 from taxiway.cli.options import USAGE, fail
 from taxiway.errors import TaxiwayError
 from taxiway.ledger.keys import VARIABLE
@@ -60,11 +61,11 @@ class Terminal(Watcher):
         mark, style = ("✓", "green") if failure is None else ("✗", "red")
         self.console.print(f"[{style}]{mark} {stage:<16}[/{style}]{seconds:6.1f} s", highlight=False)
         for line in (failure or "\n".join(self.lines)).splitlines():
-            self.console.print(f"    {escape(line.strip())}", highlight=False, soft_wrap=True)
+            self.console.print(f"    {escape(with_given_options(line.strip()))}", highlight=False, soft_wrap=True)
 
     def stopped(self, reason: str) -> None:
         self.status.stop()
-        self.console.print(escape(reason), highlight=False, soft_wrap=True)
+        self.console.print(escape(with_given_options(reason)), highlight=False, soft_wrap=True)
 
 
 class _Lines(logging.Handler):

@@ -25,6 +25,7 @@ from taxiway.demo.people import problem_of as people_problem
 from taxiway.demo.report import print_table, write_report
 from taxiway.demo.scenarios import PIPELINE, SCENARIOS, TRAFFIC_MONTH, UNGUARDED, Scenario, write_source
 from taxiway.errors import ConfigError
+from taxiway.ledger.chain import Ledger
 from taxiway.lineage.outcomes import summaries
 from taxiway.lineage.run_records import behind_verdict
 from taxiway.local.console import print_error, running_stack, show_addresses, show_keys, stay
@@ -133,7 +134,7 @@ def current_champion(tracking_uri: str) -> ChampionInfo | None:
     from mlflow import MlflowClient
 
     with mlflow_errors(tracking_uri):
-        return champions(MlflowClient(tracking_uri), [PIPELINE]).get(PIPELINE)
+        return champions(Ledger(MlflowClient(tracking_uri)), [PIPELINE]).get(PIPELINE)
 
 
 def _run_scenarios(console: Console, stack: Stack, demo: DemoRun, dags: Path, taxiway: Command) -> None:

@@ -99,7 +99,7 @@ def _context(pipeline: Pipeline, run: "MlflowRun", context: "Context", mlflow_co
         run=dag_run_of(context),
         services=services(pipeline, mlflow_conn_id),
         log=logging.getLogger(f"airflow.task.{__name__}"),
-        again=str((context.get("params") or {}).get("reason") or "") or None,
+        again=str((context.get("params") or {}).get("reason") or "").strip() or None,
     )
 
 

@@ -19,6 +19,7 @@ from taxiway.ledger.segments import (
     first_run,
     link_name,
     make_run,
+    mark,
     marked_links,
     newest_run,
     own_links,
@@ -140,19 +141,19 @@ def links(client: "MlflowClient", name: str = EXPERIMENT) -> Iterator[Link | str
         run = client.get_run(following) if following is not None and following not in seen else None
 
 
-def newest_links(client: "MlflowClient", name: str = EXPERIMENT, mark: str | None = None) -> list[Link]:
+def newest_links(client: "MlflowClient", name: str = EXPERIMENT, marked: str | None = None) -> list[Link]:
     """The last links of a chain, oldest first; none if it was not begun.
 
     Args:
         client: The MLflow client.
         name: The experiment of the chain.
-        mark: Also all links in runs with this mark, however old.
+        marked: Also all links in runs with this mark, however old.
     """
     experiment = _experiment(client, name)
     if experiment is None:
         return []
     newest = newest_run(client, experiment)[1]
-    older = marked_links(client, experiment, mark) if mark is not None else []
+    older = marked_links(client, experiment, marked) if marked is not None else []
     return sorted({link.number: link for link in (*older, *newest)}.values(), key=lambda link: link.number)
 
 
@@ -201,14 +202,14 @@ def _append(ledger: Ledger, experiment: str, new: NewEntry) -> Link:
             last.hash if last else None,
         )
         link = replace(link, signature=ledger.keys.sign(link.text))
-        if new.mark is not None:  # before the link, so that a link with it is always found
-            ledger.client.set_tag(run.info.run_id, new.mark, "1")
         if len(own_links(run)) >= SEGMENT_LINKS:
             continue_after(ledger.client, experiment, run, link.number)
-        elif written(ledger.client, run.info.run_id, link_name(link.number), link.to_json()):
+            continue
+        if new.mark is not None:  # before the link, so that a link with it is always found
+            mark(ledger.client, run, new.mark)
+        if written(ledger.client, run.info.run_id, link_name(link.number), link.to_json()):
             return link
-        else:
-            _require_link(ledger.client, run.info.run_id, link_name(link.number))
+        _require_link(ledger.client, run.info.run_id, link_name(link.number))
     raise TransientError(f"the ledger is written by others all the time; {new.kind} of {new.model} is not appended; try again")
 
 

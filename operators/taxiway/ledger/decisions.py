@@ -13,7 +13,7 @@ from taxiway.ledger.chain import Ledger
 from taxiway.ledger.links import Link, NewEntry
 from taxiway.ledger.promotions import before_the_chain
 from taxiway.ledger.runs import entry_of, runs_of
-from taxiway.messages import counted
+from taxiway.messages import kept_text_problem
 from taxiway.records import Decision, DecisionKind
 from taxiway.records.digests import digest_of_bytes
 from taxiway.tracking import tags
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 EXPERIMENT = "taxiway/decisions"
-_MOST_CHARACTERS = 2000
 ANSWERS = (DecisionKind.APPROVAL, DecisionKind.REJECTION)
 """The kinds that answer whether a version may be pushed: of several about one record, the first one stands."""
 
@@ -95,22 +94,20 @@ def as_written(client: "MlflowClient", in_chain: Container[str]) -> list[NewEntr
     ]
 
 
-def with_runs(client: "MlflowClient") -> "list[tuple[Run, Decision]]":
-    """All decisions that can be read, signed or not, with their MLflow runs."""
-    return [(run, made) for run in runs_of(client, EXPERIMENT, {}) if (made := _read(run)) is not None]
+def with_runs(client: "MlflowClient") -> "list[tuple[Run, Decision | None]]":
+    """All MLflow runs of decisions, signed or not, newest first, each with its decision; None if that cannot be read."""
+    return [(run, _read(run)) for run in runs_of(client, EXPERIMENT, {})]
+
+
+def is_signed(ledger: Ledger, run: "Run", decision: Decision) -> bool:
+    """Whether a decision was written with a key of the installation, whether or not it is in the chain."""
+    return ledger.keys.verifies(_signed_text(decision), run.data.tags.get(tags.ENTRY_SIGNATURE))
 
 
 def _check_reason(decision: Decision) -> None:
-    if not decision.reason.strip():
-        raise TerminalError("the reason is empty; it is kept in the ledger for ever, so say why", key="reason")
-    if not all(sign.isprintable() or sign == "\n" for sign in decision.reason):
-        raise TerminalError(
-            "the reason has characters that cannot be printed; it is shown to people, so leave them out", key="reason"
-        )
-    if len(decision.reason) > _MOST_CHARACTERS:
-        raise TerminalError(
-            f"the reason has {counted(len(decision.reason), 'character')}; allowed: at most {_MOST_CHARACTERS:,}", key="reason"
-        )
+    problem = kept_text_problem(decision.reason, "say why", lines=True)
+    if problem is not None:
+        raise TerminalError(f"the reason {problem}", key="reason")
 
 
 def _require_first(ledger: Ledger, made: Decision) -> None:
@@ -128,7 +125,13 @@ def _key(decision: Decision) -> str:
     return digest_of_bytes(decision.model_copy(update={"at": None}).to_json().encode())
 
 
+def _signed_text(decision: Decision) -> str:
+    """What is signed when a decision is written, so that one that a crash left open is told apart from one that was inserted."""
+    return f"{EXPERIMENT}\n{decision.to_json()}"
+
+
 def _write(ledger: Ledger, decision: Decision, key: str) -> str:
+    signature = ledger.keys.sign(_signed_text(decision))
     run = ledger.client.create_run(
         experiment_id(ledger.client, EXPERIMENT),
         run_name=f"{decision.model} {decision.version or ''} {decision.kind}".replace("  ", " "),
@@ -137,6 +140,7 @@ def _write(ledger: Ledger, decision: Decision, key: str) -> str:
             tags.DECISION_KEY: key,
             tags.DECISION_ABOUT: decision.about,
             tags.DECISION_RECORD: decision.to_json(),
+            **({tags.ENTRY_SIGNATURE: signature} if signature else {}),
         },
     )
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # people have no reason to open runs of the ledger

@@ -55,6 +55,19 @@ def marked_links(client: "MlflowClient", experiment: str, mark: str) -> list[Lin
     return [link for run in found for link in own_links(run)]
 
 
+def mark(client: "MlflowClient", run: "Run", name: str) -> None:
+    """Set a tag of a run by which its links are found; of two processes that do at once, MLflow may refuse one."""
+    from mlflow.exceptions import MlflowException
+
+    if name in run.data.tags:
+        return
+    try:
+        client.set_tag(run.info.run_id, name, "1")
+    except MlflowException:
+        if name not in client.get_run(run.info.run_id).data.tags:
+            raise
+
+
 def own_links(run: "Run") -> list[Link]:
     """The links of a run, in their order."""
     params = run.data.params

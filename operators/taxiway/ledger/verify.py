@@ -2,12 +2,18 @@
 
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from taxiway.ledger import answers, chain, decisions, promotions
 from taxiway.ledger.chain import Ledger
 from taxiway.ledger.entry import DECIDED
 from taxiway.ledger.links import Link, NewEntry, broken_links
+from taxiway.ledger.unlinked import unlinked_decisions, unlinked_promotions
+from taxiway.records import Decision
 from taxiway.tracking import tags
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
 
 
 @dataclass(frozen=True)
@@ -19,12 +25,14 @@ class Verified:
         unsigned: The number of links without a signature, of before keys were configured.
         head: The hash of the last link; None without one.
         problems: What is wrong, a message each.
+        notes: What a crash has left open, and what cannot be told apart from that, a message each.
     """
 
     links: int
     unsigned: int
     head: str | None
     problems: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def verify(ledger: Ledger) -> Verified:
@@ -35,7 +43,10 @@ def verify(ledger: Ledger) -> Verified:
     """
     read = list(chain.links(ledger.client))
     links = [link for link in read if isinstance(link, Link)]
-    entries = {entry.entry: entry for entry in _entries(ledger, {link.entry for link in links})}
+    in_chain = {link.entry for link in links}
+    entries = {entry.entry: entry for entry in _entries(ledger, in_chain)}
+    made = decisions.with_runs(ledger.client)
+    unlinked = (*unlinked_promotions(ledger, entries.values(), in_chain), *unlinked_decisions(ledger, made, in_chain))
     return Verified(
         links=len(links),
         unsigned=sum(link.signature is None for link in links),
@@ -44,10 +55,12 @@ def verify(ledger: Ledger) -> Verified:
             *(problem for problem in read if isinstance(problem, str)),
             *broken_links(ledger.keys, links),
             *_broken_entries(ledger, links, entries),
+            *(found.message for found in unlinked if found.inserted),
             *_changed_tags(ledger),
-            *_changed_decision_tags(ledger),
+            *_changed_decision_tags(made),
             *answers.chain_problems(ledger),
         ),
+        notes=tuple(found.message for found in unlinked if not found.inserted),
     )
 
 
@@ -88,23 +101,21 @@ def _broken_entries(ledger: Ledger, links: list[Link], entries: Mapping[str, New
             yield f"entry {link.number} ({link.describe()}) was edited: its record is {entry.record}, the chain has {link.record}"
         if ledger.keys and not ledger.keys.verifies(link.text, link.signature):
             yield f"entry {link.number} ({link.describe()}) is not signed with a key of this installation"
-    for entry in entries.values():
-        if entry.entry not in newest:
-            yield f"the {entry.kind} of {entry.model} in MLflow run {entry.entry} was inserted: it is not in the chain"
 
 
 def _changed_tags(ledger: Ledger) -> Iterator[str]:
     """The promotions whose number or key are not those that were signed with them."""
     for entry in promotions.entries(ledger.client):
-        if entry.state in DECIDED and entry.signature is not None and not entry.is_signed(ledger):
+        edited = entry.link is not None and entry.link.record != entry.promotion.digest  # named with its link
+        if entry.state in DECIDED and entry.signature is not None and not edited and not entry.is_signed(ledger):
             yield f"the promotion of {entry.promotion.model} in MLflow run {entry.run_id} was edited: its number or its key was changed"
 
 
-def _changed_decision_tags(ledger: Ledger) -> Iterator[str]:
+def _changed_decision_tags(made: "Iterable[tuple[Run, Decision | None]]") -> Iterator[str]:
     """The decisions whose tags, by which they are found, are not those of their records."""
-    for run, decision in decisions.with_runs(ledger.client):
+    for run, decision in made:
         found = (run.data.tags.get(tags.DECISION_MODEL), run.data.tags.get(tags.DECISION_ABOUT))
-        if found != (decision.model, decision.about):
+        if decision is not None and found != (decision.model, decision.about):
             yield f"the decision of {decision.by} about {decision.model} in MLflow run {run.info.run_id} was edited: its tags are {found}"
 
 

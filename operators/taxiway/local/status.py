@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from taxiway.errors import TaxiwayError, TransientError
+from taxiway.ledger.chain import Ledger
+from taxiway.ledger.keys import LedgerKeys
 from taxiway.lineage.outcomes import decided_pipelines, summaries
 from taxiway.local.stack import Stack
 from taxiway.records import RunSummary
@@ -45,9 +47,10 @@ def read_status(stack: Stack) -> StackStatus:
     problems: list[str] = []
     champions: dict[str, ChampionInfo] | None = None
     served: dict[str, ModelStatus] = {}
+    keys = LedgerKeys.parse(stack.secrets.ledger_keys)
     try:
         with mlflow_errors(stack.url("mlflow")):
-            champions = find_champions(MlflowClient(stack.url("mlflow")))
+            champions = find_champions(Ledger(MlflowClient(stack.url("mlflow")), keys))
     except TransientError as error:
         problems.append(str(error))
     try:

@@ -1,11 +1,16 @@
-"""The champions of models, each with its promotion, read in a few requests. `registry.promote` changes champions."""
+"""The champions of models by the ledger, each with its promotion, read in a few requests. `registry.promote` changes champions.
 
-from collections.abc import Collection
+Whoever can write to MLflow can move an alias, so an alias that is elsewhere than the ledger says is named, and not believed.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from taxiway.ledger import promotions
-from taxiway.ledger.entry import Entry, State
+from taxiway.ledger.chain import Ledger
+from taxiway.ledger.entry import Entry, State, trusted, untrusted
 from taxiway.records import Promotion
 from taxiway.registry.aliases import CHAMPION, version_at
 from taxiway.tracking.paging import all_pages
@@ -13,20 +18,21 @@ from taxiway.tracking.paging import all_pages
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-# MLflow's own limit of a page. A champion whose promotion is not among the newest 1,000 costs two more requests.
+# MLflow's own limit of a page. A model with the alias whose promotion is not among the newest 1,000 entries costs two more requests.
 _PAGE = 1000
 HISTORY = 200
 """How many ledger entries of a model are shown."""
+_OPEN = (State.INTENT, State.MOVING)
 
 
 @dataclass(frozen=True)
 class ChampionInfo:
-    """The version that a model's alias `champion` points to.
+    """The champion of a model.
 
     Attributes:
         model: The registered model.
         version: The champion.
-        promotion: The promotion that made it champion; None if the alias was not set by Taxiway.
+        promotion: The promotion that made it champion; None if nothing is signed, and the alias was not set by Taxiway.
         verdict: The digest of the Verdict on this version: that of `promotion`, or after a rollback that of its first promotion;
             None if there is none.
     """
@@ -37,77 +43,73 @@ class ChampionInfo:
     verdict: str | None
 
 
-def champions(client: "MlflowClient", models: Collection[str] | None = None) -> dict[str, ChampionInfo]:
-    """The champions of those `models` (None: of all) that have one. Takes three requests for up to 1,000 models and promotions."""
-    return champions_and_retired(client, models)[0]
-
-
-def champions_and_retired(
-    client: "MlflowClient", models: Collection[str] | None = None
-) -> tuple[dict[str, ChampionInfo], dict[str, Promotion]]:
-    """The champions of those `models` (None: of all) that have one, and the ends of the champions of those that were retired.
-
-    Takes three requests for up to 1,000 models and promotions. A model that was retired before the newest 1,000 promotions is left out.
-    """
-    found = champions_and_promotions(client, models)
-    return found.champions, found.retired
-
-
 @dataclass(frozen=True)
 class ChampionsAndPromotions:
-    """What the registry and the ledger say of several models.
+    """What the ledger says of several models.
 
     Attributes:
         champions: The champion of each model that has one.
         retired: The end of the last champion of each model that was retired.
-        promotions: The newest promotions of these models, newest first.
+        promotions: The newest completed promotions of these models, newest first.
+        moved: For each model whose alias is elsewhere than the ledger says: a message about both.
     """
 
     champions: dict[str, ChampionInfo]
     retired: dict[str, Promotion]
     promotions: tuple[Promotion, ...]
+    moved: dict[str, str]
 
 
-def champions_and_promotions(client: "MlflowClient", models: Collection[str] | None = None) -> ChampionsAndPromotions:
-    """The champions of those `models` (None: of all), with the newest 1,000 promotions; see `champions_and_retired`."""
-    versions = {model: version for model, version in champion_versions(client).items() if models is None or model in models}
-    newest = promotions.entries(client, state=State.DONE, limit=_PAGE)
-    found = {}
-    for model, version in versions.items():
-        champion = _champion(newest, model, version)
-        if champion.verdict is None and len(newest) == _PAGE:
-            champion = _champion(promotions.entries(client, model, state=State.DONE), model, version)
-        found[model] = champion
-    last: dict[str, Promotion] = {}
+@dataclass(frozen=True)
+class ModelHistory:
+    """What the ledger says of one model.
+
+    Attributes:
+        champion: The champion; None if there is none.
+        retired: The end of the last champion; None if the model was not retired.
+        entries: The newest entries, newest first.
+        moved: A message if the alias is elsewhere than the ledger says; empty if it is not.
+    """
+
+    champion: ChampionInfo | None = None
+    retired: Promotion | None = None
+    entries: tuple[Entry, ...] = ()
+    moved: str = ""
+
+
+def champions(ledger: Ledger, models: Collection[str] | None = None) -> dict[str, ChampionInfo]:
+    """The champions of those `models` (None: of all) that have one. Takes three requests for up to 1,000 models and promotions."""
+    return champions_and_promotions(ledger, models).champions
+
+
+def champions_and_promotions(ledger: Ledger, models: Collection[str] | None = None) -> ChampionsAndPromotions:
+    """The champions of those `models` (None: of all), with the newest 1,000 promotions.
+
+    Takes three requests for up to 1,000 models and promotions. A model that was retired before the newest 1,000 promotions is left out.
+    """
+    newest = promotions.entries(ledger.client, limit=_PAGE)
+    aliases = champion_versions(ledger.client)
+    known: dict[str, list[Entry]] = {}
     for entry in newest:
-        last.setdefault(entry.promotion.model, entry.promotion)
-    others = {model: done for model, done in last.items() if model not in versions and (models is None or model in models)}
+        known.setdefault(entry.promotion.model, []).append(entry)
+    found = {
+        model: _history(ledger, model, known.get(model, ()), aliases.get(model), is_whole=len(newest) < _PAGE)
+        for model in sorted(aliases.keys() | known.keys())
+        if models is None or model in models
+    }
     return ChampionsAndPromotions(
-        found,
-        {model: done for model, done in others.items() if done.to_version is None},
-        tuple(entry.promotion for entry in newest if models is None or entry.promotion.model in models),
+        {model: seen.champion for model, seen in found.items() if seen.champion is not None},
+        {model: seen.retired for model, seen in found.items() if seen.retired is not None},
+        tuple(entry.promotion for entry in newest if _is_done(ledger, entry) and entry.promotion.model in found),
+        {model: seen.moved for model, seen in found.items() if seen.moved},
     )
 
 
-def retirement(entries: Collection[Entry]) -> Promotion | None:
-    """The end of a model's last champion; None if the model was not retired, or has a champion again.
-
-    Args:
-        entries: The newest entries of the model's ledger, newest first.
-    """
-    last = next((entry.promotion for entry in entries if entry.state is State.DONE), None)
-    return last if last is not None and last.to_version is None else None
-
-
-def champion_and_history(client: "MlflowClient", model: str) -> tuple[ChampionInfo | None, tuple[Entry, ...]]:
-    """The champion of a model, None if it has none, and the newest entries of its ledger, newest first. Takes three requests."""
-    version, found = version_at(client, model, CHAMPION), tuple(promotions.entries(client, model, limit=HISTORY))
-    if version is None:
-        return None, found
-    champion = _champion(found, model, version)
-    if champion.verdict is None and len(found) == HISTORY:
-        champion = _champion(promotions.entries(client, model, state=State.DONE), model, version)
-    return champion, found
+def model_history(ledger: Ledger, model: str) -> ModelHistory:
+    """What the ledger says of a model, with its newest entries. Takes three requests."""
+    known = promotions.entries(ledger.client, model, limit=HISTORY)
+    alias = version_at(ledger.client, model, CHAMPION)
+    return _history(ledger, model, known, alias, is_whole=len(known) < HISTORY)
 
 
 def champion_versions(client: "MlflowClient") -> dict[str, int]:
@@ -116,9 +118,53 @@ def champion_versions(client: "MlflowClient") -> dict[str, int]:
     return {model.name: int(model.aliases[CHAMPION]) for model in pages if CHAMPION in model.aliases}
 
 
-def _champion(entries: Collection[Entry], model: str, version: int) -> ChampionInfo:
-    """The champion with its promotion: the newest one, if that is to `version`. `entries` are in order, newest first."""
-    done = [entry.promotion for entry in entries if entry.promotion.model == model and entry.state is State.DONE]
-    last = done[0] if done and done[0].to_version == version else None
+def _history(ledger: Ledger, model: str, newest: Sequence[Entry], alias: int | None, *, is_whole: bool) -> ModelHistory:
+    """What entries of a model say; if they are not all of them, and the champion has no verdict in them, the others are read."""
+    done = [entry.promotion for entry in trusted(ledger, newest)]
+    champion = _champion(ledger, model, done, alias)
+    if not is_whole and alias is not None and (champion is None or champion.verdict is None):
+        done = [entry.promotion for entry in trusted(ledger, promotions.entries(ledger.client, model))]
+        champion = _champion(ledger, model, done, alias)
+    retired = done[0] if done and done[0].to_version is None else None
+    moved = "" if _is_in_progress(ledger, newest) else _moved(ledger, model, champion, alias, newest)
+    return ModelHistory(champion, retired, tuple(newest), moved)
+
+
+def _champion(ledger: Ledger, model: str, done: Sequence[Promotion], alias: int | None) -> ChampionInfo | None:
+    """The champion by decided promotions, newest first; as `champion_now` finds it."""
+    if done:
+        version, made = done[0].to_version, done[0]
+    else:
+        version, made = None if ledger.keys else alias, None
+    if version is None:
+        return None
     verdict = next((promotion.verdict for promotion in done if promotion.to_version == version and promotion.verdict), None)
-    return ChampionInfo(model, version, last, verdict)
+    return ChampionInfo(model, version, made, verdict)
+
+
+def _is_done(ledger: Ledger, entry: Entry) -> bool:
+    return entry.state is State.DONE and entry.counts(ledger)
+
+
+def _moved(ledger: Ledger, model: str, champion: ChampionInfo | None, alias: int | None, known: Sequence[Entry]) -> str:
+    """A message if the alias is elsewhere than the ledger says, and how to mend it; else empty."""
+    by_ledger = champion.version if champion is not None else None
+    if alias == by_ledger:
+        return ""
+    if any(entry.promotion.to_version == alias for entry in untrusted(ledger, known)):
+        return (
+            f"the promotion to version {alias} is not signed with a key of this installation, so it has no effect; see taxiway ledger verify, "
+            "and for promotions that are older than the keys: taxiway ledger sign"
+        )
+    where = f"points to version {alias}" if alias is not None else "was removed"
+    named = f"version {by_ledger}" if by_ledger is not None else "none"
+    return (
+        f"the alias {CHAMPION} was moved outside of Taxiway: it {where}, and the champion of the ledger is {named}. To restore the alias: "
+        f"taxiway ledger restore-alias {model}"
+    )
+
+
+def _is_in_progress(ledger: Ledger, known: Iterable[Entry]) -> bool:
+    """Whether the alias may be elsewhere because a promotion is at work."""
+    now = datetime.now(UTC)
+    return any(entry.state in _OPEN and entry.is_signed(ledger) and not promotions.is_stale(entry, now) for entry in known)

@@ -76,6 +76,19 @@ def force(ledger: Ledger, verdict: Verdict, decision: Decision, *, at: datetime)
     return _promote(ledger, verdict, None, decision, by=decision.by, at=at, reason=reason)
 
 
+def require_current(ledger: Ledger, verdict: Verdict) -> None:
+    """Check that a version can be promoted to be the successor of today's champion.
+
+    Args:
+        ledger: The ledger.
+        verdict: The model gate's decision on the version.
+
+    Raises:
+        TerminalError: The champion is no longer the one that the verdict compared with, or was trained on newer data.
+    """
+    _check_champion(ledger.client, verdict, champion_now(ledger, verdict.model, settled(ledger, verdict.model)))
+
+
 def rollback(ledger: Ledger, model: str, *, by: str, reason: str, at: datetime, to_version: int | None = None) -> Promotion:
     """Make the version before the champion, or an earlier champion, the champion again; the ledger records it like any promotion.
 

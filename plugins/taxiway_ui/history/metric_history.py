@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
 from taxiway.records import Evaluation, Interval, MetricResult, Outcome, Promotion, RunSummary, Verdict
 from taxiway.records.evaluation import Better
@@ -92,6 +93,11 @@ class _Evaluated:
     at: datetime | None
 
 
+def newest_evaluated(attempts: Iterable[RunSummary]) -> list[RunSummary]:
+    """The newest attempts that have a version, as many as are shown; `attempts` are in order, the newest first."""
+    return list(islice((attempt for attempt in attempts if attempt.version is not None), MOST_POINTS))
+
+
 def metric_history(
     store: Store,
     attempts: Iterable[RunSummary],
@@ -103,7 +109,7 @@ def metric_history(
 
     Args:
         store: The store.
-        attempts: The attempts at spans, the newest span and attempt first.
+        attempts: The attempts at spans that have evaluated a version, the newest span and attempt first; see `newest_evaluated`.
         verdicts: The references of verdicts by run.
         promotions: The completed promotions of the model, newest first.
         gate: The gate of the present pipeline file; or why it cannot be read.
@@ -143,13 +149,12 @@ def _evaluated(
         digest = decided.ref.digest if decided is not None else by_version.get(summary.version)
         verdict = cached_record(store, Verdict, digest) if digest is not None else None
         evaluation = cached_record(store, Evaluation, verdict.evaluation) if verdict is not None else None
-        if verdict is None or evaluation is None:
-            return None
+        if verdict is None or evaluation is None or (verdict.model, verdict.version) != (summary.pipeline, summary.version):
+            return None  # MLflow's tags may name any verdict
         return _Evaluated(summary, verdict, evaluation, decided.at if decided is not None else None)
 
-    judged = [summary for summary in attempts if summary.version is not None][:MOST_POINTS]
     with ThreadPoolExecutor(_READERS) as readers:
-        return [found for found in readers.map(read, judged) if found is not None]
+        return [found for found in readers.map(read, attempts) if found is not None]
 
 
 def _point(found: _Evaluated, result: MetricResult, promotion: Promotion | None) -> Point:

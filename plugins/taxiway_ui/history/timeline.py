@@ -1,10 +1,11 @@
 """The time line of a pipeline: its promotions and the decisions of people, newest first."""
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from taxiway.ledger.effects import without_effect
 from taxiway.ledger.entry import Entry, State
 from taxiway.records import Decision, DecisionKind, Promotion
 
@@ -20,6 +21,7 @@ class Event:
         reason: Why.
         by: Who made it; for a decision also where.
         state: The state of a promotion; None for a decision.
+        ineffective: Why a decision has no effect; empty if it has.
     """
 
     at: datetime
@@ -28,9 +30,10 @@ class Event:
     reason: str
     by: str
     state: State | None = None
+    ineffective: str = ""
 
 
-def timeline(promotions: Iterable[Entry], decisions: Iterable[Decision]) -> tuple[Event, ...]:
+def timeline(promotions: Sequence[Entry], decisions: Sequence[Decision]) -> tuple[Event, ...]:
     """The events of a pipeline, newest first.
 
     Clocks only say where a decision stands among the promotions: each kind keeps the order that the ledger has it in.
@@ -39,7 +42,8 @@ def timeline(promotions: Iterable[Entry], decisions: Iterable[Decision]) -> tupl
         promotions: The entries of the ledger, newest first.
         decisions: The decisions of people, newest first.
     """
-    both = map(_promotion, promotions), map(_decision, decisions)
+    why = without_effect(decisions, promotions)
+    both = map(_promotion, promotions), (_decision(made, why.get(made.digest, "")) for made in decisions)
     return tuple(heapq.merge(*both, key=lambda event: event.at, reverse=True))
 
 
@@ -57,8 +61,8 @@ def _kind(made: Promotion) -> str:
     return "promotion" if made.verdict is not None else "rollback"
 
 
-def _decision(made: Decision) -> Event:
+def _decision(made: Decision, ineffective: str) -> Event:
     about = f"version {made.version}" if made.version is not None else ""
     if made.kind is DecisionKind.WAIVER:
         about = f"{made.anomaly}{f' in {made.column}' if made.column else ''}, until {made.until}"
-    return Event(made.at, made.kind, about, made.reason, f"{made.by} ({made.via})")
+    return Event(made.at, made.kind, about, made.reason, f"{made.by} ({made.via})", ineffective=ineffective)

@@ -12,6 +12,7 @@ from taxiway.lineage.verdicts import judged_version
 from taxiway.lineage.waivers import report_and_model, waiver
 from taxiway.records import Decision, DecisionKind, Verdict
 from taxiway.registry import promote
+from taxiway.registry.forced import force_version
 from taxiway.store import Store
 
 VIA = "airflow"
@@ -49,15 +50,15 @@ class Person:
 
 
 def force(person: Person, store: Store, version: int) -> None:
-    """Push a version that did not pass its gates.
+    """Push a version that did not pass its gates, or that somebody has rejected.
 
     Raises:
-        TerminalError: There is no verdict on it, or the champion is no longer the one that it was compared with.
+        TerminalError: There is no verdict on it, it passed its gates, or the champion is no longer the one that it was compared with.
         TransientError: Another promotion of the model is in progress.
     """
-    verdict = judged_version(person.ledger.client, store, person.pipeline, version).verdict
-    made = record_decision(person.ledger, person.decision(DecisionKind.FORCE, verdict))
-    promote.force(person.ledger, verdict, made, at=datetime.now(UTC))
+    judged = judged_version(person.ledger.client, store, person.pipeline, version)
+    made = person.decision(DecisionKind.FORCE, judged.verdict)
+    force_version(person.ledger, judged.verdict, judged.records.shadow, made, at=datetime.now(UTC))
 
 
 def roll_back(person: Person, version: int) -> None:

@@ -1,8 +1,10 @@
-"""The folder in which a team's commands run."""
+"""The folder in which a team's commands run, and a copy of a team's pipelines."""
 
+import shutil
 from pathlib import Path
 
 import pytest
+from cli.linting import DAGS
 from cli.local_runs import small_site
 from stages.conftest import Site
 
@@ -13,3 +15,9 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     return small_site(tmp_path)
+
+
+@pytest.fixture
+def team(tmp_path: Path) -> Path:
+    """A copy of the pipelines of flights."""
+    return Path(shutil.copytree(DAGS / "flights", tmp_path / "flights"))

@@ -64,6 +64,9 @@ def test_a_model_that_did_not_pass_is_forced_rolled_back_and_retired(site: Site)
 
 def test_the_newest_span_is_decided_again_with_a_reason(site: Site) -> None:
     assert "no span of runner.small has a decision yet" in run("--again", "to see").output
+    for blank in ("", "  "):
+        empty = run("--again", blank)
+        assert (empty.exit_code, "the reason of --again is empty" in empty.output) == (2, True)
     assert run().exit_code == 0
     first = run("--again", "to see")
     assert "version 1 is already the champion" in first.output
@@ -75,7 +78,7 @@ def test_the_newest_span_is_decided_again_with_a_reason(site: Site) -> None:
 
 def test_a_change_in_the_database_fails_the_verification(site: Site) -> None:
     assert run().exit_code == 0
-    assert "1 link, head" in taxiway("ledger", "verify").output
+    assert "1 link, head" in taxiway("ledger", "verify").stdout
     (database,) = (site.folder / ".taxiway/local").glob("**/*.db")
     with closing(sqlite3.connect(database)) as opened, opened:
         opened.execute(
@@ -83,8 +86,9 @@ def test_a_change_in_the_database_fails_the_verification(site: Site) -> None:
         )
     found = taxiway("ledger", "verify")
     assert found.exit_code == 1
-    assert "entry 1 (Promotion of runner.small" in found.output
-    assert "was edited" in found.output
+    assert "entry 1 (Promotion of runner.small" in found.stdout
+    assert "was edited" in found.stdout
+    assert "1 problem" in found.stdout
     assert refused("rollback", NAME, "--reason", "x")
 
 

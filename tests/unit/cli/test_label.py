@@ -62,7 +62,7 @@ def test_two_people_label_a_span_that_waits_and_it_is_decided_when_they_agree(si
 
     ann = import_(1, label_file("rows.csv", labels, "ann.csv"), "ann")
     assert "imported 40 labels (40 in span 3)" in ann
-    assert "next: taxiway run small.pipeline.yaml, or in Airflow a run" in ann
+    assert "next: taxiway run --data data small.pipeline.yaml, or in Airflow a run" in ann
     ben = import_(1, label_file("rows.csv", labels, "ben.csv", wrong=4), "ben")
     kappa = cohen_kappa_score(*(pd.read_csv(file)["y"] for file in ("ann.csv", "ben.csv")))
     assert f"ann and ben agree on 36 of 40 rows; Cohen's kappa {kappa:.3f}" in ben
@@ -83,6 +83,21 @@ def test_two_people_label_a_span_that_waits_and_it_is_decided_when_they_agree(si
     assert "0 problems" in taxiway("ledger", "verify").output
 
 
+def test_another_data_folder_is_an_error_that_names_it(site: Site) -> None:
+    pipeline(site, "wait")
+    assert run().exit_code == 0
+    arrive_unlabelled(site, 3, 10)
+    Path("empty").mkdir()
+    for folder in ("empty", "absent"):
+        where = ("--dags", "small.pipeline.yaml", "--data", folder)
+        told = refused("label", "export", f"{NAME}/1", "-o", "rows.csv", *where)
+        assert re.search(rf"no span is at {folder}/\S*; .data. stands for {folder}\. .* --data FOLDER", told)
+    assert "--data FOLDER" in refused("label", "export", f"{NAME}/1", "-o", "rows.csv", "--dags", "small.pipeline.yaml")
+    told = export(1, "rows.csv")
+    next_ = f"taxiway label import --dags small.pipeline.yaml --data data {NAME}/1 rows.csv --by NAME"
+    assert next_ in told
+
+
 def test_labels_of_rows_that_were_left_out_start_a_new_attempt_that_says_so(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -99,7 +114,7 @@ def test_labels_of_rows_that_were_left_out_start_a_new_attempt_that_says_so(
     rows = table.to_pandas()
     rows["y"] = [bool(labels[number]) for number in rows["id"]]
     rows.to_parquet("ann.parquet")
-    assert "next: taxiway run small.pipeline.yaml --span 3" in import_(2, "ann.parquet", "ann")
+    assert "next: taxiway run --data data small.pipeline.yaml --span 3" in import_(2, "ann.parquet", "ann")
     again = run("--span", "3")
     assert "3: imported labels for 50 rows" in again.output
     assert "3: 250 of 1,000 rows are removed" in again.output
@@ -157,6 +172,8 @@ def test_a_file_that_is_not_right_is_refused_as_a_whole(waiting: "tuple[Site, pd
     good.rename(columns={"id": "number"}).to_csv("bad.csv", index=False)
     assert "has no column id" in refused("label", "import", f"{NAME}/1", "bad.csv", "--by", "ann", *WHERE)
     assert "--by is empty" in refused("label", "import", f"{NAME}/1", "good.csv", "--by", " ", *WHERE)
+    unseen = refused("label", "import", f"{NAME}/1", "good.csv", "--by", "ann\u202e", *WHERE)
+    assert "--by has characters that cannot be printed" in unseen
     assert "labels" not in done("history", NAME), "nothing was imported"
     assert not (site.folder / ".taxiway/local/store/index/labels").exists()
 

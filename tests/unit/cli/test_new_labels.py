@@ -21,8 +21,8 @@ from taxiway.store import Store
     ("labels", "words"),
     [
         ([*"abcdefghijkl"], 'the label y has the type string and the values "a", "b", "c" and 9 more in 24 rows'),
-        ([1.0, None, 1.0] * 4, 'the label y has the type number and the values "1"'),
-        ([None] * 12, "the label y has the type string and no values"),
+        ([1.0, None, 1.0] * 4, 'the label y has the type number and the value "1" in 16 rows, and is missing in 8 other rows'),
+        ([None] * 12, "the label y is empty in all 24 rows"),
     ],
 )
 def test_a_label_that_cannot_be_predicted_is_a_message(tmp_path: Path, labels: list[object], words: str) -> None:

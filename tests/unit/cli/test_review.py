@@ -33,7 +33,7 @@ def reviewed_in(days: int) -> Review:
     with opened(Given(database_uri(local), str(local.absolute() / "store"), None)) as installation:
         found = pipelines(installation, Path("small.pipeline.yaml"), "data", [])
         contexts = [PipelineReview.of(replace(one.opened(), clock=lambda: later), one.file, one.owner) for one in found]
-        return review_all(contexts, installation.ledger.client)
+        return review_all(contexts, installation.ledger)
 
 
 def test_a_verdict_is_reopened_by_the_present_schema_and_the_gate_runs_again_without_a_trace(site: Site) -> None:
@@ -52,7 +52,7 @@ def test_a_verdict_is_reopened_by_the_present_schema_and_the_gate_runs_again_wit
     assert f"{NAME}/1 in production, owner ada, verdict PASS" in listed.output
     assert "the present schema finds 2 blocking anomalies in its data: " in listed.output
     assert f"next: if the data is wrong: taxiway rollback {NAME}" in listed.output
-    assert "taxiway run small.pipeline.yaml --span 2 --again WHY" in listed.output
+    assert "taxiway run --data data small.pipeline.yaml --span 2 --again WHY" in listed.output
     assert "1 of 1 verdict re-opened" in listed.output
 
     schema.write_text(SCHEMA)

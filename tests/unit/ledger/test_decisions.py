@@ -10,8 +10,10 @@ from ledger.entries import KEYS, NOW, decision, wrong
 from taxiway.errors import TerminalError
 from taxiway.ledger.chain import Ledger
 from taxiway.ledger.decisions import answer, decisions, record_decision
+from taxiway.ledger.effects import without_effect
+from taxiway.ledger.entry import Entry, State
 from taxiway.ledger.keys import LedgerKeys, new_key
-from taxiway.records import DecisionKind
+from taxiway.records import DecisionKind, Promotion
 from taxiway.tracking import tags
 
 
@@ -82,3 +84,29 @@ def test_a_waiver_says_until_when_and_about_what(ledger: Ledger, model: str) -> 
     record_decision(ledger, waiver)
     (found,) = decisions(ledger, about="r1")
     assert json.loads(found.to_json())["until"] == "2026-04-01"
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (State.WITHDRAWN, "nothing was promoted, because another promotion came first"),
+        (State.ABORTED, "its promotion was interrupted and another one came first"),
+        (State.INTENT, "its promotion is in progress, or was interrupted"),
+        (State.MOVING, ""),
+        (State.DONE, ""),
+    ],
+)
+def test_a_force_is_without_effect_unless_its_promotion_was_decided(state: State, words: str) -> None:
+    made = decision("m", DecisionKind.FORCE)
+    promotion = Promotion(model="m", alias="champion", to_version=1, by="ann", at=NOW, reason="x", decision=made.digest)
+    found = without_effect([made], [Entry("e", 1, state, "k", promotion)])
+    assert words in found.get(made.digest, "")
+    assert (made.digest in found) == bool(words)
+
+
+def test_a_force_that_is_older_than_the_known_promotions_is_not_judged() -> None:
+    made = decision("m", DecisionKind.FORCE)
+    later = Promotion(model="m", alias="champion", to_version=1, by="ann", at=NOW + timedelta(days=1), reason="x")
+    assert without_effect([made], [Entry("e", 1, State.DONE, "k", later)]) == {}
+    earlier = later.model_copy(update={"at": NOW - timedelta(days=1)})
+    assert "a force is refused if" in without_effect([made], [Entry("e", 1, State.DONE, "k", earlier)])[made.digest]

@@ -106,6 +106,7 @@ def test_text_files_are_read_with_the_type_of_the_present_name(site: Site, insta
     ("rename", "message"),
     [
         ({"a": "b", "b": "c"}, "rename has a: b, and b is renamed, too; allowed: .* such as a: c"),
+        ({"a": "a"}, "rename has a: a, which is the same name; allowed: the former name and another present one"),
         ({"a": "c", "b": "c"}, "two columns that are called c now"),
     ],
 )

@@ -45,12 +45,12 @@ from taxiway.stages.review import Reopening, ReviewedVersion, Standing
 from taxiway_ui.airflow_db import APPROVAL, DagFacts, LastRun, Question, RunState
 from taxiway_ui.history.metric_history import MetricHistory, Point, Return
 from taxiway_ui.overview import Choice, Overview, Row
-from taxiway_ui.overview import State as RowState
 from taxiway_ui.people.forms import Forms
 from taxiway_ui.people.labels import LabelsPage
 from taxiway_ui.render import page
 from taxiway_ui.reviews.files import Files, ShownFile
 from taxiway_ui.reviews.reviews import Reviewed
+from taxiway_ui.states import State as RowState
 from taxiway_ui.views import ChampionTenure, History, LedgerView, RunPage, SpanDecision
 
 HOSTILE = "<script>alert('x')</script>\"'"

@@ -100,7 +100,10 @@ def test_a_file_that_is_not_right_is_refused_as_a_whole_with_its_own_name(site: 
             (pd.concat([rows, rows.head(1)]), "mine.csv has the key"),
             (rows.assign(y="perhaps"), "the labels of mine.csv do not fit the schema"),
             (rows.assign(y=None), "mine.csv has no label"),
-            (rows.drop(columns="id"), r"mine\.csv has no column id"),
+            (
+                rows.drop(columns="id").rename(columns={"a": "ids"}),
+                r"mine\.csv has no column id, which is a column of the key; required: id, y\. The file has .*is ids the one that is meant",
+            ),
         ):
             with pytest.raises(InvalidFormError, match=why):
                 opened_page.send(changed)

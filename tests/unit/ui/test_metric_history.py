@@ -24,7 +24,7 @@ from taxiway.spec.gate import Gate
 from taxiway.store import Store
 from taxiway_ui.airflow_db import Decided
 from taxiway_ui.history.drawing import draw
-from taxiway_ui.history.metric_history import MOST_POINTS, MetricHistory, Point, Return, metric_history
+from taxiway_ui.history.metric_history import MOST_POINTS, MetricHistory, Point, Return, metric_history, newest_evaluated
 from taxiway_ui.render import page
 from taxiway_ui.views import History, LedgerView
 
@@ -93,7 +93,7 @@ class Runs:
         self.promotions.insert(0, made)
 
     def history(self, gate: Gate | str = GATE) -> MetricHistory | None:
-        return metric_history(self.store, self.attempts, self.verdicts, self.promotions, gate)
+        return metric_history(self.store, newest_evaluated(self.attempts), self.verdicts, self.promotions, gate)
 
 
 @pytest.fixture
@@ -131,6 +131,14 @@ def test_a_run_that_airflow_has_forgotten_is_found_by_its_promotion(runs: Runs) 
     found = runs.history()
     assert found is not None
     assert [(point.version, point.at) for point in found.points] == [(1, None), (2, None)]
+
+
+def test_a_verdict_about_another_version_is_not_shown(runs: Runs) -> None:
+    """The tag of an MLflow run may name any verdict."""
+    runs.verdicts["run 3.2"] = runs.verdicts["run 2.1"]
+    found = runs.history()
+    assert found is not None
+    assert [point.run for point in found.points] == ["run 1.1", "run 2.1", "run 3.1"]
 
 
 def test_without_the_pipeline_file_the_metric_is_the_compared_one_and_the_threshold_is_not_known(runs: Runs) -> None:

@@ -7,12 +7,13 @@ import pytest
 from mlflow import MlflowClient
 from ui.hostile import hostile_records, seen
 
+from flaky import in_front_of
 from taxiway.lineage.run_records import RunRecords
 from taxiway.records import Status
 from taxiway.tracking.run import MlflowRun
 from taxiway_ui.render import page
 from taxiway_ui.runs.marks import Mark, stages
-from taxiway_ui.runs.outside import find_outside, states_of
+from taxiway_ui.runs.outside import find_outside, states_of, verdicts_outside
 from taxiway_ui.views import RunPage
 
 DAG, RUN = "outside.late", "local__2026-01-02T03:04:05.678901+00:00"
@@ -31,6 +32,32 @@ def test_a_run_of_the_command_is_found_by_its_name(mlflow_url: str, monkeypatch:
     assert (found.in_airflow, found.state, found.mlflow_url) == (False, "failed", made.url)
     assert [ref.digest for ref in found.refs] == [report.digest]
     assert find_outside(DAG, f"x' OR tags.`taxiway.dag_run` = '{DAG}/{RUN}") is None
+
+
+def test_the_verdicts_of_runs_of_the_command_are_found_in_two_requests(
+    mlflow_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also those that promoted nothing, and when they began, so that the chart has their points and the rollbacks between them."""
+    asked: list[str] = []
+
+    def count(_: int, __: str, path: str) -> str:
+        asked.append(path.partition("?")[0])
+        return "pass"
+
+    verdict = hostile_records().verdict
+    assert verdict is not None
+    client = MlflowClient(mlflow_url)
+    made = [MlflowRun.find_or_make(client, "outside/judged", f"outside.judged/r{number}", {}) for number in range(3)]
+    for run in made[:2]:
+        run.record(verdict)
+    with in_front_of(mlflow_url, count) as counted:
+        monkeypatch.setenv("AIRFLOW_CONN_MLFLOW_DEFAULT", json.dumps({"conn_type": "mlflow", "host": counted}))
+        found = verdicts_outside("outside.judged", {run.run_id: f"r{number}" for number, run in enumerate(made)})
+        assert len(asked) == 2
+        assert verdicts_outside("outside.judged", {"x') OR ('": "r"}) == {}
+        assert len(asked) == 2, "nothing to ask for"
+    assert {run: made.ref.digest for run, made in found.items()} == {"r0": verdict.digest, "r1": verdict.digest}
+    assert found["r0"].at <= found["r1"].at
 
 
 def test_its_stages_are_those_that_have_made_a_record() -> None:

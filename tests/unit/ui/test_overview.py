@@ -33,12 +33,11 @@ from taxiway_ui.overview import (
     Choice,
     Overview,
     Row,
-    State,
     _labels_due,
     _matches,
-    state_of,
 )
 from taxiway_ui.render import age_text, page
+from taxiway_ui.states import State, state_of
 from taxiway_ui.views import History, LedgerView
 
 WHEN = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
@@ -145,6 +144,14 @@ def test_a_champion_without_a_promotion_in_the_ledger_is_shown_as_such() -> None
     html = shown(Row("a.b", State.NEW, champion=ChampionInfo("a.b", 3, None, None)))
     assert "the ledger has no promotion of it" in html
     assert "no decision" in html
+
+
+def test_an_alias_that_was_moved_by_hand_needs_a_person() -> None:
+    html = shown(Row("a.b", State.PROMOTED, champion=ChampionInfo("a.b", 2, None, None), moved="the alias was moved"))
+    assert "<b>2</b>" in html
+    assert html.count("the alias was moved") == 2
+    assert html.count("alias moved") == 2
+    assert "Nothing: no run waits" not in html
 
 
 def test_no_readable_pipeline_is_a_message() -> None:

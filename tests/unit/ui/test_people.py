@@ -9,13 +9,15 @@ import pytest
 
 from taxiway.errors import TerminalError
 from taxiway.ledger.chain import Ledger
-from taxiway.ledger.decisions import decisions
+from taxiway.ledger.decisions import decisions, record_decision
+from taxiway.ledger.effects import without_effect
 from taxiway.ledger.entry import Entry, State
 from taxiway.ledger.promotions import entries
 from taxiway.records import Anomaly, DataReport, Decision, DecisionKind, Severity, ShadowReport, Snapshot, Span, Status, Verdict
 from taxiway.registry import promote
 from taxiway.registry.aliases import CHAMPION, version_at
-from taxiway.registry.champions import champions_and_retired, retirement
+from taxiway.registry.champions import champions_and_promotions, model_history
+from taxiway.registry.forced import force_version
 from taxiway.store import Store
 from taxiway.tracking.local import local_mlflow
 from taxiway_ui.clients import can_write
@@ -63,16 +65,16 @@ def test_a_model_is_retired_once_and_brought_back(ann: Person) -> None:
         retire(ann)
     client = ann.ledger.client
     assert version_at(client, ann.pipeline, CHAMPION) is None
-    known = entries(client, ann.pipeline)
-    ended = retirement(known)
+    history, found = model_history(ann.ledger, ann.pipeline), champions_and_promotions(ann.ledger, [ann.pipeline])
+    ended = history.retired
     assert ended is not None
-    assert (len(known), ended.reason) == (3, "retired: it rejects everybody")
-    assert champions_and_retired(client, [ann.pipeline]) == ({}, {ann.pipeline: ended})
+    assert (len(history.entries), ended.reason) == (3, "retired: it rejects everybody")
+    assert (found.champions, found.retired, found.moved) == ({}, {ann.pipeline: ended}, {})
     with pytest.raises(TerminalError, match="no champion to retire"):
         retire(replace(ann, name="bob"))
     roll_back(ann, 2)
-    assert retirement(entries(client, ann.pipeline)) is None
-    assert champions_and_retired(client, [ann.pipeline])[1] == {}
+    assert model_history(ann.ledger, ann.pipeline).retired is None
+    assert champions_and_promotions(ann.ledger, [ann.pipeline]).retired == {}
 
 
 def test_the_first_answer_stands_and_is_no_problem_for_who_sends_it_twice(ann: Person) -> None:
@@ -139,6 +141,58 @@ def test_the_time_line_keeps_the_order_of_the_ledger_where_clocks_are_wrong(ann:
         ("promotion", "1 → 2"),
         ("promotion", "none → 1"),
     ]
+
+
+def third_version(person: Person) -> None:
+    """A version that is no champion."""
+    person.ledger.client.create_model_version(person.pipeline, "file:///nowhere", tags={"taxiway.newest_span": "1"})
+
+
+def test_a_refused_force_is_not_recorded_and_an_older_one_is_without_effect(ann: Person) -> None:
+    """The champion is version 2, and version 3 was compared with version 1."""
+    third_version(ann)
+    client, late = ann.ledger.client, verdict(ann.pipeline, 3).model_copy(update={"champion": 1, "status": Status.FAIL})
+    made = ann.decision(DecisionKind.FORCE, late)
+    with pytest.raises(TerminalError, match="it was compared with champion version 1, but the champion is now 2"):
+        force_version(ann.ledger, late, None, made, at=NOW)
+    assert decisions(ann.ledger, model=ann.pipeline) == ()
+    record_decision(ann.ledger, made)
+    (event,) = (
+        event
+        for event in timeline(entries(client, ann.pipeline), decisions(ann.ledger, model=ann.pipeline))
+        if event.kind == "force"
+    )
+    assert "nothing was promoted: a force is refused if" in event.ineffective
+    good = verdict(ann.pipeline, 3).model_copy(update={"status": Status.FAIL})
+    decided = ann.decision(DecisionKind.FORCE, good)
+    for _ in range(2):
+        assert force_version(ann.ledger, good, None, decided, at=datetime.now(UTC)).to_version == 3
+    known, both = entries(client, ann.pipeline), decisions(ann.ledger, model=ann.pipeline)
+    assert [(found.about, bool(without_effect(both, known).get(found.digest))) for found in both] == [
+        (good.digest, False),
+        (late.digest, True),
+    ]
+
+
+def test_a_version_that_passed_is_not_forced_unless_somebody_has_rejected_it(ann: Person) -> None:
+    passed = ShadowReport(model=ann.pipeline, version=3, champion=2, status=Status.PASS, reasons=())
+    third_version(ann)
+    judged = verdict(ann.pipeline, 3)
+    for version, advice in (
+        (1, f"taxiway rollback {ann.pipeline} --to 1"),
+        (2, "it is the champion already"),
+        (3, f"taxiway approve {ann.pipeline}/3"),
+    ):
+        one = verdict(ann.pipeline, version)
+        with pytest.raises(TerminalError, match=f"because it passed its gates; .*{advice}"):
+            force_version(ann.ledger, one, passed, ann.decision(DecisionKind.FORCE, one), at=NOW)
+    record_decision(ann.ledger, replace(ann, name="bob").decision(DecisionKind.REJECTION, judged))
+    record_decision(ann.ledger, replace(ann, name="eve").decision(DecisionKind.REJECTION, judged))
+    made = decisions(ann.ledger, about=judged.digest)
+    events = timeline((), made)
+    assert [event.ineffective for event in events] == ["the rejection of bob came first, and stands", ""]
+    done = force_version(ann.ledger, judged, passed, ann.decision(DecisionKind.FORCE, judged), at=datetime.now(UTC))
+    assert "overrules the rejection of bob" in done.reason
 
 
 def test_the_time_line_says_what_a_promotion_was(ann: Person) -> None:

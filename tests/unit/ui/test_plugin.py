@@ -13,6 +13,7 @@ from fastapi.testclient import TestClient
 from mlflow import MlflowClient
 
 from helping import free_port
+from taxiway.ledger.chain import Ledger
 from taxiway.registry.champions import champions
 from taxiway.tracking.run import run_url
 from taxiway.tracking.tags import COSTS
@@ -85,7 +86,9 @@ def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("own_environment")
 def test_an_mlflow_that_does_not_answer_is_a_sentence_without_its_password() -> None:
-    found, problem = query_server(f"http://ann:secret@127.0.0.1:{free_port()}", lambda client: champions(client, ["a.b"]), {})
+    found, problem = query_server(
+        f"http://ann:secret@127.0.0.1:{free_port()}", lambda client: champions(Ledger(client), ["a.b"]), {}
+    )
     assert found == {}
     assert "does not answer" in problem
     assert "secret" not in problem

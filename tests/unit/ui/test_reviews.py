@@ -217,7 +217,7 @@ def subject_in(site: Site) -> Iterator[Subject]:
     """What the pages review after local runs of the pipeline of a folder."""
     local = Path(".taxiway/local")
     with opened(Given(database_uri(local), str(local.absolute() / "store"), None)) as installation:
-        found = champions_and_promotions(installation.ledger.client, [NAME])
+        found = champions_and_promotions(installation.ledger, [NAME])
         file = DagFile(site.folder / "small.py", Path("team/small.py"))
         store = RememberingStore(str(installation.store_url))
         yield subject_of(NAME, found.champions.get(NAME), found.promotions, installation.ledger, store, file)

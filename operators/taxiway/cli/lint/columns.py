@@ -88,6 +88,7 @@ def _other_columns(pipeline: Pipeline) -> Iterator[tuple[list[str], str]]:
 def _source_columns(source: Source) -> Iterator[tuple[list[str], str]]:
     """Every column that the section `source` names, with the key that names it."""
     yield ["source", "label"], source.label
+    yield from ((["source", "rename", old], new) for old, new in source.rename.items())
     if isinstance(source, TableSource):
         yield ["source", "time"], source.time
     if source.sample is not None:

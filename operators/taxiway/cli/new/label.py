@@ -10,7 +10,7 @@ from taxiway.data.schema.model import NUMERIC_TYPES, Schema
 from taxiway.errors import DataError
 from taxiway.features.encoding import category_text
 from taxiway.features.labels import MAX_CLASSES, label_classes, label_numbers
-from taxiway.messages import listed, names_text
+from taxiway.messages import counted, listed, names_text
 from taxiway.records import Span
 from taxiway.spec.metrics import Problem
 from taxiway.store import Store
@@ -118,7 +118,7 @@ def label_of(spans: tuple[Span, ...], store: Store, schema: Schema, name: str, p
     if is_number:
         label_numbers(labels)
     classes = label_classes(labels)
-    _check_values(name, feature.type, classes, len(labels), problem)
+    _check_values(name, feature.type, classes, len(labels), len(everywhere) - len(labels), problem)
     is_whole = is_number and count <= MAX_CLASSES and bool((labels % 1 == 0).all())
     read, why = _problem_of(labels, name) if is_number and is_whole and 2 < count <= _FEW_NUMBERS else (None, "")
     default: Problem = "regression" if is_number and count > 2 else "classification"
@@ -144,16 +144,22 @@ def label_of(spans: tuple[Span, ...], store: Store, schema: Schema, name: str, p
     )
 
 
-def _check_values(name: str, kind: str, classes: Sequence[str], rows: int, problem: Problem | None) -> None:
-    """Raise DataError if a label with these values cannot be predicted."""
+def _check_values(name: str, kind: str, classes: Sequence[str], rows: int, missing: int, problem: Problem | None) -> None:
+    """Raise DataError if a label with these values in so many rows cannot be predicted; it is missing in the `missing` others."""
+    if not classes:
+        raise DataError(
+            f"the label {name} is empty in all {counted(missing, 'row')}; give a column with values: --label COLUMN"
+        )
     is_number = kind in NUMERIC_TYPES
     if problem == "regression" and not is_number:
         raise DataError(f"the label {name} has the type {kind}; allowed with --problem regression: integers and numbers")
     as_classes = problem == "classification" or not is_number
     if len(classes) < 2 or (as_classes and len(classes) > min(MAX_CLASSES, rows / 3)):
-        got = f"the values {listed(classes[:5], len(classes))}" if classes else "no values"
+        count = "value" if len(classes) == 1 else "values"
+        others = f", and is missing in {counted(missing, 'other row')}" if missing else ""
         raise DataError(
-            f"the label {name} has the type {kind} and {got} in {rows:,} rows; allowed: a label with 2 to {MAX_CLASSES:,} classes, each of "
+            f"the label {name} has the type {kind} and the {count} {listed(classes[:5], len(classes))} in {counted(rows, 'row')}{others}; "
+            f"allowed: a label with 2 to {MAX_CLASSES:,} classes, each of "
             "several rows, or a number"
         )
 

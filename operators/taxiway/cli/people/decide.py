@@ -5,8 +5,10 @@ from typing import Any
 
 import click
 
+from taxiway.cli.given_options import with_given_options
 from taxiway.cli.people.opened import Given, Opened, echo_served, installation_options, opened, person
 from taxiway.errors import TerminalError
+from taxiway.messages import kept_text_problem
 from taxiway.records import Decision, DecisionKind, Promotion, RunSummary, Status
 
 reason_option = click.option("--reason", required=True, help="Why, for the ledger.")
@@ -66,17 +68,18 @@ def reject(name: str, reason: str, **given: Any) -> None:
 @reason_option
 @installation_options
 def force(name: str, reason: str, **given: Any) -> None:
-    """Push a version although it did not pass its gates.
+    """Push a version although it did not pass its gates, or somebody has rejected it.
 
     Every page names you and the reason until the version is replaced.
     """
-    from taxiway.ledger.decisions import record_decision
-    from taxiway.registry.promote import force as push_anyway
+    from taxiway.registry.forced import force_version
 
     with opened(Given(**given)) as installation:
         judged = _judged(installation, name)
-        decision = record_decision(installation.ledger, _decision(DecisionKind.FORCE, judged.verdict, reason))
-        _echo_promotion(installation, push_anyway(installation.ledger, judged.verdict, decision, at=datetime.now(UTC)))
+        decision, at = _decision(DecisionKind.FORCE, judged.verdict, reason), datetime.now(UTC)
+        _echo_promotion(
+            installation, force_version(installation.ledger, judged.verdict, judged.records.shadow, decision, at=at)
+        )
 
 
 @click.command()
@@ -105,7 +108,9 @@ def waive(name: str, anomaly: str, until: datetime, reason: str, **given: Any) -
             f"note: the earlier waiver of {other.by} until {other.until} still holds; this one does not replace it", err=True
         )
     click.echo(
-        f"next: decide span {span} again, by the run parameter span in Airflow, or taxiway run FILE --span {span}", err=True
+        f"next: decide span {span} again, by the run parameter span in Airflow, or "
+        f"{with_given_options(f'taxiway run FILE --span {span}')}",
+        err=True,
     )
 
 
@@ -162,10 +167,9 @@ def _decision(kind: DecisionKind, verdict: Any, reason: str) -> Decision:
 
 
 def _require_reason(reason: str) -> None:
-    if not reason.strip():
-        raise click.UsageError("--reason is empty; it is kept in the ledger")
-    if not reason.isprintable():
-        raise click.UsageError("--reason has characters that cannot be printed; it is shown to people, so leave them out")
+    problem = kept_text_problem(reason, "say why")
+    if problem is not None:
+        raise click.UsageError(f"--reason {problem}")
 
 
 def _echo_closed(summary: RunSummary | None) -> None:

@@ -2,15 +2,17 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from taxiway.cli.given_options import with_given_options
 from taxiway.cli.options import check_folders, read_options, reading_options
 from taxiway.cli.people.opened import Given, Opened, opened, person, pipeline_options
 from taxiway.cli.people.review import pipeline_of
 from taxiway.errors import TerminalError
-from taxiway.messages import counted
+from taxiway.messages import counted, kept_text_problem
 
 if TYPE_CHECKING:
     from taxiway.records import Snapshot, Verdict
@@ -85,7 +87,8 @@ def export(
             f"versions {verdict.version} and {other} predict different classes in {found.differing:,} of them"
             f"{'' if at_random else ', which come first'}"
         )
-    click.echo(f"next: fill in the last column, then taxiway label import {name} {output} --by NAME", err=True)
+    command = with_given_options(f"taxiway label import {name} {quote(str(output))} --by NAME")
+    click.echo(f"next: fill in the last column, then {command}", err=True)
 
 
 @label.command("import")
@@ -110,9 +113,11 @@ def import_(
     until they agree. A person who labels a row again replaces only their own label.
     """
     from taxiway.stages.labels import import_labels
+    from taxiway.stages.labels.importing import MOST_NAME_CHARACTERS
 
-    if not labeller.strip():
-        raise click.UsageError("--by is empty; name the person who has given the labels")
+    problem = kept_text_problem(labeller, "name the person who has given the labels", MOST_NAME_CHARACTERS)
+    if problem is not None:
+        raise click.UsageError(f"--by {problem}")
     with opened(Given(**given)) as installation:
         of_model, verdict, snapshot = _judged(installation, name, dags, data)
         done = import_labels(
@@ -140,7 +145,7 @@ def _echo_imported(done: "Imported", of_model: "PipelineReview") -> None:
         rows = counted(done.conflicting, "row is", "rows are")
         click.echo(f"{rows} labelled differently, and count as not labelled until their labellers agree")
     again = next((span for span in done.spans if span in of_model.decided), None)
-    command = f"taxiway run {of_model.file}{f' --span {again}' if again else ''}"
+    command = with_given_options(f"taxiway run {quote(of_model.file)}{f' --span {again}' if again else ''}")
     click.echo(f"next: {command}, or in Airflow a run{f' with the parameter span = {again}' if again else ''}", err=True)
 
 

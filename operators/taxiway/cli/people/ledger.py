@@ -25,22 +25,22 @@ def ledger_commands() -> None:
 def verify(**given: Any) -> None:
     """Check that no entry of the ledger was edited, removed or inserted, and that all are signed.
 
-    The exit code is 1 if something is wrong.
+    What a crash has left open is a note. The exit code is 1 if something is wrong.
     """
     from taxiway.ledger.verify import verify as check
 
     with opened(Given(**given)) as installation:
         found = check(installation.ledger)
     for problem in found.problems:
-        click.echo(problem)
+        click.echo(printable(problem))
+    for note in found.notes:
+        click.echo(f"note: {printable(note)}")
     unsigned = f", {counted(found.unsigned, 'link')} without a signature" if found.unsigned else ""
     if found.head is None:
-        click.echo("the ledger is empty", err=True)
+        click.echo("the ledger is empty")
     else:
-        click.echo(
-            f"{counted(found.links, 'link')}{unsigned}, head {found.head[:16]}; {counted(len(found.problems), 'problem')}",
-            err=True,
-        )
+        problems = counted(len(found.problems), "problem")
+        click.echo(f"{counted(found.links, 'link')}{unsigned}, head {found.head[:16]}; {problems}")
     if not installation.ledger.keys:
         click.echo(f"no keys are given ({keys.VARIABLE}), so signatures were not checked", err=True)
     sys.exit(1 if found.problems else 0)

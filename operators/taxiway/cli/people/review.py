@@ -44,7 +44,7 @@ def _review_all(installation: Opened, dags: Path, data: str) -> bool:
     from taxiway.stages.review import review as review_all
 
     unread: list[str] = []
-    reviewed = review_all(list(pipelines(installation, dags, data, unread)), installation.ledger.client)
+    reviewed = review_all(list(pipelines(installation, dags, data, unread)), installation.ledger)
     show_review(Console(), reviewed)
     _show_notes((*unread, *reviewed.notes))
     return bool(reviewed.reopened)

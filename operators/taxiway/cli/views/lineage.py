@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
-from taxiway.ledger.decisions import ANSWERS
+from taxiway.ledger.effects import without_effect
 from taxiway.ledger.entry import Entry
 from taxiway.lineage.queries import DataUse, ModelLineage
 from taxiway.lineage.run_records import RunRecords
@@ -118,16 +118,16 @@ def show_history(console: Console, model: str, found: Sequence[Entry], suspects:
     console.print(table)
 
 
-def show_decisions(console: Console, found: Sequence[Decision]) -> None:
-    """Print decisions of people, newest first."""
+def show_decisions(console: Console, found: Sequence[Decision], promotions: Sequence[Entry]) -> None:
+    """Print decisions of people, newest first; those without effect are marked, by the promotions of the model."""
     table = Table(title="Decisions of people", title_justify="left")
     for heading in ("time (UTC)", "decision", "about", "by", "reason"):
         table.add_column(heading, overflow="fold")
-    first = {made.about: made.kind for made in found if made.kind in ANSWERS}  # newest first, so that the oldest one stays
+    ineffective = without_effect(found, promotions)
     for made in found:
         what = str(made.kind)
-        if made.kind in ANSWERS and first[made.about] is not made.kind:
-            what = f"{what} (without effect: another answer came first)"
+        if (why := ineffective.get(made.digest)) is not None:
+            what = f"{what} (without effect: {why})"
         if made.anomaly is not None:
             what = f"{what} of {made.anomaly}{f' in {made.column}' if made.column else ''} until {made.until}"
         about = f"version {made.version}" if made.version is not None else f"report {made.about[:8]}"

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from rich.console import Console
 from rich.markup import escape
 
+from taxiway.cli.given_options import with_given_options
 from taxiway.messages import counted
 from taxiway.records import Reason, Status
 from taxiway.stages.review import Reopening, Review, SecondDecision, Standing
@@ -28,7 +29,9 @@ def show_review(console: Console, review: Review) -> None:
         _print(console, f"{verdicts} reviewed, none is re-opened")
         return
     _print(
-        console, f"{len(review.reopened)} of {verdicts} re-opened; what would be decided today: taxiway review MODEL/VERSION"
+        console,
+        f"{len(review.reopened)} of {verdicts} re-opened; what would be decided today: "
+        f"{escape(with_given_options('taxiway review MODEL/VERSION'))}",
     )
 
 
@@ -59,7 +62,7 @@ def _show_reopenings(console: Console, reasons: Iterable[Reopening]) -> None:
     for reason in reasons:
         _print(console, f"  - {escape(reason.message)}")
     for action in actions:
-        _print(console, f"    [dim]next: {escape(action)}[/dim]")
+        _print(console, f"    [dim]next: {escape(with_given_options(action))}[/dim]")
 
 
 def _show_reasons(console: Console, title: str, reasons: Iterable[Reason]) -> None:

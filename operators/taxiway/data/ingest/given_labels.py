@@ -11,7 +11,7 @@ from taxiway.data.engine.connection import connect, run
 from taxiway.data.engine.duckdb_table import Table, add_view
 from taxiway.data.engine.keys_sql import key_text
 from taxiway.data.ingest.imported_labels import Key, key_names
-from taxiway.errors import ConfigError, DataError, allowed_values
+from taxiway.errors import ConfigError, DataError, similar_names
 from taxiway.messages import counted, listed
 
 if TYPE_CHECKING:
@@ -54,7 +54,14 @@ def given_labels(table: Table, key: tuple[str, ...], label: str, file: Path, mos
     names = [column.name for column in table.columns]
     for name in (*key, label):
         if name not in names:
-            raise ConfigError(f"{file} has no column {name}; {allowed_values(name, names)}", key=name, allowed=names)
+            what = "the label" if name == label else "a column of the key"
+            raise ConfigError(
+                f"{file} has no column {name}, which is {what}; required: {', '.join((*key, label))}. The file has "
+                f"{similar_names(name, names)}",
+                key=name,
+                got=names,
+                allowed=(*key, label),
+            )
     present = present_sql(table.column(label))
     texts = ", ".join(key_text(table.column(name)) for name in (*key, label))
     if most_labels is not None:

@@ -137,6 +137,10 @@ class SourceKeys(Section, ABC):
     @model_validator(mode="after")
     def _renames_once(self) -> Self:
         for old, new in self.rename.items():
+            if new == old:
+                raise ValueError(
+                    f"rename has {old}: {new}, which is the same name; allowed: the former name and another present one, or leave it out"
+                )
             if new in self.rename:
                 raise ValueError(
                     f"rename has {old}: {new}, and {new} is renamed, too; allowed: the present name for each former one, such as {old}: "

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from taxiway.data.formats.convert import ReadOptions
 from taxiway.data.formats.open_data import AS_DETECTED
 from taxiway.data.ingest.imported_labels import Key, LabelBatch, add_batch, imported_labels, key_names
-from taxiway.errors import DataError
-from taxiway.messages import counted, listed
+from taxiway.errors import ConfigError, DataError
+from taxiway.messages import counted, kept_text_problem, listed, names_text
 from taxiway.records import Decision, DecisionKind, Verdict
 from taxiway.stages.context import StageContext
 from taxiway.stages.labels.export import label_type
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from taxiway.data.ingest.given_labels import GivenLabels
     from taxiway.data.schema.model import Schema
     from taxiway.records import Snapshot
+
+MOST_NAME_CHARACTERS = 250
+"""How many characters the name of a labeller may have."""
 
 
 @dataclass(frozen=True)
@@ -106,12 +109,15 @@ def import_labels(
         most_labels: How many labels the file may have; None for any number.
 
     Raises:
-        ConfigError: The file lacks a column, or no row can wait for a label.
+        ConfigError: The file lacks a column, no row can wait for a label, or the name of the labeller cannot be kept.
         DataError: A key is unknown, in several rows, or missing; or a label has the wrong type, is outside of the schema, or is another
             one than at the source.
     """
     from taxiway.ledger.decisions import record_decision
 
+    problem = kept_text_problem(labeller, "say who has given the labels", MOST_NAME_CHARACTERS)
+    if problem is not None:
+        raise ConfigError(f"the name of the labeller {problem}", key="labeller", got=labeller)
     found = spans_to_label(context, snapshot)
     given = _read(file, found, options, most_labels)
     spans, known = _spans_of(context, found, given, file)
@@ -130,7 +136,7 @@ def import_labels(
             by=by,
             via=via,
             at=at,
-            reason=f"{counted(len(new), 'label')} of {labeller} for span {', '.join(counts)}",
+            reason=f"{counted(len(new), 'label')} of {labeller} for span {names_text(list(counts))}",
         ),
     )
     add_batch(context.store, context.pipeline.name, counts, LabelBatch(digest, labeller, at, found.schema.key))

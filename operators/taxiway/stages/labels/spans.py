@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taxiway.data.ingest.imported_labels import labelled_spans
-from taxiway.data.sources.find import reader_of, spans_of, with_versions
+from taxiway.data.sources.find import needs_data, reader_of, spans_of, with_versions
 from taxiway.data.sources.join_inputs import JoinTable, find_join_tables, waiting
 from taxiway.data.sources.reader import FoundSpan, Read
 from taxiway.errors import ConfigError
 from taxiway.lineage.outcomes import processed_spans
 from taxiway.messages import listed
-from taxiway.records import Snapshot, span_label
+from taxiway.records import Snapshot, span_label, span_order
 from taxiway.spec.source import Source
 from taxiway.stages.context import StageContext
 
@@ -76,7 +76,8 @@ def spans_to_label(context: StageContext, snapshot: Snapshot) -> SpansToLabel:
         snapshot: The snapshot of a version of its model.
 
     Raises:
-        ConfigError: The source does not leave out rows without a label, or labels cannot be joined to its rows by the schema's key.
+        ConfigError: The source does not leave out rows without a label, labels cannot be joined to its rows by the schema's key, or the
+            source has none of these spans.
     """
     source, schema, pipeline = context.source, context.schema(), context.pipeline.name
     _check(context, source, schema)
@@ -91,8 +92,25 @@ def spans_to_label(context: StageContext, snapshot: Snapshot) -> SpansToLabel:
     else:
         wanted = {span.name for span in snapshot.spans if span_label(span.name, span.version) in dropped}
         about = "spans whose rows without a label were left out"
+    _require_found(context, {span.name for span in found}, wanted)
     spans = tuple(span for span in found if span.name in wanted | before and span.name not in unreadable)[-MOST_SPANS:]
     return SpansToLabel(source, with_versions(source, spans, context.services.connect), joined, about, schema)
+
+
+def _require_found(context: StageContext, found: set[str], wanted: set[str]) -> None:
+    """Raise ConfigError if the source has no span at all, or none of those with rows to label, such as in another data folder."""
+    if found and (not wanted or found & wanted):
+        return
+    names = sorted(wanted, key=span_order)
+    missing = f"no span with rows to label ({listed(names)})" if found else "no span"
+    if not needs_data(context.pipeline.source):
+        raise ConfigError(f"{missing} is at {context.source.text}; check source in the pipeline file", key="source")
+    folder = context.services.data
+    raise ConfigError(
+        f"{missing} is at {context.source.text}; {{data}} stands for {folder}. Give the folder or URL of the data: --data FOLDER",
+        key="data",
+        got=folder,
+    )
 
 
 def _check(context: StageContext, source: Source, schema: "Schema") -> None:

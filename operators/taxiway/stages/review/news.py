@@ -59,9 +59,9 @@ def _key(one: News) -> str:
 
 
 def _reopened(context: StageContext) -> Iterator[News]:
-    client, name = context.registry, context.pipeline.name
-    promotions = [entry.promotion for entry in entries(client, name, state=State.DONE, limit=NEWEST_PROMOTIONS)]
-    versions = versions_of(champions(client, [name]).get(name), promotions)
+    name = context.pipeline.name
+    promotions = [entry.promotion for entry in entries(context.registry, name, state=State.DONE, limit=NEWEST_PROMOTIONS)]
+    versions = versions_of(champions(context.ledger, [name]).get(name), promotions)
     reviewed = PipelineReview.of(context, "FILE", context.pipeline.team)
     for version in review_versions(reviewed, versions, with_schema=False).reopened:
         yield News("REOPENED", version.version, (_title(version), *(reason.message for reason in version.reasons)))

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from taxiway.ledger.chain import Ledger
 from taxiway.records import DataReport, Promotion, Snapshot, Status, Verdict
 from taxiway.stages.review.pipeline import PipelineReview
 from taxiway.stages.review.reopened import Reopening, reopenings
 from taxiway.store import LOST
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
-
     from taxiway.registry.champions import ChampionInfo
 
 NEWEST_PROMOTIONS = 1000
@@ -68,7 +67,7 @@ class Review:
         return tuple(version for version in self.versions if version.reasons)
 
 
-def review(pipelines: Sequence[PipelineReview], client: "MlflowClient") -> Review:
+def review(pipelines: Sequence[PipelineReview], ledger: Ledger) -> Review:
     """Review the verdicts on the champions of some pipelines, on versions that were forced, and on former champions.
 
     For each version it reads a few records; each pipeline costs one listing of its source. Only the data of champions is validated
@@ -76,7 +75,7 @@ def review(pipelines: Sequence[PipelineReview], client: "MlflowClient") -> Revie
 
     Args:
         pipelines: The pipelines.
-        client: The client of the MLflow server with the models.
+        ledger: The ledger with the promotions of the models.
     """
     from taxiway.ledger.entry import State
     from taxiway.ledger.promotions import entries
@@ -84,8 +83,8 @@ def review(pipelines: Sequence[PipelineReview], client: "MlflowClient") -> Revie
 
     names = {reviewed.name for reviewed in pipelines}
     one = next(iter(names)) if len(names) == 1 else None
-    known = champions(client, names)
-    promotions = [entry.promotion for entry in entries(client, one, state=State.DONE, limit=NEWEST_PROMOTIONS)]
+    known = champions(ledger, names)
+    promotions = [entry.promotion for entry in entries(ledger.client, one, state=State.DONE, limit=NEWEST_PROMOTIONS)]
     versions: list[ReviewedVersion] = []
     notes: list[str] = []
     for reviewed in pipelines:

@@ -11,6 +11,7 @@ from taxiway.data.sources.find import located, needs_data
 from taxiway.errors import ConfigError, allowed_values
 from taxiway.lineage.outcomes import newest_decided
 from taxiway.lineage.run_records import RunRecords
+from taxiway.messages import kept_text_problem
 from taxiway.records import RunSummary
 from taxiway.spec.pipeline import Pipeline
 from taxiway.spec.python_refs import never_exiting
@@ -83,6 +84,7 @@ def run(
         from taxiway.spec.pipeline_file import read_pipeline
 
         pipeline = read_pipeline(Path(pipeline))
+    _check_again(again)
     _stages_until(pipeline, until)  # reports a wrong stage or estimator before anything is opened
     build_estimator(pipeline.model, parameter_sets(pipeline.sweep)[0] if pipeline.sweep else {}, pipeline.gate.problem)
     if needs_data(pipeline.source):
@@ -153,6 +155,13 @@ def _newest_decided(store: Store, pipeline: Pipeline) -> str:
     if newest is None:
         raise ConfigError(f"no span of {pipeline.name} has a decision yet, so none can be decided again", key="again")
     return newest
+
+
+def _check_again(again: str | None) -> None:
+    """Raise ConfigError if the reason for deciding a span again cannot be kept."""
+    problem = kept_text_problem(again, "say why the span is decided again") if again is not None else None
+    if problem is not None:
+        raise ConfigError(f"the reason of --again {problem}", key="again", got=again)
 
 
 def _check_data(data: str) -> None:

@@ -1,0 +1,161 @@
+"""`taxiway lint`: mistakes in the sections `features`, `model`, `sweep` and `gate` of a pipeline file."""
+
+from pathlib import Path
+
+import pytest
+from cli.linting import change, lint
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "expected"),
+    [
+        ("pipeline.yaml", "[origin, carrier]", "[origin, carier]", 'did you mean "carrier"?'),
+        (
+            "pipeline.yaml",
+            "drop: [tailnum, flight]",
+            "drop: [tailnumber]",
+            'late_arrivals.pipeline.yaml:11: features has the column "tailnumber"',
+        ),
+        ("pipeline.yaml", "params: {max_iter: 150}", "params: {max_itr: 150}", 'did you mean "max_iter"?'),
+        (
+            "pipeline.yaml",
+            "  params: {max_iter: 150}",
+            "  params: {max_iter: 150}\n  weight: distanc",
+            'late_arrivals.pipeline.yaml:18: model.weight is "distanc", which is not a column of the schema',
+        ),
+        (
+            "pipeline.yaml",
+            "  params: {max_iter: 150}",
+            "  params: {max_iter: 150}\n  weight: weights:recent",
+            'model.weight is "weights:recent", which is not a column of the schema; for a function, write FILE.py:function or package.module:',
+        ),
+        (
+            "pipeline.yaml",
+            "  params: {max_iter: 150}",
+            "  params: {max_iter: 150}\n  weight: carrier",
+            'late_arrivals.pipeline.yaml:18: model.weight is "carrier", whose type in the schema is string',
+        ),
+        (
+            "pipeline.yaml",
+            "  params: {max_iter: 150}",
+            "  params: {max_iter: 150}\n  weight: none.py:weights",
+            'late_arrivals.pipeline.yaml:18: model.weight is "none.py", which is not a file in the folder of the pipeline file',
+        ),
+        (
+            "pipeline.yaml",
+            "  params: {max_iter: 150}",
+            "  params: {max_iter: 150}\n  weight: os.path:weights",
+            'late_arrivals.pipeline.yaml:18: model.weight: os.path has no "weights"',
+        ),
+        (
+            "pipeline.yaml",
+            "  params: {max_iter: 150}",
+            "  params: {max_iter: 150}\n  weight: os.path:samefile",
+            "late_arrivals.pipeline.yaml:18: model.weight: os.path:samefile cannot be called with (rows)",
+        ),
+        (
+            "pipeline.yaml",
+            "gate:",
+            "gate:\n  metrics: {cost: {costs: {'true': {'false': 1}}, times: carrier}}",
+            'gate.metrics.cost.times is "carrier", whose type in the schema is string\n    allowed: a column of type integer or number',
+        ),
+        (
+            "pipeline.yaml",
+            "  params: {max_iter: 150}",
+            "  params: {max_iter: 150}\n  stop_on: [overfit]",
+            "model.stop_on: HistGradientBoostingClassifier cannot be stopped by rules",
+        ),
+        (
+            "pipeline.yaml",
+            "gate:",
+            "gate:\n  metrics: {cost: {function: 'os.path:basename'}}",
+            "gate.metrics.cost: os.path:basename cannot be called with (y_true, y_pred, rows)",
+        ),
+        (
+            "pipeline.yaml",
+            "gate:",
+            "gate:\n  metrics: {cost: {function: 'os.path:nope'}}",
+            "late_arrivals.pipeline.yaml:19: gate.metrics.cost",
+        ),
+        (
+            "pipeline.yaml",
+            "estimator: sklearn.ensemble.HistGradientBoostingClassifier",
+            'command: [trian, "{train.csv}", "{model.onnx}"]',
+            "late_arrivals.pipeline.yaml:15: model.command: the program trian is not found",
+        ),
+        (
+            "pipeline.yaml",
+            "estimator: sklearn.ensemble.HistGradientBoostingClassifier",
+            'command: "sh train.sh"',
+            'late_arrivals.pipeline.yaml:16: model.command is "sh train.sh"; input should be a valid list',
+        ),
+        (
+            "pipeline.yaml",
+            "estimator: sklearn.ensemble.HistGradientBoostingClassifier",
+            'command: [sh, train.sh, "{train.csv}", "{params.depth}", "{model.onnx}"]',
+            "model.command has {params.depth}, but depth is neither in model.params nor in sweep.space",
+        ),
+    ],
+)
+def test_a_mistake_in_model_or_gate_is_found_with_its_place(team: Path, file: str, old: str, new: str, expected: str) -> None:
+    change(team / f"late_arrivals.{file}", old, new)
+    code, shown = lint(team)
+    assert code == 1
+    assert expected in shown
+
+
+def test_a_column_of_weights_that_is_not_there_is_one_mistake(team: Path) -> None:
+    change(team / "late_arrivals.pipeline.yaml", "  params: {max_iter: 150}", "  params: {max_iter: 150}\n  weight: distanc")
+    code, shown = lint(team)
+    assert (code, shown.count('distanc"'), "1 mistake" in shown) == (1, 1, True), shown
+
+
+def test_a_transform_that_cannot_be_saved_is_reported(team: Path) -> None:
+    change(team / "late_arrivals.pipeline.yaml", "  numeric: auto\n", "  numeric: auto\n  build: mine.py:build\n")
+    _, shown = lint(team)
+    assert "late_arrivals.pipeline.yaml:13: features.build" in shown
+    (team / "mine.py").write_text(
+        "from sklearn.preprocessing import FunctionTransformer\n\n\ndef build(columns):\n"
+        "    return FunctionTransformer(len(columns.numeric).__add__)\n"
+    )
+    _, shown = lint(team)
+    assert "late_arrivals.pipeline.yaml:11: features.build: mine.py:build has parameters that could read files" in shown
+
+
+def test_a_sweep_over_an_unknown_parameter_is_reported(team: Path) -> None:
+    space = "sweep: {search: grid, space: {max_lef_nodes: [15, 31]}}\ngate:"
+    change(team / "late_arrivals.pipeline.yaml", "gate:", space)
+    code, shown = lint(team)
+    assert code == 1
+    assert (
+        'sweep.space: model.params: sklearn.ensemble.HistGradientBoostingClassifier has no parameter "max_lef_nodes"' in shown
+    )
+
+
+def test_regression_metrics_need_a_numeric_label(team: Path) -> None:
+    file = team / "late_arrivals.pipeline.yaml"
+    change(file, "thresholds: {roc_auc: 0.6}", "thresholds: {mae: 6}")
+    change(file, "metric: roc_auc, min_improvement: -0.005", "metric: mae")
+    change(file, "max_p99_ratio: 3}", "max_p99_ratio: 3, agree_within: 1}")
+    change(file, "HistGradientBoostingClassifier", "HistGradientBoostingRegressor")
+    code, shown = lint(file)
+    assert code == 1
+    assert 'the gate has regression metrics, but the type of "late" in the schema is boolean' in shown
+
+
+def test_a_condition_that_needs_more_rows_than_are_promised_is_noted(team: Path) -> None:
+    file = team / "late_arrivals.pipeline.yaml"
+    rules = "gate:\n  thresholds: {roc_auc: 0.6}\n  against_champion: {metric: roc_auc, min_improvement: -0.005}\n"
+    change(file, rules, "gate:\n  conditions: [n - o > -0.005 +/- 0.01]\n")
+    code, shown = lint(file)
+    assert code == 0
+    assert (
+        "note: late_arrivals.pipeline.yaml:19: n - o > -0.005 +/- 0.01 needs 12,499 evaluation rows if the models differ on 10% of them, "
+        "but gate.min_rows is 300, which supports n - o > -0.005 +/- 0.0" in shown
+    )
+    assert "note: late_arrivals.pipeline.yaml:19: nothing is required of a model while there is no champion" in shown
+    change(file, "0.01]\n", "0.01, n > 0.6 +/- 0.02]\n  min_rows: 20000\n")
+    code, shown = lint(file)
+    assert (code, "note: late_arrivals.pipeline.yaml:19" in shown) == (0, False)
+    change(file, "min_rows: 20000", "group_by: origin")
+    assert "groups of evaluation rows by origin" in lint(file)[1]
