@@ -1,4 +1,4 @@
-"""What the ledger costs as it grows: appending a decision, reading those that a page and a run need, and the gateway's look.
+"""What the ledger costs as it grows: a decision, a question about a model, what pages and runs read, and the gateway's look.
 
 The bound is taken in the same run: at most twice the time after 100 entries. CPU milliseconds, on an MLflow without a server, in a
 local database. A verification reads everything, so its time is given for each link.
@@ -14,15 +14,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 from history import cpu_ms
 from measuring import show
 
+from taxiway.evaluation.evaluation_set import evaluation_set
+from taxiway.ledger.answers import answer, ask
 from taxiway.ledger.chain import Ledger
 from taxiway.ledger.decisions import decisions, record_decision
 from taxiway.ledger.keys import LedgerKeys, new_key
 from taxiway.ledger.promotions import entries
 from taxiway.ledger.verify import verify
-from taxiway.records import Decision, DecisionKind, ShadowReport, Status, Verdict
+from taxiway.records import Answered, Asked, Decision, DecisionKind, ShadowReport, Status, Verdict
 from taxiway.registry.promote import push
 from taxiway.tracking import tags
 from taxiway.tracking.local import local_mlflow
@@ -47,6 +51,14 @@ def decision(number: int) -> Decision:
     )
 
 
+def ask_and_answer(ledger: Ledger, number: int) -> None:
+    """A question about a model on new rows, and its answer, as the model gate records them."""
+    rows = evaluation_set(pd.DataFrame({"a": np.random.default_rng(number).normal(size=1000)}), ())
+    common: dict[str, Any] = {"key": f"{number:032}", "by": "dag/run", "at": datetime.now(UTC)}
+    ask(ledger, Asked(model="team.model0", version=1, evaluation_set=rows, steps=8, passes=1, **common))
+    answer(ledger, "team.model0", Answered(log_share=-2.0, status=Status.FAIL, shown="decision", **common))
+
+
 def promote(ledger: Ledger) -> None:
     """A champion of the first model."""
     model = "team.model0"
@@ -61,6 +73,7 @@ def operations(ledger: Ledger, numbers: Iterator[int], size: int) -> dict[str, C
     """What is measured."""
     return {
         "append a decision": lambda: record_decision(ledger, decision(next(numbers))),
+        "ask about a model and answer": lambda: ask_and_answer(ledger, next(numbers)),
         "the decisions about a report": lambda: decisions(ledger, about=f"{size // 2:032}"),
         f"the newest {SHOWN} decisions of a model": lambda: decisions(ledger, model="team.model1", limit=SHOWN),
         "the gateway's look at the promotions": lambda: entries(ledger.client, "team.model0", limit=50),
@@ -76,6 +89,7 @@ def measure(sizes: tuple[int, ...]) -> list[tuple[str, ...]]:
         for size in sizes:
             while written < size:
                 record_decision(ledger, decision(next(numbers)))
+                ask_and_answer(ledger, next(numbers))
                 written += 1
             for name, work in operations(ledger, numbers, size).items():
                 times.setdefault(name, []).append(cpu_ms(work))
