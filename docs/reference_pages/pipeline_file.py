@@ -10,6 +10,7 @@ from taxiway.spec.model.section import EarlyStopping, Model
 from taxiway.spec.model.threshold import ChosenThreshold
 from taxiway.spec.own_metric import OwnMetric
 from taxiway.spec.pipeline import Features, Pipeline
+from taxiway.spec.purpose import Goal, Harm, Purpose
 from taxiway.spec.shadow import Shadow
 from taxiway.spec.source import KINDS, SourceKeys
 from taxiway.spec.source.csv_options import CsvOptions
@@ -29,6 +30,9 @@ the last column, names in `code` before a colon are tasks of the DAG, unless the
 
 SECTIONS: Sections = (
     ("", Pipeline),
+    ("purpose", Purpose),
+    ("purpose.goal", Goal),
+    ("purpose.harm", Harm),
     ("source", SourceKeys),
     *(("source", kind) for kind in KINDS),
     ("source.csv", CsvOptions),
@@ -53,6 +57,7 @@ SECTIONS: Sections = (
 )
 
 WRITTEN = {
+    "purpose.not_for": ("list of texts", "empty"),
     "source.csv.thousands": ("`,` or `.` or `'` or `_` or a blank", "none"),
     "source.csv.null": ("text or list of texts", "empty"),
     "model.command": ("list of texts, entries: at least 1", "none"),
@@ -62,6 +67,7 @@ WRITTEN = {
 USED_BY = {
     "pipeline": "the loader: the DAG and the registered model are called `team.pipeline`",
     "team": "the loader: owner and tag of the DAG, and the first half of its name; the MLflow experiment is `team/pipeline`",
+    "purpose": "`validate_model`: the model card of the [gate report](../guides/gate-report.md); see below. `taxiway lint` notes what is blank",
     "template": "the loader: `continuous_training`, or a Python file in the same folder with a function `template(pipeline, team)` "
     "that returns the DAG",
     "schedule": "Airflow: a cron expression or preset such as `@monthly`; `new_span` starts the DAG when a new span is due; "
@@ -80,6 +86,16 @@ USED_BY = {
     "approval": "the template, `push`: whether a person has to approve a version that passed its gates: `required`, or a section "
     "with the keys below. `none` or `off`: no approval is needed",
     "shadow": "`shadow`; see below. `null` or `off`: no shadow. Requires `gateway`",
+    "purpose.description": "`validate_model`: what the model predicts, and what for",
+    "purpose.users": "`validate_model`: who uses its predictions",
+    "purpose.goal": "`validate_model`: what the model is to reach; see below",
+    "purpose.harm": "`validate_model`: what wrong predictions cost, and whom; see below",
+    "purpose.not_for": "`validate_model`: uses for which the model must not be taken",
+    "purpose.goal.metric": "`validate_model`: the metric; one that `gate` uses is compared with the goal in each report",
+    "purpose.goal.target": "`validate_model`: the value that is wanted. The gate does not require it",
+    "purpose.harm.false_positive": "`validate_model`: the harm of predicting the class that is acted on where it is wrong; of a number, of "
+    "one that is too high",
+    "purpose.harm.false_negative": "`validate_model`: the harm of missing that class; of a number, of one that is too low",
     "source.spans": "`ingest`: a pattern of files on any fsspec URL: Parquet, CSV or JSON lines. `{YYYY}` with `{MM}`, `{DD}`, `{HH}`, `{Q}` "
     "or `{WW}`, or `{SPAN}`, name the span; with `{VERSION}` the highest version of a span is read; `*` in the name of the file matches the parts "
     "of a span; `{data}` is `[taxiway] data`",

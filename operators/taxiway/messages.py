@@ -10,6 +10,7 @@ _MOST_OF_AN_ERROR = 200
 SHOWN_VALUES = 3
 MOST_KEPT_CHARACTERS = 2000
 """How many characters a reason may have."""
+_SIZE_UNITS = ("B", "kB", "MB", "GB")
 _CPP_PLACE = re.compile(r"(?:\[\d\d:\d\d:\d\d\] \S+|[\w/]+\.(?:cpp|cu|cuh|h)):\d+: ")
 _CPP_TRACE = "\nStack trace:"
 _CPP_CHECK = re.compile(r"^Check failed: .+?: (?=\S)")
@@ -62,6 +63,15 @@ def number_texts(*values: float) -> tuple[str, ...]:
 def counted(number: int, noun: str, plural: str | None = None) -> str:
     """`1 row`, `2,313 rows`; `plural` is that of a noun that does not only get an s."""
     return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+
+
+def size_text(size: float) -> str:
+    """A number of bytes: `30 kB`, `1.2 MB`."""
+    for unit in _SIZE_UNITS:
+        if size < 1_000 or unit == _SIZE_UNITS[-1]:
+            break
+        size /= 1_000
+    return f"{size:.1f} {unit}" if size < 10 and unit != _SIZE_UNITS[0] else f"{size:,.0f} {unit}"
 
 
 def json_for_yaml(value: object) -> str:

@@ -13,7 +13,7 @@ def get_provider_info() -> dict[str, Any]:
         "description": "An ML platform inside Airflow: every model follows the same path from raw data to production.",
         "versions": [__version__],
         "connection-types": [_mlflow_connection(), _gateway_connection()],
-        "extra-links": ["taxiway.operators.base.MlflowRunLink"],
+        "extra-links": ["taxiway.operators.base.MlflowRunLink", "taxiway.operators.validate_model.GateReportLink"],
         "config": {
             "taxiway": {
                 "description": "The settings of Taxiway for all pipelines.",

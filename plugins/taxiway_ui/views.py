@@ -14,6 +14,7 @@ from taxiway.lineage.outcomes import earlier_attempts, summaries, summary_of
 from taxiway.lineage.run_records import RunRecords, behind_verdict, run_records
 from taxiway.records import Decision, Outcome, Promotion, RunSummary, Status, WaitingSpan
 from taxiway.registry.champions import HISTORY, ChampionInfo, ChampionsAndPromotions, model_history
+from taxiway.stages.gate_report import report_url
 from taxiway.stages.review import ReviewedVersion
 from taxiway.store import Store
 from taxiway.tracking import tags
@@ -138,6 +139,7 @@ class RunPage:
         incomplete: Whether MLflow did not answer about it.
         reviewed: The review of the verdicts on the versions of the pipeline.
         labels: Whether labels can be imported.
+        has_gate_report: Whether its MLflow run has a gate report.
     """
 
     run: RunState
@@ -152,6 +154,12 @@ class RunPage:
     incomplete: bool = False
     reviewed: Reviewed = NOT_REVIEWED
     labels: bool = False
+    has_gate_report: bool = False
+
+    @property
+    def gate_report(self) -> str:
+        """The page of the gate report in MLflow; empty if there is none."""
+        return report_url(self.run.mlflow_url) if self.has_gate_report and self.run.mlflow_url else ""
 
     @property
     def reopened(self) -> ReviewedVersion | None:
@@ -235,6 +243,7 @@ def run_page(session: Session, dag: str, run: str) -> RunPage | None:
         bool(silent),
         _reviewed(session, store, opened, dag, ledger),
         seen.in_airflow and takes_labels(load(dag, airflow_db.dag_files(session, [dag]).get(dag)), records),
+        bool(found.get(tags.GATE_REPORT)),
     )
 
 

@@ -71,7 +71,7 @@ class TestEveryOperator:
 
     def test_links_to_its_mlflow_run(self, operator: type[BaseOperator]) -> None:
         made = make(operator)
-        (link,) = made.operator_extra_links
+        link, *_ = made.operator_extra_links
         assert isinstance(link, MlflowRunLink)
         assert link.get_link(made, ti_key=None) == ""
         made.mlflow_run_url = "http://127.0.0.1:5000/#/x"
@@ -209,3 +209,11 @@ def test_the_plugins_folder_shadows_no_standard_library(tmp_path: Path) -> None:
     }
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_validate_model_links_to_its_report_once_that_is_written() -> None:
+    made = make(taxiway.operators.ValidateModelOperator)
+    _, link = made.operator_extra_links
+    assert link.get_link(made, ti_key=None) == ""
+    made.gate_report_url = "http://127.0.0.1:5000/#/x/artifacts/report/gate.html"
+    assert link.get_link(made, ti_key=None) == made.gate_report_url

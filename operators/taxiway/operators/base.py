@@ -54,7 +54,7 @@ class StageOperator(BaseOperator, Generic[R]):
         mlflow_conn_id: The Airflow connection of the MLflow server.
     """
 
-    operator_extra_links = (MlflowRunLink(),)
+    operator_extra_links: tuple[BaseOperatorLink, ...] = (MlflowRunLink(),)
     ui_color = "#e8f1f8"
     mlflow_run_url: str = ""
 

@@ -2,15 +2,28 @@
 
 from typing import TYPE_CHECKING, Any
 
+from airflow.sdk import BaseOperatorLink
 from airflow.sdk.exceptions import AirflowSkipException
 
-from taxiway.operators.base import Input, StageOperator
+from taxiway.operators.base import Input, MlflowRunLink, StageOperator
 from taxiway.records import Candidate, DataReport, Snapshot, Verdict
+from taxiway.tracking import tags
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+    from airflow.sdk.types import TaskInstanceKey
 
     from taxiway.stages.context import StageContext
+
+
+class GateReportLink(BaseOperatorLink):
+    """The link from `validate_model` to the gate report in MLflow."""
+
+    name = "Gate report"
+
+    def get_link(self, operator: Any, *, ti_key: "TaskInstanceKey") -> str:
+        """The URL of the gate report; empty until it is written."""
+        return getattr(operator, "gate_report_url", "")
 
 
 class ValidateModelOperator(StageOperator[Verdict]):
@@ -23,6 +36,8 @@ class ValidateModelOperator(StageOperator[Verdict]):
     """
 
     template_fields = ("candidate", "snapshot", "report")
+    operator_extra_links = (MlflowRunLink(), GateReportLink())
+    gate_report_url: str = ""
 
     def __init__(self, *, candidate: Input, snapshot: Input, report: Input, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -31,6 +46,7 @@ class ValidateModelOperator(StageOperator[Verdict]):
         self.report = report
 
     def run(self, stage: "StageContext", context: "Context") -> Verdict:
+        from taxiway.stages.gate_report import report_url
         from taxiway.stages.validate_model import already_champion, validate_model
 
         candidate = self.read(Candidate, self.candidate)
@@ -38,6 +54,8 @@ class ValidateModelOperator(StageOperator[Verdict]):
         verdict = validate_model(stage, candidate, snapshot, report)
         if verdict is None:
             raise AirflowSkipException(already_champion(candidate))
+        if stage.recorder.tag(tags.GATE_REPORT):
+            self.gate_report_url = report_url(self.mlflow_run_url)
         return verdict
 
     def failure_reason(self, stage: "StageContext", record: Verdict) -> str | None:

@@ -1,11 +1,27 @@
 """The Recorder, which stages report metrics, parameters and records to. It does not depend on MLflow."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from taxiway.records import Record, RecordRef, Snapshot, Span
 
 RunStatus = Literal["FINISHED", "FAILED", "KILLED"]
+
+
+@dataclass(frozen=True)
+class Logged:
+    """What was logged in a run so far.
+
+    Attributes:
+        metrics: The newest value of each metric.
+        tags: The tags.
+        artifacts: Where the artifacts are: a folder, or a URL.
+    """
+
+    metrics: Mapping[str, float]
+    tags: Mapping[str, str]
+    artifacts: str
 
 
 class Recorder(Protocol):
@@ -59,6 +75,9 @@ class RunRecorder(Recorder, Protocol):
 
     def tag(self, name: str) -> str:
         """The value of a tag; empty if it is not set."""
+
+    def logged(self) -> Logged:
+        """The metrics and tags that were logged so far; takes one request."""
 
     def refs(self) -> tuple[RecordRef, ...]:
         """The references of the records that were logged, the newest one of each type."""
@@ -135,6 +154,10 @@ class InMemoryRun(InMemoryRecorder):
 
     def tag(self, name: str) -> str:
         return str(self.values.get(name, ""))
+
+    def logged(self) -> Logged:
+        numbers = {name: value for name, value in self.values.items() if isinstance(value, int | float)}
+        return Logged(numbers, {name: value for name, value in self.values.items() if isinstance(value, str)}, self.url)
 
     def refs(self) -> tuple[RecordRef, ...]:
         newest = {type(record).__name__: record.digest for record in self.records}

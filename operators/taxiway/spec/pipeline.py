@@ -18,11 +18,12 @@ from taxiway.spec.base import (
     off_is_none,
 )
 from taxiway.spec.gate import Gate
-from taxiway.spec.metrics import MetricName, facts_of
+from taxiway.spec.metrics import METRIC_FACTS, MetricName, facts_of, metrics_of, unknown_metric
 from taxiway.spec.model.command import parameters_in
 from taxiway.spec.model.section import Model
 from taxiway.spec.model.threshold import ChosenThreshold, unknown_choice
 from taxiway.spec.own_metric import OwnMetric
+from taxiway.spec.purpose import Purpose
 from taxiway.spec.shadow import Shadow
 from taxiway.spec.source import Source
 from taxiway.spec.sweep import Sweep
@@ -58,6 +59,7 @@ class Pipeline(Section):
     Attributes:
         pipeline: The name of the pipeline.
         team: The name of the team.
+        purpose: What the model is for, for people; None if nobody has said.
         template: The DAG template: `continuous_training`, or a Python file with a custom one.
         schedule: `new_span`, a cron preset or expression; None for manual runs.
         source: Where the rows come from.
@@ -76,6 +78,7 @@ class Pipeline(Section):
 
     pipeline: Name
     team: Name
+    purpose: Purpose | None = None
     template: Template = CONTINUOUS_TRAINING
     schedule: Schedule = None
     source: Source
@@ -105,6 +108,7 @@ class Pipeline(Section):
             *self._shadow(),
             *self._parameters_of_the_command(),
             *self._sweep(),
+            *self._goal(),
         ]
         if mistakes:
             raise ValidationError.from_exception_data("Pipeline", mistakes)
@@ -155,6 +159,16 @@ class Pipeline(Section):
             yield mistake(f"sweep needs metric: {self.tuning_metric} is of gate.metrics, which do not score trials", self)
         elif facts_of(self.tuning_metric).problem != self.gate.problem:
             yield mistake(f"sweep.metric is {self.tuning_metric}, but the metrics of gate are for {self.gate.problem}", self)
+
+    def _goal(self) -> Iterator[InitErrorDetails]:
+        goal = self.purpose.goal if self.purpose is not None else None
+        if goal is None:
+            return
+        if goal.metric.partition("(")[0] not in METRIC_FACTS and goal.metric not in self.gate.metrics:
+            yield unknown_metric(goal.metric, self.gate.metrics, "purpose", "goal", "metric")
+        elif self.gate.facts(goal.metric).problem != self.gate.problem:
+            message = f"the metrics of gate are for {self.gate.problem}; allowed: {', '.join(metrics_of(self.gate.problem))}"
+            yield mistake(message, goal.metric, "purpose", "goal", "metric")
 
     @property
     def threshold_costs(self) -> OwnMetric | None:

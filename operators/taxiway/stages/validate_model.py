@@ -9,6 +9,7 @@ from taxiway.errors import (
 )
 from taxiway.records import Candidate, DataReport, FeatureSet, Snapshot, Status, Verdict
 from taxiway.stages.context import StageContext, bullets
+from taxiway.stages.gate_report import Decided, log_gate_report
 from taxiway.tracking import tags
 
 if TYPE_CHECKING:
@@ -43,10 +44,12 @@ def validate_model(context: StageContext, candidate: Candidate, snapshot: Snapsh
     context.store.put(evaluation)
     context.recorder.record(verdict)
     context.registry.set_model_version_tag(verdict.model, str(verdict.version), tags.VERDICT, verdict.status)
+    logged = context.recorder.logged()
     reasons = [f"{r.status}: {r.message}" for r in verdict.reasons]
     if evaluation.baselines:
-        reasons.append(f"{Status.INFO}: {context.recorder.tag(tags.COSTS)}")
+        reasons.append(f"{Status.INFO}: {logged.tags.get(tags.COSTS, '')}")
     context.log.info("%s\n%s", verdict.status, bullets(reasons))
+    log_gate_report(context, Decided(candidate, snapshot, report, evaluation, verdict), logged)
     return verdict
 
 

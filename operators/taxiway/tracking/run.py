@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from taxiway.credentials import without_credentials
 from taxiway.errors import TransientError
 from taxiway.records import Record, RecordRef, Snapshot, Span
-from taxiway.records.recorder import RunStatus
+from taxiway.records.recorder import Logged, RunStatus
 from taxiway.store import temp_folder
 from taxiway.tracking import tags as tag_names
 from taxiway.tracking.paging import all_pages
@@ -97,6 +97,11 @@ class MlflowRun:
     def tag(self, name: str) -> str:
         """The value of a tag; empty if it is not set."""
         return str(self.client.get_run(self.run_id).data.tags.get(name, ""))
+
+    def logged(self) -> Logged:
+        """The metrics and tags that were logged so far; takes one request."""
+        run = self.client.get_run(self.run_id)
+        return Logged(run.data.metrics, run.data.tags, run.info.artifact_uri)
 
     def refs(self) -> tuple[RecordRef, ...]:
         """The references of the records that have been recorded so far."""

@@ -9,7 +9,7 @@ from taxiway_ui.clients import query_mlflow
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-READ = (tags.COSTS, tags.TRAINING_FINDINGS)
+READ = (tags.COSTS, tags.TRAINING_FINDINGS, tags.GATE_REPORT)
 
 
 def run_tags(mlflow_url: str) -> tuple[dict[str, str], str]:

@@ -138,6 +138,7 @@ def test_regression_metrics_need_a_numeric_label(team: Path) -> None:
     change(file, "metric: roc_auc, min_improvement: -0.005", "metric: mae")
     change(file, "max_p99_ratio: 3}", "max_p99_ratio: 3, agree_within: 1}")
     change(file, "HistGradientBoostingClassifier", "HistGradientBoostingRegressor")
+    change(file, "goal: {metric: roc_auc, target: 0.7}", "goal: {metric: mae, target: 5}")
     code, shown = lint(file)
     assert code == 1
     assert 'the gate has regression metrics, but the type of "late" in the schema is boolean' in shown
@@ -159,3 +160,36 @@ def test_a_condition_that_needs_more_rows_than_are_promised_is_noted(team: Path)
     assert (code, "note: late_arrivals.pipeline.yaml:19" in shown) == (0, False)
     change(file, "min_rows: 20000", "group_by: origin")
     assert "groups of evaluation rows by origin" in lint(file)[1]
+
+
+def test_what_the_model_card_lacks_is_a_note(team: Path) -> None:
+    file = team / "late_arrivals.pipeline.yaml"
+    assert "purpose" not in lint(file)[1], "that of the demonstration is complete"
+    file.write_text(file.read_text().partition("purpose:")[0])
+    code, shown = lint(file)
+    assert (
+        "note: late_arrivals.pipeline.yaml: no purpose; the model card of the gate report lacks description, users, goal, "
+        in shown
+    )
+    assert code == 0
+    purpose = "purpose:\n  description: late\n  users: ' '\n  goal: {metric: brier, target: 0.1}\n  not_for: [crews]\n"
+    change(file, "team: flights\n", f"team: flights\n{purpose}")
+    code, shown = lint(file)
+    assert "pipeline.yaml:4: purpose has no users, harm.false_positive, harm.false_negative, which the model card" in shown
+    assert "pipeline.yaml:4: purpose.goal is brier 0.1, which no evaluation measures; allowed: roc_auc, or another" in shown
+    assert code == 0
+
+
+@pytest.mark.parametrize(
+    ("goal", "expected"),
+    [
+        ("{metric: rok_auc, target: 1}", "purpose.goal.metric"),
+        ("{metric: mae, target: 1}", "the metrics of gate are for classification; allowed: accuracy, "),
+        ("{metric: roc_auc, target: .inf}", "purpose.goal.target"),
+    ],
+)
+def test_a_goal_that_cannot_be_is_a_mistake(team: Path, goal: str, expected: str) -> None:
+    file = team / "late_arrivals.pipeline.yaml"
+    change(file, "goal: {metric: roc_auc, target: 0.7}", f"goal: {goal}")
+    code, shown = lint(file)
+    assert (code, expected in shown) == (1, True), shown

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from cli.drafting import drafted, new, rentals, unlike
 from click.testing import CliRunner
 
@@ -21,6 +22,7 @@ from taxiway.data.schema.file import load_schema
 from taxiway.data.sources.files import find_spans
 from taxiway.data.validation.validate import validate_snapshot
 from taxiway.records import Status
+from taxiway.spec.purpose import Purpose
 from taxiway.store import Store
 
 
@@ -133,3 +135,14 @@ def test_a_draft_beside_a_running_stack_names_its_gateway_and_a_request(tmp_path
     (row,) = json.loads(request[request.index("-d") + 1])["dataframe_records"]
     assert {name: type(value) for name, value in row.items()} == {"code": int, "x": float, "plan": str, "open": bool}
     assert "curl" not in readme_text("m", "t", draft, Path("dags"), str(tmp_path), None)
+
+
+def test_a_draft_has_a_purpose_that_people_fill_in(tmp_path: Path) -> None:
+    unlike(400).to_csv(tmp_path / "all.csv", index=False)
+    text = pipeline_text("m", "t", draft_pipeline(str(tmp_path / "all.csv"), "late"), str(tmp_path), has_gateway=False)
+    drafted = yaml.safe_load(text)["purpose"]
+    harm = {"false_positive": "", "false_negative": ""}
+    assert drafted == {"description": "", "users": "", "goal": None, "harm": harm, "not_for": []}
+    assert list(Purpose.model_validate(drafted).blank()) == list(Purpose().blank())
+    assert "# what late is predicted for" in text
+    assert "# Non-inferiority: it may be worse than the champion by 0.01. 0 asks for a better model." in text

@@ -156,8 +156,10 @@ def test_a_slice_with_too_few_rows_does_not_block() -> None:
     small = SliceResult(metric="roc_auc", column="carrier", value="HA", rows=30, confidence=0.999, difference=None)
     verdict = judge(CANDIDATE, REPORT, evaluation(slices=(small, slice_of(-0.01, 0.01))), GATE)
     assert verdict.status is Status.PASS
-    message = "1 of 2 slices (carrier) compared: no significant drop above 0.05; 1 the same within noise; the smallest drop that could have "
-    message += "been shown: 0.010 (carrier YV); 1 had too few rows"
+    message = (
+        "1 of 2 slices (carrier) compared: no significant drop above 0.05; 1 the same within noise; the smallest drop that could have been "
+        "shown: 0.010 (carrier YV); 1 had too few rows"
+    )
     assert message in [r.message for r in verdict.reasons]
 
 

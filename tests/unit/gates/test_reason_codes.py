@@ -22,7 +22,7 @@ def only(decided: Verdict | ShadowReport, code: ReasonCode) -> Reason:
 
 
 def test_every_code_is_in_the_guide() -> None:
-    (table,) = re.findall(r"^\| code \|.*?\n\n", GUIDE.read_text(), re.M | re.S)
+    table = GUIDE.read_text().partition("| code | about |")[2].partition("\n\n")[0]
     rows = re.findall(r"^\| `([a-z_.0-9]+)` \|", table, re.M)
     assert rows == [code.value for code in ReasonCode]
 

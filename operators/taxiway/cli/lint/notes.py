@@ -1,9 +1,10 @@
-"""The notes of `taxiway lint`, which are not mistakes: missing documentation, deprecated features, conditions that lack rows."""
+"""The notes of `taxiway lint`, which are not mistakes: missing documentation and purpose, deprecated features, conditions that lack rows."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from taxiway.cli.lint.conditions import condition_notes
+from taxiway.cli.lint.purpose import purpose_notes
 from taxiway.data.schema.constraints import LifecycleStage
 from taxiway.data.schema.file import load_schema
 from taxiway.data.schema.model import Schema
@@ -17,18 +18,18 @@ _CHARACTERS = 80
 
 
 def notes(files: Iterable[Path]) -> list[str]:
-    """Find missing documentation, deprecated features, and conditions of gates that need more rows than are promised.
+    """Find missing documentation, deprecated features, conditions that need more rows than are promised, and what `purpose` lacks.
 
     Args:
         files: The pipeline files. Those with mistakes are skipped, because `lint` reports them.
 
     Returns:
-        One line for each schema with missing documentation, one for each deprecated feature that a pipeline uses, and one for each
-        condition.
+        One line for each schema with missing documentation, one for each deprecated feature that a pipeline uses, one for each
+        condition, and one for each pipeline whose purpose is not complete.
     """
     schemas: dict[Path, Schema] = {}
     users: dict[tuple[Path, str], list[str]] = {}
-    about_conditions: list[str] = []
+    about_files: list[str] = []
     for file in files:
         try:
             pipeline = read_pipeline(file)
@@ -38,13 +39,13 @@ def notes(files: Iterable[Path]) -> list[str]:
         except ConfigError:
             continue
         schemas[path] = schema
-        about_conditions += condition_notes(file, pipeline)
+        about_files += [*condition_notes(file, pipeline), *purpose_notes(file, pipeline)]
         for feature in schema.features:
             if feature.name in used and feature.stage is LifecycleStage.DEPRECATED:
                 users.setdefault((path, feature.name), []).append(pipeline.name)
     several = len({path.parent for path in schemas}) > 1
     shown = {path: str(path) if several else path.name for path in schemas}
-    return [*_undocumented_columns(schemas, shown), *_deprecated_features(schemas, users, shown), *about_conditions]
+    return [*_undocumented_columns(schemas, shown), *_deprecated_features(schemas, users, shown), *about_files]
 
 
 def _undocumented_columns(schemas: dict[Path, Schema], shown: dict[Path, str]) -> Iterator[str]:

@@ -145,4 +145,5 @@ def _to_review(name: str, draft: Draft) -> Iterator[str]:
         f"`{name}{SUFFIX}`: `gate.thresholds`, the minimum score at which the model is useful; `min_improvement` against the champion;\n"
         "  slices that must not get worse; columns that are only known after the label, which must be dropped."
     )
+    yield f"`{name}{SUFFIX}`: `purpose`, which is printed in the model card of each gate report: what the model is for, and what not."
     yield "Add a schedule, and a gateway with a shadow if the model is served."

@@ -81,6 +81,7 @@ def pipeline_text(name: str, team: str, draft: Draft, data_root: str, *, has_gat
     return f"""# Drafted by `taxiway new` from {draft.origin}.
 pipeline: {name}
 team: {team}
+{_purpose(draft)}
 template: continuous_training
 schedule: null                                # or new_span, @monthly, a cron expression
 source:
@@ -96,6 +97,31 @@ model:
 gate:
 {_gate_text(draft)}
 {gateway}"""
+
+
+def _purpose(draft: Draft) -> str:
+    """The section of the model card; what only people know is blank."""
+    if draft.label.problem == "regression":
+        wrong = ("a prediction that is too high", "a prediction that is too low")
+    else:
+        wrong = ("acting on a prediction that is wrong", "missing a case that should be acted on")
+    lines = (
+        ("purpose:", "for people: the model card of the gate report"),
+        ('  description: ""', f"what {_comment(draft.label.name)} is predicted for"),
+        ('  users: ""', "who uses the predictions"),
+        ("  goal: null", f"such as {{metric: {_goal_example(draft)}}}; the gate does not require it"),
+        ("  harm:", ""),
+        ('    false_positive: ""', f"what {wrong[0]} costs, and whom"),
+        ('    false_negative: ""', f"what {wrong[1]} costs, and whom"),
+        ("  not_for: []", "uses for which it must not be taken"),
+    )
+    return "\n".join(f"{key:<45} # {comment}" if comment else key for key, comment in lines)
+
+
+def _goal_example(draft: Draft) -> str:
+    if draft.label.problem == "regression":
+        return "r2, target: 0.8"
+    return f"{'balanced_accuracy' if len(draft.label.values) > 2 else 'roc_auc'}, target: 0.8"
 
 
 def _source(draft: Draft, data_root: str) -> str:

@@ -7,13 +7,13 @@ from taxiway.evaluation.baselines.fit import FittedBaseline
 from taxiway.evaluation.baselines.timing import predict_times
 from taxiway.evaluation.scoring import LoadedModel
 from taxiway.features.signature import predict_function
+from taxiway.messages import size_text
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _TIME, _LINEAR_TIME = "predict.ms_per_row", "baseline.linear.predict_ms_per_row"
 _LINEAR_BYTES = "baseline.linear.model_bytes"
-_UNITS = ("B", "kB", "MB", "GB")
 _MANY = 10
 NOT_COMPARED = "not compared with the linear model"
 
@@ -51,7 +51,7 @@ def costs_text(costs: Mapping[str, float], size: int | None) -> str:
     if size and _LINEAR_BYTES in costs:
         sizes = size, costs[_LINEAR_BYTES]
         parts.append(
-            f"{_ratio_text(*sizes, ('larger', 'smaller', 'as large'))} ({_size_text(sizes[0])} and {_size_text(sizes[1])})"
+            f"{_ratio_text(*sizes, ('larger', 'smaller', 'as large'))} ({size_text(sizes[0])} and {size_text(sizes[1])})"
         )
     return f"{' and '.join(parts)}, compared with the linear model" if parts else NOT_COMPARED
 
@@ -62,12 +62,3 @@ def _ratio_text(mine: float, other: float, words: tuple[str, str, str]) -> str:
     ratio = max(mine, other) / min(mine, other)
     shown = f"{ratio:,.0f}" if ratio >= _MANY else f"{ratio:.1f}"
     return words[2] if shown == "1.0" else f"{shown} times {words[0 if more else 1]}"
-
-
-def _size_text(size: float) -> str:
-    """A number of bytes: `30 kB`, `1.2 MB`."""
-    for unit in _UNITS:
-        if size < 1_000 or unit == _UNITS[-1]:
-            break
-        size /= 1_000
-    return f"{size:.1f} {unit}" if size < _MANY and unit != _UNITS[0] else f"{size:,.0f} {unit}"

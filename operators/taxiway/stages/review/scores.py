@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def show_scores(reviewed: PipelineReview, judged: "JudgedVersion", by: str) -> "Judged":
-    """Score a version again on the rows of its verdict, and record all scores in the MLflow run of then.
+    """Score a version again on the rows of its verdict, and record all scores, and the gate report with them, in the MLflow run of then.
 
     That they are shown is recorded in the ledger first: other models can then no longer be decided by these rows under conditions.
 
@@ -25,6 +25,7 @@ def show_scores(reviewed: PipelineReview, judged: "JudgedVersion", by: str) -> "
     Raises:
         TerminalError: A record or a model cannot be read, or the pipeline file has other rules than then and its rows are spent.
     """
+    from taxiway.stages.gate_report import Decided, log_gate_report
     from taxiway.stages.judge import judge
 
     then, records = judged.verdict, judged.records
@@ -35,4 +36,7 @@ def show_scores(reviewed: PipelineReview, judged: "JudgedVersion", by: str) -> "
     client = context.registry
     run = MlflowRun(client, judged.mlflow_run, client.get_run(judged.mlflow_run).info.experiment_id)
     context = replace(context, recorder=run, run=by)
-    return judge(context, records.candidate, records.snapshot, records.report, then.champion, show="exact")
+    shown = judge(context, records.candidate, records.snapshot, records.report, then.champion, show="exact")
+    decided = Decided(records.candidate, records.snapshot, records.report, shown.evaluation, shown.verdict)
+    log_gate_report(context, decided, run.logged())
+    return shown
