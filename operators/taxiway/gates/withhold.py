@@ -115,11 +115,11 @@ def _is_measured(reason: Reason) -> bool:
 
 
 def _decision_text(shown: Evaluation, status: Status, full: Evaluation, gate: Gate) -> str:
-    requirements = ", ".join(str(entry.parsed) for entry in gate.conditions) if gate.conditions else "the requirements"
+    requirements = [str(entry.parsed) for entry in gate.conditions]
     if gate.thresholds or gate.against_champion:
-        requirements += " and the other requirements of the gate" if gate.conditions else " of the gate"
-    finding = {Status.PASS: "show", Status.FAIL: "do not show"}.get(status, "are too few to decide about")
-    text = f"the {counted(_rows(full), 'evaluation row')} {finding} {requirements}"
+        requirements.append("the other requirements of the gate" if gate.conditions else "the requirements of the gate")
+    finding = {Status.PASS: "met", Status.FAIL: "not shown to be met"}.get(status, "undecided")
+    text = f"{' and '.join(requirements)}: {finding} on the {counted(_rows(full), 'evaluation row')}"
     for means in shown.row_means:
         old = "" if means.champion is None else f", champion about {means.champion:.2f}"
         text += f"; {means.metric} about {means.candidate:.2f}{old}"
