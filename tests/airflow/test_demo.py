@@ -223,6 +223,9 @@ def test_links_lead_both_ways(running: Running, played: Played) -> None:
     for task in ("ingest", "train", "shadow", "push", "close_run"):
         links = running.api._get(f"/dags/{PIPELINE}/dagRuns/{run.run}/taskInstances/{task}/links")["extra_links"]
         assert links["MLflow run"].endswith(f"/runs/{run.mlflow_run}"), task
+    links = running.api._get(f"/dags/{PIPELINE}/dagRuns/{run.run}/taskInstances/validate_model/links")["extra_links"]
+    assert links["Gate report"] == f"{links['MLflow run']}/artifacts/report/gate.html"
+    assert [file.path for file in running.mlflow.list_artifacts(run.mlflow_run, "report")] == ["report/gate.html"]
 
 
 def test_only_references_go_through_xcom(running: Running, played: Played) -> None:

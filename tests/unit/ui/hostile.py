@@ -223,7 +223,18 @@ def every_page() -> dict[str, str]:
     waiting = WaitingSpan(name=HOSTILE, rows=4, missing=2, since=WHEN, problem=HOSTILE)
     history = replace(history, reviewed=reviewed, metric=hostile_metric(), waiting=(waiting,))
     run_page = RunPage(
-        run, records, (HOSTILE,), HOSTILE, HOSTILE, (records.summary,), again, (asked,), ledger, reviewed=reviewed, labels=True
+        run,
+        records,
+        (HOSTILE,),
+        HOSTILE,
+        HOSTILE,
+        (records.summary,),
+        again,
+        (asked,),
+        ledger,
+        reviewed=reviewed,
+        labels=True,
+        has_gate_report=True,
     )
     choice = Choice(HOSTILE, HOSTILE, 2)
     overview = Overview(rows, rows, 500, choice, hostile_decisions()[:1], (HOSTILE,), True, reviewed)

@@ -160,6 +160,15 @@ def test_a_runs_page_says_what_complexity_costs_and_what_was_found_in_the_traini
     assert "Findings" not in page("run.html", view=RunPage(seen({}), records, ()), **PLACES)
 
 
+def test_a_run_with_a_gate_report_links_to_it() -> None:
+    run = seen({})
+    linked = page("run.html", view=RunPage(run, RunRecords(), (), has_gate_report=True), **PLACES)
+    assert f'href="{run.mlflow_url}/artifacts/report/gate.html">Gate report</a>' in linked
+    assert "Gate report" not in page("run.html", view=RunPage(run, RunRecords(), ()), **PLACES)
+    nowhere = seen({}, "")
+    assert "Gate report" not in page("run.html", view=RunPage(nowhere, RunRecords(), (), has_gate_report=True), **PLACES)
+
+
 def test_a_runs_page_names_the_columns_of_every_kind_and_the_threshold() -> None:
     features = FeatureSet(
         snapshot="s",
