@@ -62,7 +62,9 @@ def test_scores_are_withheld_until_no_other_model_may_be_tried(
         assert costs & set(logged.data.metrics)
         assert not {name for name in logged.data.metrics if re.match("evaluation|champion|baseline", name)} - costs
         assert not [file.path for file in installation.client.list_artifacts(logged.info.run_id) if "evaluation" in file.path]
-        assert "n > 0.95 +/- 0.05: not shown to be met on the 1,000 evaluation rows. Scores are withheld" in reason(verdict, ReasonCode.SCORES_WITHHELD)
+        assert "n > 0.95 +/- 0.05: not shown to be met on the 1,000 evaluation rows. Scores are withheld" in reason(
+            verdict, ReasonCode.SCORES_WITHHELD
+        )
         assert verdict.spent is not None
         assert verdict.spent.describe().startswith(
             f"{depth} of 3 models tried on these 1,000 rows, none passed; up to {3 - depth} more"
