@@ -78,13 +78,6 @@ def decide(
     Returns:
         The verdict, with every reason; its status is the worst of theirs.
     """
-    if older_data_reason is not None:
-        older = f"version {candidate.version} was trained on older data than the champion: {older_data_reason}"
-        comparison: tuple[Reason, ...] = (reason_to_fail(ReasonCode.CHAMPION_NEWER, older),)
-    elif unscorable is not None:
-        comparison = (_not_compared(unscorable, candidate, gate),)
-    else:
-        comparison = (*comparison_reasons(evaluation, gate), *slice_reasons(evaluation, gate))
     reasons = (
         *data_reasons(candidate, report, today, decisions),
         *_evaluation_mismatch(candidate, evaluation),
@@ -94,7 +87,7 @@ def decide(
         *_row_count(evaluation, gate),
         *threshold_reasons(evaluation, gate),
         *condition_reasons(evaluation, gate, log_share),
-        *comparison,
+        *_comparison(candidate, evaluation, gate, older_data_reason, unscorable),
         *baseline_reasons(evaluation, gate.facts(gate.comparison_metric)),
     )
     return Verdict(
@@ -109,6 +102,24 @@ def decide(
         files=candidate.files,
         needs_approval=unscorable is not None and gate.champion_unscorable == "approval",
     )
+
+
+def _comparison(
+    candidate: Candidate,
+    evaluation: Evaluation,
+    gate: Gate,
+    older_data_reason: str | None,
+    unscorable: UnscorableChampion | None,
+) -> Iterator[Reason]:
+    """The comparison with the champion, or why there is none."""
+    if older_data_reason is not None:
+        older = f"version {candidate.version} was trained on older data than the champion: {older_data_reason}"
+        yield reason_to_fail(ReasonCode.CHAMPION_NEWER, older)
+    elif unscorable is not None:
+        yield _not_compared(unscorable, candidate, gate)
+    else:
+        yield from comparison_reasons(evaluation, gate)
+        yield from slice_reasons(evaluation, gate)
 
 
 def _not_compared(unscorable: UnscorableChampion, candidate: Candidate, gate: Gate) -> Reason:

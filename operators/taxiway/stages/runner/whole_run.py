@@ -15,8 +15,9 @@ from taxiway.messages import kept_text_problem
 from taxiway.records import RunSummary
 from taxiway.spec.pipeline import Pipeline
 from taxiway.spec.python_refs import never_exiting
+from taxiway.spec.source import Source
 from taxiway.stages.context import StageContext, schema_of
-from taxiway.stages.ingest import plan_ingest
+from taxiway.stages.ingest import IngestPlan, plan_ingest
 from taxiway.stages.installation import DEFAULT_DATA, DEFAULT_HOME, Installation, Sharing, open_installation
 from taxiway.stages.runner.steps import STEPS, Progress, needed
 from taxiway.store import Store
@@ -129,11 +130,7 @@ def run_in(
             types=lambda: schema_of(pipeline).types,
         )
         if span is None and not again:
-            from taxiway.stages.waiting import messages_of, validate_waiting
-
-            with validate_waiting(pipeline, source, plan, store, services.connect, now=clock()) as news:
-                for waiting in news:
-                    watcher.noticed("\n".join(messages_of(waiting, store)))
+            _notice_waiting(pipeline, source, plan, installation, watcher, clock())
     if not plan.window.spans:
         watcher.stopped(plan.nothing_to_do("--span NAME"))
         return RunRecords()
@@ -250,6 +247,18 @@ def _close(context: StageContext, progress: Progress, *, decides: bool) -> RunSu
     if summary is not None:
         context.store.put(summary)
     return summary
+
+
+def _notice_waiting(
+    pipeline: Pipeline, source: Source, plan: IngestPlan, installation: Installation, watcher: Watcher, now: datetime
+) -> None:
+    """Validate the other columns of spans that wait for labels, and report on them."""
+    from taxiway.stages.waiting import messages_of, validate_waiting
+
+    store, connect = installation.store, installation.services.connect
+    with validate_waiting(pipeline, source, plan, store, connect, now=now) as news:
+        for waiting in news:
+            watcher.noticed("\n".join(messages_of(waiting, store)))
 
 
 def _context(pipeline: Pipeline, installation: Installation, clock: Callable[[], datetime], again: str | None) -> StageContext:
