@@ -17,7 +17,7 @@ from taxiway.hooks.mlflow import MlflowHook
 from taxiway.ledger.chain import Ledger
 from taxiway.messages import counted
 from taxiway.serving.client import GatewayClient
-from taxiway.stages.diagnosis import Finding, Health, diagnose
+from taxiway.stages.installation.diagnosis import Finding, Health, diagnose
 from taxiway.tracking.client import mlflow_errors
 from taxiway_ui import airflow_db
 from taxiway_ui.clients import answer_soon

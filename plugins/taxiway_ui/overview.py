@@ -24,8 +24,8 @@ from taxiway_ui.clients import cached_record, notices, open_store, query_ledger
 from taxiway_ui.history.main_metric import evaluation_of, main_metric
 from taxiway_ui.reviews.reviews import NOT_REVIEWED, Reviewed
 from taxiway_ui.reviews.subjects import review_pipelines
+from taxiway_ui.runs.states import State, state_of
 from taxiway_ui.serving import served
-from taxiway_ui.states import State, state_of
 
 PAGE_ROWS = 100
 MOST_NEEDS = 10

@@ -20,7 +20,7 @@ from taxiway_ui.history.drawing import draw
 from taxiway_ui.history.metric_history import MOST_POINTS
 from taxiway_ui.overview import MOST_NEEDS
 from taxiway_ui.runs.marks import stages, stopped_at
-from taxiway_ui.states import State
+from taxiway_ui.runs.states import State
 
 FOLDER = Path(__file__).parent
 WIDTH = 240

@@ -14,8 +14,8 @@ from taxiway.lineage.outcomes import earlier_attempts, summaries, summary_of
 from taxiway.lineage.run_records import RunRecords, behind_verdict, run_records
 from taxiway.records import Decision, Outcome, Promotion, RunSummary, Status, WaitingSpan
 from taxiway.registry.champions import HISTORY, ChampionInfo, ChampionsAndPromotions, model_history
-from taxiway.stages.gate_report import report_url
 from taxiway.stages.review import ReviewedVersion
+from taxiway.stages.validate_model.gate_report import report_url
 from taxiway.store import Store
 from taxiway.tracking import tags
 from taxiway_ui import airflow_db

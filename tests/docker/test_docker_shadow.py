@@ -12,7 +12,7 @@ from engine import docker, inspect, until
 
 from helping import PATIENCE_S
 from taxiway.errors import ConfigError, TerminalError, TransientError
-from taxiway.gates.shadow_gate import decide
+from taxiway.gates.shadow.gate import decide
 from taxiway.records import Status
 from taxiway.serving.deployers.docker import RUN_LABEL, ChallengerSpec, ContainerSpec, engine, remove, start
 from taxiway.spec.shadow import Shadow

@@ -46,8 +46,8 @@ class ValidateModelOperator(StageOperator[Verdict]):
         self.report = report
 
     def run(self, stage: "StageContext", context: "Context") -> Verdict:
-        from taxiway.stages.gate_report import report_url
         from taxiway.stages.validate_model import already_champion, validate_model
+        from taxiway.stages.validate_model.gate_report import report_url
 
         candidate = self.read(Candidate, self.candidate)
         snapshot, report = self.read(Snapshot, self.snapshot), self.read(DataReport, self.report)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from taxiway.credentials import without_credentials
-from taxiway.data.ingest.imported_labels import labels_state
+from taxiway.data.ingest.labels.imported import labels_state
 from taxiway.data.ingest.plan import WindowPlan, newest_plan, plan_backfill, plan_window
 from taxiway.data.sources.find import source_state, spans_of, with_versions
 from taxiway.data.sources.join_inputs import JoinTable, find_join_tables, joined_state, waiting
@@ -197,8 +197,8 @@ def ingest(context: StageContext, plan: IngestPlan) -> Snapshot:
         DataError: A span cannot be read, or has no rows.
         TransientError: A file disappeared or changed while it was read.
     """
-    from taxiway.data.ingest.fill_labels import LabelSource
     from taxiway.data.ingest.ingest import ingest as read_spans
+    from taxiway.data.ingest.labels.fill import LabelSource
     from taxiway.data.ingest.read_spec import read_spec_of
     from taxiway.data.sources.find import reader_of
     from taxiway.lineage.outcomes import changed_since
@@ -285,7 +285,7 @@ def _unlabelled(
     imported: tuple[Store, str],
 ) -> "tuple[UnlabelledSpan, ...]":
     """Those of some spans that wait for their labels; `imported` is the store and the pipeline of imported labels."""
-    from taxiway.data.ingest.fill_labels import LabelSource
+    from taxiway.data.ingest.labels.fill import LabelSource
     from taxiway.data.ingest.read_spec import read_spec_of
     from taxiway.data.ingest.unlabelled import find_unlabelled
     from taxiway.data.sources.find import reader_of

@@ -43,7 +43,7 @@ def begin_shadow(context: StageContext, verdict: Verdict, *, in_container: bool 
         TerminalError: The verdict is not PASS.
         ConfigError: There is no gateway.
     """
-    from taxiway.gates.shadow_gate import not_applicable
+    from taxiway.gates.shadow.gate import not_applicable
 
     model, version = verdict.model, verdict.version
     if verdict.status is not Status.PASS:
@@ -141,8 +141,8 @@ def require_loaded(status: "ModelStatus", version: int, owner: str) -> None:
 
 
 def _decide(context: StageContext, verdict: Verdict, pairs: "PairedLog") -> ShadowReport:
-    from taxiway.gates.shadow_estimates import VersionClasses
-    from taxiway.gates.shadow_gate import decide
+    from taxiway.gates.shadow.estimates import VersionClasses
+    from taxiway.gates.shadow.gate import decide
     from taxiway.registry.described import classes_in, threshold_in
     from taxiway.registry.load import load_trusted
     from taxiway.serving.answer_check import check_shadow

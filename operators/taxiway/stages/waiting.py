@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
-from taxiway.data.ingest.fill_labels import LabelSource
 from taxiway.data.ingest.ingest import all_rows_of
+from taxiway.data.ingest.labels.fill import LabelSource
 from taxiway.data.ingest.read_spec import ReadSpec, read_spec_of
 from taxiway.data.ingest.unlabelled import UnlabelledSpan
 from taxiway.data.sources.find import reader_of

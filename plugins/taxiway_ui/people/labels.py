@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from taxiway.credentials import without_credentials
-from taxiway.data.ingest.imported_labels import imported_labels
+from taxiway.data.ingest.labels.imported import imported_labels
 from taxiway.errors import ConfigError, DataError, TerminalError
 from taxiway.lineage.outcomes import processed_spans
 from taxiway.lineage.run_records import RunRecords

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from helping import examples
-from taxiway.gates.shadow_estimates import VersionClasses, agreement_of, score_shift_of
-from taxiway.gates.shadow_gate import decide, not_applicable
+from taxiway.gates.shadow.estimates import VersionClasses, agreement_of, score_shift_of
+from taxiway.gates.shadow.gate import decide, not_applicable
 from taxiway.records import Reason, ShadowReport, Status
 from taxiway.records.shadow_pairs import Answer, Pair, PairedLog
 from taxiway.spec.shadow import Shadow

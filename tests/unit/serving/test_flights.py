@@ -21,7 +21,7 @@ from sklearn.preprocessing import OrdinalEncoder
 from helping import until
 from taxiway.features import raw_frame
 from taxiway.features.signature import ModelColumns
-from taxiway.gates.shadow_gate import decide
+from taxiway.gates.shadow.gate import decide
 from taxiway.models.row_model import RowModel
 from taxiway.records import Status
 from taxiway.registry.load import load_trusted

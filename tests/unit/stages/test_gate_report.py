@@ -8,13 +8,13 @@ from stages.conftest import Site
 
 from taxiway.records import Status, Verdict
 from taxiway.stages.context import StageContext, no_connection
-from taxiway.stages.gate_report import report_url
 from taxiway.stages.ingest import ingest, plan_ingest
 from taxiway.stages.installation import Installation
 from taxiway.stages.train import train
 from taxiway.stages.transform import transform
 from taxiway.stages.validate_data import validate_data
 from taxiway.stages.validate_model import validate_model
+from taxiway.stages.validate_model.gate_report import report_url
 from taxiway.tracking import tags
 from taxiway.tracking.run import MlflowRun
 

@@ -11,7 +11,7 @@ import pytest
 from mlflow import MlflowClient
 from stages.conftest import Site
 
-from taxiway.data.ingest.imported_labels import LabelBatch, add_batch
+from taxiway.data.ingest.labels.imported import LabelBatch, add_batch
 from taxiway.errors import ConfigError
 from taxiway.evaluation.predictions import Predictions, predictions_of
 from taxiway.records import Snapshot

@@ -39,7 +39,7 @@ from taxiway.records import (
 )
 from taxiway.registry.champions import ChampionInfo
 from taxiway.serving.api import ModelStatus
-from taxiway.stages.diagnosis import Finding, Health
+from taxiway.stages.installation.diagnosis import Finding, Health
 from taxiway.stages.labels.importing import Agreement, Imported
 from taxiway.stages.review import Reopening, ReviewedVersion, Standing
 from taxiway_ui.airflow_db import APPROVAL, DagFacts, LastRun, Question, RunState
@@ -50,7 +50,7 @@ from taxiway_ui.people.labels import LabelsPage
 from taxiway_ui.render import page
 from taxiway_ui.reviews.files import Files, ShownFile
 from taxiway_ui.reviews.reviews import Reviewed
-from taxiway_ui.states import State as RowState
+from taxiway_ui.runs.states import State as RowState
 from taxiway_ui.views import ChampionTenure, History, LedgerView, RunPage, SpanDecision
 
 HOSTILE = "<script>alert('x')</script>\"'"

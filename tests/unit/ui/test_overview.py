@@ -37,7 +37,7 @@ from taxiway_ui.overview import (
     _matches,
 )
 from taxiway_ui.render import age_text, page
-from taxiway_ui.states import State, state_of
+from taxiway_ui.runs.states import State, state_of
 from taxiway_ui.views import History, LedgerView
 
 WHEN = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)

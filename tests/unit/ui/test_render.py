@@ -36,7 +36,7 @@ from taxiway_ui.people.forms import Forms
 from taxiway_ui.render import WIDTH, page, scale_of, side, waivable_names
 from taxiway_ui.reviews.reviews import Reviewed
 from taxiway_ui.runs.marks import OPTIONAL, STAGES, SWEEP, Mark, stages, stopped_at
-from taxiway_ui.states import State as RowState
+from taxiway_ui.runs.states import State as RowState
 from taxiway_ui.views import History, LedgerView, RunPage
 
 

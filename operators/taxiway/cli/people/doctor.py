@@ -13,7 +13,7 @@ from rich.markup import escape
 from taxiway.cli.people.opened import Given, installation_options, opened
 from taxiway.ledger.chain import Ledger
 from taxiway.local.stack_dir import DEFAULT_STACK_HOME
-from taxiway.stages.diagnosis import Finding, Health, diagnose
+from taxiway.stages.installation.diagnosis import Finding, Health, diagnose
 
 _MARKS = {Health.OK: ("✓", "green"), Health.WARNING: ("!", "yellow"), Health.ERROR: ("✗", "red")}
 _PRIVATE = ("secrets.json", "local/ledger.keys", "airflow/passwords.json")

@@ -8,7 +8,7 @@ from typing import Any
 from taxiway.gates.evaluation_sets import Entry, account_of, overlaps
 from taxiway.messages import counted, printable
 from taxiway.records import EvaluationSet
-from taxiway.stages.judge import Judged
+from taxiway.stages.validate_model.judge import Judged
 from taxiway.stats.spending import Account
 
 _DIGITS = 12

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from taxiway.data.ingest.fill_labels import LabelSource
+from taxiway.data.ingest.labels.fill import LabelSource
 from taxiway.data.sources.join_inputs import JoinTable
 from taxiway.records import SampleRule, SplitRule
 from taxiway.spec.source import Source

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from taxiway.data.formats.convert import ReadOptions
 from taxiway.data.formats.open_data import AS_DETECTED
-from taxiway.data.ingest.imported_labels import Key, LabelBatch, add_batch, imported_labels, key_names
+from taxiway.data.ingest.labels.imported import Key, LabelBatch, add_batch, imported_labels, key_names
 from taxiway.errors import ConfigError, DataError
 from taxiway.messages import counted, kept_text_problem, listed, names_text
 from taxiway.records import Decision, DecisionKind, Verdict
@@ -22,7 +22,7 @@ from taxiway.store import temp_folder
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from taxiway.data.ingest.given_labels import GivenLabels
+    from taxiway.data.ingest.labels.given import GivenLabels
     from taxiway.data.schema.model import Schema
     from taxiway.records import Snapshot
 
@@ -147,7 +147,7 @@ def import_labels(
 def _read(file: Path, found: SpansToLabel, options: ReadOptions, most_labels: int | None) -> "GivenLabels":
     """Read the labels of a file, and check them by themselves."""
     from taxiway.data.formats.open_data import open_data
-    from taxiway.data.ingest.given_labels import given_labels
+    from taxiway.data.ingest.labels.given import given_labels
 
     with open_data(file, replace(options, types=found.types())) as table:
         given = given_labels(table, found.schema.key, found.source.label, file, most_labels)
@@ -186,7 +186,7 @@ def _require_valid(labels: "pa.Table", schema: "Schema", file: Path) -> None:
 
 def _spans_of(context: StageContext, found: SpansToLabel, given: "GivenLabels", file: Path) -> tuple[dict[int, str], set[int]]:
     """The span of each label, by the number of its row, and the rows whose label the source has, too."""
-    from taxiway.data.ingest.given_labels import find_rows
+    from taxiway.data.ingest.labels.given import find_rows
     from taxiway.data.sources.read_file import count_rows
 
     spans: dict[int, str] = {}

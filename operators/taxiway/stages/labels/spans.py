@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from taxiway.data.ingest.imported_labels import labelled_spans
+from taxiway.data.ingest.labels.imported import labelled_spans
 from taxiway.data.sources.find import needs_data, reader_of, spans_of, with_versions
 from taxiway.data.sources.join_inputs import JoinTable, find_join_tables, waiting
 from taxiway.data.sources.reader import FoundSpan, Read
@@ -56,8 +56,8 @@ class SpansToLabel:
 
     def rows(self, context: StageContext) -> Iterator[tuple[FoundSpan, Path]]:
         """The rows of each span as a run reads them; see `all_rows_of`."""
-        from taxiway.data.ingest.fill_labels import LabelSource
         from taxiway.data.ingest.ingest import all_rows_of
+        from taxiway.data.ingest.labels.fill import LabelSource
         from taxiway.data.ingest.read_spec import read_spec_of
 
         imported = LabelSource(context.store, context.pipeline.name, self.source.label)

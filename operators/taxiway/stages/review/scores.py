@@ -9,7 +9,7 @@ from taxiway.tracking.run import MlflowRun
 
 if TYPE_CHECKING:
     from taxiway.lineage.verdicts import JudgedVersion
-    from taxiway.stages.judge import Judged
+    from taxiway.stages.validate_model.judge import Judged
 
 
 def show_scores(reviewed: PipelineReview, judged: "JudgedVersion", by: str) -> "Judged":
@@ -25,8 +25,8 @@ def show_scores(reviewed: PipelineReview, judged: "JudgedVersion", by: str) -> "
     Raises:
         TerminalError: A record or a model cannot be read, or the pipeline file has other rules than then and its rows are spent.
     """
-    from taxiway.stages.gate_report import Decided, log_gate_report
-    from taxiway.stages.judge import judge
+    from taxiway.stages.validate_model.gate_report import Decided, log_gate_report
+    from taxiway.stages.validate_model.judge import judge
 
     then, records = judged.verdict, judged.records
     if records.candidate is None or records.snapshot is None or records.report is None:

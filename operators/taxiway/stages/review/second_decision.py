@@ -58,7 +58,7 @@ def decide_again(reviewed: PipelineReview, judged: "JudgedVersion", champion: in
     Raises:
         TerminalError: A record or a model cannot be read.
     """
-    from taxiway.stages.judge import judge
+    from taxiway.stages.validate_model.judge import judge
 
     then, records = judged.verdict, judged.records
     if records.candidate is None or records.snapshot is None or records.report is None:

@@ -74,7 +74,7 @@ def _validate_model(context: StageContext, progress: Progress) -> None:
 
 
 def _shadow(context: StageContext, progress: Progress) -> None:
-    from taxiway.gates.shadow_gate import not_applicable
+    from taxiway.gates.shadow.gate import not_applicable
     from taxiway.stages.shadow import begin_shadow, failure_reason, record_shadow
 
     verdict = needed(progress.records.verdict)

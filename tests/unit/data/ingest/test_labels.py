@@ -13,9 +13,9 @@ import pytest
 
 from taxiway.data.formats.convert import ReadOptions
 from taxiway.data.formats.open_data import open_data
-from taxiway.data.ingest.fill_labels import LabelSource, fill_labels
-from taxiway.data.ingest.given_labels import find_rows, given_labels
-from taxiway.data.ingest.imported_labels import (
+from taxiway.data.ingest.labels.fill import LabelSource, fill_labels
+from taxiway.data.ingest.labels.given import find_rows, given_labels
+from taxiway.data.ingest.labels.imported import (
     LabelBatch,
     SpanLabels,
     add_batch,

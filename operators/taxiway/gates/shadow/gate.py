@@ -8,8 +8,8 @@ is not met, the report is UNDECIDED, whatever the checks say.
 
 from collections.abc import Iterator
 
-from taxiway.gates.shadow_estimates import VersionClasses, estimate
-from taxiway.gates.shadow_reasons import judge_estimates, percentage, unmeasured
+from taxiway.gates.shadow.estimates import VersionClasses, estimate
+from taxiway.gates.shadow.reasons import judge_estimates, percentage, unmeasured
 from taxiway.gates.wording import rule_text
 from taxiway.messages import counted
 from taxiway.records import Reason, ReasonCode, ShadowReport, Status, worst

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from taxiway.gates.more_rows import more_rows_text
-from taxiway.gates.shadow_estimates import LATENCY_METHOD, PROPORTION_METHOD, SHIFT_METHOD, Estimates, proportion
+from taxiway.gates.shadow.estimates import LATENCY_METHOD, PROPORTION_METHOD, SHIFT_METHOD, Estimates, proportion
 from taxiway.gates.wording import ci_label, decimals, estimate_and_bounds, interval_text, known, percent_text, rule_text
 from taxiway.messages import counted, number_text
 from taxiway.records import Interval, Reason, ReasonCode, Status

@@ -9,7 +9,7 @@ from taxiway.errors import (
 )
 from taxiway.records import Candidate, DataReport, FeatureSet, Snapshot, Status, Verdict
 from taxiway.stages.context import StageContext, bullets
-from taxiway.stages.gate_report import Decided, log_gate_report
+from taxiway.stages.validate_model.gate_report import Decided, log_gate_report
 from taxiway.tracking import tags
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def validate_model(context: StageContext, candidate: Candidate, snapshot: Snapsh
         DataError: The evaluation rows lack a label.
     """
     from taxiway.registry.alias_moves import champion_now
-    from taxiway.stages.judge import judge
+    from taxiway.stages.validate_model.judge import judge
 
     champion = champion_now(context.ledger, candidate.model)
     if champion == candidate.version:

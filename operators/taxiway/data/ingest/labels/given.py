@@ -10,7 +10,7 @@ from taxiway.data.engine.columns import present_sql
 from taxiway.data.engine.connection import connect, run
 from taxiway.data.engine.duckdb_table import Table, add_view
 from taxiway.data.engine.keys_sql import key_text
-from taxiway.data.ingest.imported_labels import Key, key_names
+from taxiway.data.ingest.labels.imported import Key, key_names
 from taxiway.errors import ConfigError, DataError, similar_names
 from taxiway.messages import counted, listed
 

@@ -9,7 +9,7 @@ from taxiway.data.engine.connection import connect, read_batches, run
 from taxiway.data.engine.duckdb_table import Column, add_view
 from taxiway.data.engine.keys_sql import key_text
 from taxiway.data.engine.writing import BATCH_ROWS, RowWriter, rechunked
-from taxiway.data.ingest.imported_labels import SpanLabels, imported_labels, key_names
+from taxiway.data.ingest.labels.imported import SpanLabels, imported_labels, key_names
 from taxiway.errors import DataError
 from taxiway.records import ImportedLabels, Span
 from taxiway.store import Store

@@ -1,0 +1,1 @@
+"""Labels of people: joined to the rows of a source that lack them."""
