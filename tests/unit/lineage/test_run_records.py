@@ -54,7 +54,7 @@ def test_a_record_that_is_missing_or_altered_is_reported_and_the_others_are_read
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (('"record_version":3', '"record_version":99'), "version 99"),
+        (('"record_version":4', '"record_version":99'), "version 99"),
         (('"version":2', '"unheard_of":2'), "was written by another version of Taxiway: 2 fields"),
     ],
 )
