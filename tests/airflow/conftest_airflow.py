@@ -134,6 +134,20 @@ class Running:
             every_s=1,
         )
 
+    def wait_for_question(self, dag: str, run: str) -> None:
+        """Wait until the task `approval` of a run asks, and the scheduler knows that its worker has ended.
+
+        Airflow 3.3 takes a task that is resumed before that for one that was killed, and asks again.
+        """
+        ended = f"event with state success for task instance TaskInstanceKey(dag_id='{dag}', task_id='approval', run_id='{run}'"
+        log = self.stack.home.logs / "scheduler.log"
+
+        def asks() -> bool:
+            states = {task.task: task.state for task in self.api.tasks(dag, run)}
+            return states.get("approval") == "awaiting_input" and ended in log.read_text(errors="replace")
+
+        until(asks, f"run {run} of {dag} asks", progress=lambda: self.states(dag), every_s=1)
+
     def states(self, dag: str) -> list[tuple[str, str, int, str]]:
         """Run, task, part and state of every task instance of a DAG: what changes while it makes progress."""
         found = self.api._get(f"/dags/{dag}/dagRuns/~/taskInstances?limit=1000")["task_instances"]

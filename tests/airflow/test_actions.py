@@ -13,7 +13,7 @@ import httpx
 import pytest
 from conftest_airflow import Running
 
-from helping import PATIENCE_S, until
+from helping import PATIENCE_S
 from taxiway.ledger.chain import Ledger
 from taxiway.ledger.decisions import decisions
 from taxiway.ledger.keys import LedgerKeys
@@ -72,11 +72,7 @@ class Site:
 
     def asked(self, run: str) -> None:
         """Wait until a run asks for an approval."""
-
-        def state() -> str:
-            return {task.task: task.state for task in self.running.api.tasks(DAG, run)}.get("approval", "")
-
-        until(lambda: state() == "awaiting_input", "the run asks", progress=lambda: self.running.states(DAG), every_s=1)
+        self.running.wait_for_question(DAG, run)
 
     @property
     def ledger(self) -> Ledger:

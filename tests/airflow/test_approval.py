@@ -3,7 +3,7 @@
 import httpx
 from conftest_airflow import Running
 
-from helping import PATIENCE_S, until
+from helping import PATIENCE_S
 from taxiway.ledger.chain import Ledger
 from taxiway.ledger.decisions import decisions
 from taxiway.ledger.keys import LedgerKeys
@@ -28,11 +28,7 @@ def ledger(running: Running) -> Ledger:
 
 def question(running: Running, run: str) -> dict:
     """What Airflow asks, once it does."""
-
-    def state() -> str:
-        return {task.task: task.state for task in running.api.tasks(DAG, run)}.get("approval", "")
-
-    until(lambda: state() == "awaiting_input", "the run asks", progress=lambda: running.states(DAG), every_s=1)
+    running.wait_for_question(DAG, run)
     return dict(running.api._get(f"/dags/{DAG}/dagRuns/{run}/taskInstances/approval/-1/hitlDetails"))
 
 

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 from conftest_airflow import Played, Running
 
-from helping import PATIENCE_S, require, until
+from helping import PATIENCE_S, require
 from taxiway.demo.scenarios import PIPELINE
 from taxiway.lineage.outcomes import summaries
 from taxiway.registry.aliases import CHAMPION, version_at
@@ -232,11 +232,7 @@ def test_a_file_of_labels_is_sent_from_the_tab_of_a_run(browser: "BrowserContext
 def test_a_click_approves_a_version(browser: "BrowserContext", running: Running) -> None:
     """In the frame of the run's tab: the browser sends the header Origin and the cookie, and the policy allows the form."""
     run = running.begun.pop(CLICKED)
-
-    def state() -> str:
-        return {task.task: task.state for task in running.api.tasks(CLICKED, run)}.get("approval", "")
-
-    until(lambda: state() == "awaiting_input", "the run asks", progress=lambda: running.states(CLICKED), every_s=1)
+    running.wait_for_question(CLICKED, run)
     assert browser.browser is not None
     with browser.browser.new_context() as context:
         context.set_default_timeout(MILLISECONDS)

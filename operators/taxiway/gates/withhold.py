@@ -9,14 +9,20 @@ from taxiway.records import Evaluation, Reason, ReasonCode, RowMeans, Show, Stat
 from taxiway.spec.gate import Gate
 from taxiway.stats.spending import Account
 
-_MEASURED = {
-    ReasonCode.METRIC_ALMOST_PERFECT,
-    ReasonCode.METRIC_THRESHOLD,
-    ReasonCode.METRIC_AGAINST_CHAMPION,
-    ReasonCode.CONDITION,
-    ReasonCode.SLICE_DROP,
-    ReasonCode.BASELINE,
+_NOT_MEASURED = {
+    ReasonCode.DATA_REPORT,
+    ReasonCode.DATA_ANOMALY,
+    ReasonCode.DATA_WAIVER,
+    ReasonCode.EVALUATION_MISMATCH,
+    ReasonCode.COLUMNS_MISSING,
+    ReasonCode.CLASSES_UNSEEN,
+    ReasonCode.CLASSES_ABSENT,
+    ReasonCode.ROWS_TOO_FEW,
+    ReasonCode.GROUPS_TOO_FEW,
+    ReasonCode.CHAMPION_NEWER,
+    ReasonCode.CHAMPION_UNSCORABLE,
 }
+"""The reasons that do not depend on predictions and labels together; all others are withheld, also those that are added later."""
 
 
 def log_values(evaluation: Evaluation, gate: Gate, show: Show, log_share: float | None) -> float:
@@ -111,7 +117,7 @@ def _with_reason(verdict: Verdict, reason: Reason, shown: Evaluation) -> Verdict
 
 def _is_measured(reason: Reason) -> bool:
     """Whether a reason tells something about the labels. Why a requirement does not apply tells nothing."""
-    return reason.code in _MEASURED and reason.status is not Status.NOT_APPLICABLE
+    return reason.code not in _NOT_MEASURED and reason.status is not Status.NOT_APPLICABLE
 
 
 def _decision_text(shown: Evaluation, status: Status, full: Evaluation, gate: Gate) -> str:
