@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from shlex import quote
 
+from taxiway.cli.new.conditions import suggested_condition
 from taxiway.cli.new.draft import Draft
 from taxiway.cli.new.texts import due_again, few_rows, source_pattern, unlabelled_text
 from taxiway.messages import counted
@@ -145,4 +146,9 @@ def _to_review(name: str, draft: Draft) -> Iterator[str]:
         f"`{name}{SUFFIX}`: `gate.thresholds`, the minimum score at which the model is useful; `min_improvement` against the champion;\n"
         "  slices that must not get worse; columns that are only known after the label, which must be dropped."
     )
+    if suggested_condition(draft) is not None:
+        yield (
+            f"`{name}{SUFFIX}`: the condition in the comment below `gate`, which these rows support; it holds for all models that are\n"
+            "  tried on the same rows, and withholds the scores of those that fail."
+        )
     yield "Add a schedule, and a gateway with a shadow if the model is served."
