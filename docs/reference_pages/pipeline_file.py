@@ -227,8 +227,8 @@ USED_BY = {
     "predict differently) with numbers, each with a tolerance after `+/-`, and `and` between them",
     "gate.conditions.mode": "`validate_model`: with enough rows, an estimate within the tolerance of the bound does not pass (`fp-free`), or "
     "does (`fn-free`)",
-    "gate.conditions.metric": "`validate_model`: what `n` and `o` are: `accuracy`, `brier`, or a name of `gate.metrics` with `costs` and without "
-    "`times`",
+    "gate.conditions.metric": "`validate_model`: what `n` and `o` are: `accuracy`, `brier`, `clipped_log_loss`, or a name of `gate.metrics` "
+    "with `range`, or with `costs` and without `times`",
     "gate.budget": "`validate_model`: how many models are decided by the same evaluation rows; see below",
     "gate.budget.steps": "`validate_model`: the number of models that are tried on the same evaluation rows, such as reruns of a span with "
     "other parameters. Then the rows are spent: the verdict on another model is UNDECIDED",
@@ -246,6 +246,9 @@ USED_BY = {
     "gate.metrics.NAME.times": "`validate_model`: a column that multiplies the cost of a row, such as an amount of money",
     "gate.metrics.NAME.better": "`validate_model`: whether higher or lower is better",
     "gate.metrics.NAME.problem": "`train`, `validate_model`: what the metric is for",
+    "gate.metrics.NAME.range": "`validate_model`: the smallest and the largest value that a row can have, or the one number that the "
+    "function returns; a value outside is an error. With it, the metric can be in `conditions` if the function returns one number for "
+    "each row. `costs` without `times` have the range of their table",
     "gate.group_by": "`validate_model`: a column whose values say which rows go wrong together, such as a customer or a day: intervals are "
     "then of whole groups, and at least 20 groups are needed. None: rows are independent",
     "gate.slices": "`validate_model`; see below. `null`: no slices are compared",

@@ -75,15 +75,16 @@ def readme_reasons() -> list[tuple[str, str]]:
     (table,) = re.findall(r"^What the pipelines decided \(shortened\)\n\n(.*?)\n\nChampion of", README.read_text(), re.M | re.S)
     found = []
     for row in table.split("\n\n"):
-        text = " ".join(line[17:].strip() for line in row.splitlines() if line[16:17] == " ")
-        found += [(row[:7], part.strip(" (;,)")) for reason in re.split(r"(?:^| )- ", text) for part in reason.split("...")]
+        text = "\n".join(line[17:].strip() for line in row.splitlines() if line[16:17] == " ")
+        reasons = (reason.replace("\n", " ") for reason in re.split(r"^- ", text, flags=re.M))
+        found += [(row[:7], part.strip(" (;,)")) for reason in reasons for part in reason.split("...")]
     return [(span, part) for span, part in found if part]
 
 
 def test_the_readme_shows_what_the_pipelines_decide(running: Running, played: Played) -> None:
     decided = demo.decisions(running.stack)
     shown = readme_reasons()
-    assert len(shown) == 13
+    assert len(shown) == 16
     for span, part in shown:
         # Which live requests are compared differs from run to run, and with them the share of equal answers.
         if not part.startswith(("both versions predicted the same label for", "the challenger returned an error for 0 of")):

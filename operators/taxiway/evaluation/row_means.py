@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 from taxiway.evaluation.comparison import Comparison
 from taxiway.evaluation.metrics.labels import right_rows
 from taxiway.evaluation.metrics.own import OwnMetricFunction
-from taxiway.evaluation.metrics.probabilities import brier_rows
+from taxiway.evaluation.metrics.probabilities import brier_rows, clipped_log_loss_rows
 from taxiway.evaluation.predictions import Predictions
 from taxiway.records import RowMeans
+from taxiway.spec.conditions.entry import METRICS_BY_ROW
 from taxiway.stats.bounds import effective_groups
 
 if TYPE_CHECKING:
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
+
+_BY_ROW = {"accuracy": right_rows, "brier": brier_rows, "clipped_log_loss": clipped_log_loss_rows}
+assert _BY_ROW.keys() == {*METRICS_BY_ROW}
 
 
 def row_means(comparison: Comparison) -> tuple[RowMeans, ...]:
@@ -33,21 +37,27 @@ def _of_metric(comparison: Comparison, metric: str) -> RowMeans:
     if comparison.champion is None:
         return RowMeans(metric=metric, rows=rows, units=units, candidate=float(new.mean()))
     old = _values(comparison, comparison.champion, metric)
-    assert comparison.candidate.predicted is not None and comparison.champion.predicted is not None
     return RowMeans(
         metric=metric,
         rows=rows,
         units=units,
         candidate=float(new.mean()),
         champion=float(old.mean()),
-        disagreement=float((comparison.candidate.predicted != comparison.champion.predicted).mean()),
+        disagreement=_disagreement(comparison.candidate, comparison.champion),
         variance=float((new - old).var(ddof=1)) if rows > 1 else 0.0,
     )
+
+
+def _disagreement(candidate: Predictions, champion: Predictions) -> float | None:
+    """The share of rows with different predicted classes; None for a regression, which has none."""
+    if candidate.predicted is None or champion.predicted is None:
+        return None
+    return float((candidate.predicted != champion.predicted).mean())
 
 
 def _values(comparison: Comparison, predictions: Predictions, metric: str) -> "Floats":
     """The metric of each row."""
     own = comparison.gate.metrics.get(metric)
     if own is not None:
-        return OwnMetricFunction(metric, own, comparison.classes, comparison.rows).costs(predictions, comparison.labels)
-    return (brier_rows if metric == "brier" else right_rows)(predictions, comparison.labels)
+        return OwnMetricFunction(metric, own, comparison.classes, comparison.rows).by_row(predictions, comparison.labels)
+    return _BY_ROW[metric](predictions, comparison.labels)

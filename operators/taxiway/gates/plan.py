@@ -136,6 +136,8 @@ class Supported:
         enough: Whether they suffice for the question as it is.
         steps: How many models can be tried on them at the tolerances of the condition; 0 if not even one.
         most: Whether there may be even more steps, because the search ended there.
+        passes: After how many passes there have to be new rows, if all steps of the budget are to be tried at the tolerances of the
+            condition; at most those of the budget, and 0 if one is too many.
         condition: The condition with the smallest tolerances that they support at the steps of the budget, all in the proportion of the
             question; None if no tolerance is large enough.
     """
@@ -144,6 +146,7 @@ class Supported:
     enough: bool
     steps: int
     most: bool
+    passes: int
     condition: Condition | None
 
 
@@ -205,10 +208,12 @@ def log_errors(question: Question, rows: float) -> tuple[float, ...]:
 
 
 def supported(question: Question, rows: int) -> Supported:
-    """What a number of rows can answer: how many steps at these tolerances, and which tolerances at these steps."""
+    """What a number of rows can answer: how many steps and passes at these tolerances, and which tolerances at these steps."""
     beyond = smallest(lambda steps: not fits(_with_steps(question, steps), rows), most=MOST_STEPS + 1)
     steps = MOST_STEPS if beyond is None else beyond - 1
     enough = fits(question, rows)
+    too_many = smallest(lambda passes: not fits(_with_passes(question, passes), rows), most=question.budget.passes)
+    passes = question.budget.passes if too_many is None else too_many - 1
     least = None
     if fits(_with_tolerances(question, _MOST_TOLERANCES), rows):
         # By the logarithm, so that all tolerances are found with the same digits.
@@ -220,7 +225,7 @@ def supported(question: Question, rows: int) -> Supported:
         least = _rounded_up(_with_tolerances(question, math.exp(scale)).condition)
     if least is not None and least.impossible(question.of_metric) is not None:
         least = None
-    return Supported(rows, enough, steps, steps == MOST_STEPS, least)
+    return Supported(rows, enough, steps, steps == MOST_STEPS, passes, least)
 
 
 def limits_disagreement(clause: Clause) -> bool:
@@ -261,6 +266,10 @@ def _labels(question: Question, rows: int) -> int | None:
 
 def _with_steps(question: Question, steps: int) -> Question:
     return dataclasses.replace(question, budget=question.budget.model_copy(update={"steps": steps}))
+
+
+def _with_passes(question: Question, passes: int) -> Question:
+    return dataclasses.replace(question, budget=question.budget.model_copy(update={"adaptivity": f"passes:{passes}"}))
 
 
 def _with_tolerances(question: Question, times: float) -> Question:

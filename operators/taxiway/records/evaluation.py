@@ -155,7 +155,7 @@ class RowMeans(Record):
         units: The number of independent rows or groups of rows that they are worth.
         candidate: The mean of the candidate.
         champion: The mean of the champion; None without a champion.
-        disagreement: The share of rows for which both predict another class; None without a champion.
+        disagreement: The share of rows for which both predict another class; None without a champion, and for a regression.
         variance: The sample variance of candidate minus champion over the rows; None without a champion.
     """
 

@@ -16,7 +16,7 @@ from taxiway.spec.base import (
     mistake,
 )
 from taxiway.spec.conditions.budget import Budget
-from taxiway.spec.conditions.entry import METRICS_BY_ROW, ConditionEntry
+from taxiway.spec.conditions.entry import METRICS_BY_ROW, ConditionEntry, why_not_by_row
 from taxiway.spec.metrics import METRIC_FACTS, GateMetricName, MetricFacts, Problem, facts_of, metrics_of, unknown_metric
 from taxiway.spec.own_metric import OwnMetric
 
@@ -131,14 +131,16 @@ class Gate(Section):
                 yield mistake(f"allowed: {allowed}", threshold, "thresholds", metric)
 
     def _impossible_conditions(self) -> Iterator[InitErrorDetails]:
-        own = [name for name, metric in self.metrics.items() if metric.costs and metric.times is None]
+        allowed = (*METRICS_BY_ROW, *(name for name, metric in self.metrics.items() if metric.limits is not None))
         for number, entry in enumerate(self.conditions):
-            if entry.metric not in (*METRICS_BY_ROW, *own):
-                message = allowed_values(entry.metric, (*METRICS_BY_ROW, *own))
-                more = ", or a name of gate.metrics with costs and without times: the metric must have limits for each row"
-                yield _mistake_at(f"{message}{more}", entry.metric, "conditions", number, "metric")
+            if entry.metric not in allowed:
+                message = why_not_by_row(entry.metric, allowed, is_own=entry.metric in self.metrics)
+                yield _mistake_at(message, entry.metric, "conditions", number, "metric")
                 continue
-            why = entry.parsed.impossible((self.facts(entry.metric).low, self.facts(entry.metric).high))
+            facts = self.facts(entry.metric)
+            why = entry.parsed.impossible((facts.low, facts.high))
+            if facts.problem == "regression" and "d" in entry.parsed.variables:
+                why = "d is the share of rows with different predicted classes, and a regression has none; allowed: n, o"
             if why is not None:
                 yield _mistake_at(why, entry.condition, "conditions", number)
 

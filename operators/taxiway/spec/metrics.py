@@ -6,7 +6,7 @@ A metric is written as `NAME` or, with a parameter, as `NAME(PARAMETER=VALUE)`: 
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import inf
+from math import inf, log
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BeforeValidator, WithJsonSchema
@@ -42,11 +42,14 @@ class MetricFacts(NamedTuple):
 
 _CLASSES: Problem = "classification"
 _NUMBERS: Problem = "regression"
+LEAST_PROBABILITY = 0.01
+"""The least probability that `clipped_log_loss` counts, so that a row has a limit."""
 METRIC_FACTS = {
     "accuracy": MetricFacts(_CLASSES, 1, 0.0, 1.0),
     "average_precision": MetricFacts(_CLASSES, 1, 0.0, 1.0, ("class",)),
     "balanced_accuracy": MetricFacts(_CLASSES, 1, 0.0, 1.0),
     "brier": MetricFacts(_CLASSES, -1, 0.0, 2.0),
+    "clipped_log_loss": MetricFacts(_CLASSES, -1, 0.0, log(1 / LEAST_PROBABILITY)),
     "expected_calibration_error": MetricFacts(_CLASSES, -1, 0.0, 1.0),
     "f1": MetricFacts(_CLASSES, 1, 0.0, 1.0, ("class", "threshold"), of_one_class=True),
     "f1_macro": MetricFacts(_CLASSES, 1, 0.0, 1.0),

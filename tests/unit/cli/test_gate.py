@@ -40,11 +40,20 @@ def test_rows_that_are_there_are_put_to_use() -> None:
         "rows": 5000,
         "enough": True,
         "steps": 81,
+        "passes": 1,
         "condition": "n > 0.8 +/- 0.03",
         "tolerances": [0.03],
     }
     few = planned("n > 0.95 +/- 0.01", "--rows", "20")["available"]
     assert (few["enough"], few["steps"], few["condition"]) == (False, 0, None)
+
+
+def test_the_text_says_after_how_many_passes_new_rows_would_do() -> None:
+    asked = ("n - o > 0 +/- 0.01", "--disagreement", "0.1", "--rows", "13000", "--adaptivity")
+    words = " ".join(run(*asked, "passes:4").output.split())
+    assert "They are too few: 2,115 more rows are needed." in words
+    assert "they can answer for 8 models if there are new rows after 2 passes (--adaptivity passes:2)." in words
+    assert "new rows after" not in run(*asked, "first-change").output.partition("What 13,000 rows can answer")[2]
 
 
 def test_the_text_says_what_one_gets_and_what_would_be_cheaper() -> None:

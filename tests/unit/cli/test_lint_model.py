@@ -3,7 +3,11 @@
 from pathlib import Path
 
 import pytest
-from cli.linting import change, lint
+from cli.linting import DAGS, change, lint
+
+FLIGHTS = (DAGS / "flights" / "late_arrivals.pipeline.yaml").read_text()
+GATE = FLIGHTS[FLIGHTS.index("gate:") : FLIGHTS.index("gateway:")]
+CONDITIONS = GATE[GATE.index("  conditions:") : GATE.index("  slices:")]
 
 
 @pytest.mark.parametrize(
@@ -134,6 +138,7 @@ def test_a_sweep_over_an_unknown_parameter_is_reported(team: Path) -> None:
 
 def test_regression_metrics_need_a_numeric_label(team: Path) -> None:
     file = team / "late_arrivals.pipeline.yaml"
+    change(file, CONDITIONS, "")
     change(file, "thresholds: {roc_auc: 0.6}", "thresholds: {mae: 6}")
     change(file, "metric: roc_auc, min_improvement: -0.005", "metric: mae")
     change(file, "max_p99_ratio: 3}", "max_p99_ratio: 3, agree_within: 1}")
@@ -144,22 +149,69 @@ def test_regression_metrics_need_a_numeric_label(team: Path) -> None:
     assert 'the gate has regression metrics, but the type of "late" in the schema is boolean' in shown
 
 
+def note_about(team: Path, gate: str) -> str:
+    """The notes of a pipeline with another gate."""
+    without_goal = FLIGHTS.replace(GATE, gate).replace("  goal: {metric: roc_auc, target: 0.7}\n", "")
+    (team / "late_arrivals.pipeline.yaml").write_text(without_goal)
+    code, shown = lint(team / "late_arrivals.pipeline.yaml")
+    assert code == 0, shown
+    notes = [line for line in shown.splitlines() if line.startswith("note: late_arrivals.pipeline.yaml:")]
+    return "\n".join(note for note in notes if "purpose" not in note)
+
+
 def test_a_condition_that_needs_more_rows_than_are_promised_is_noted(team: Path) -> None:
-    file = team / "late_arrivals.pipeline.yaml"
-    rules = "gate:\n  thresholds: {roc_auc: 0.6}\n  against_champion: {metric: roc_auc, min_improvement: -0.005}\n"
-    change(file, rules, "gate:\n  conditions: [n - o > -0.005 +/- 0.01]\n")
-    code, shown = lint(file)
-    assert code == 0
+    found = note_about(team, "gate:\n  conditions: [n - o > -0.005 +/- 0.01]\n")
     assert (
         "note: late_arrivals.pipeline.yaml:19: n - o > -0.005 +/- 0.01 needs 12,499 evaluation rows if the models differ on 10% of them, "
-        "but gate.min_rows is 300, which supports n - o > -0.005 +/- 0.0" in shown
+        "but gate.min_rows is 300, which supports n - o > -0.005 +/- 0.0" in found
     )
-    assert "note: late_arrivals.pipeline.yaml:19: nothing is required of a model while there is no champion" in shown
-    change(file, "0.01]\n", "0.01, n > 0.6 +/- 0.02]\n  min_rows: 20000\n")
-    code, shown = lint(file)
-    assert (code, "note: late_arrivals.pipeline.yaml:19" in shown) == (0, False)
-    change(file, "min_rows: 20000", "group_by: origin")
-    assert "groups of evaluation rows by origin" in lint(file)[1]
+    assert "note: late_arrivals.pipeline.yaml:19: nothing is required of a model while there is no champion" in found
+    enough = "gate:\n  conditions: [n - o > -0.005 +/- 0.01, n > 0.6 +/- 0.02]\n  min_rows: 20000\n"
+    assert note_about(team, enough) == ""
+    assert "groups of evaluation rows by origin" in note_about(team, enough.replace("min_rows: 20000", "group_by: origin"))
+
+
+@pytest.mark.parametrize(
+    ("adaptivity", "rows", "instead"),
+    [
+        (
+            "passes:4",
+            14_000,
+            "n - o > -0.005 +/- 0.0116, or 1 pass instead of 4 (adaptivity: first-change), or 4 steps instead of 8",
+        ),
+        (
+            "passes:4",
+            17_000,
+            "n - o > -0.005 +/- 0.0105, or 2 passes instead of 4 (adaptivity: passes:2), or 6 steps instead of 8",
+        ),
+        (
+            "full",
+            14_000,
+            "n - o > -0.005 +/- 0.0119, or 1 pass instead of 8 (adaptivity: first-change), or 4 steps instead of 8",
+        ),
+        ("full", 11_000, "n - o > -0.005 +/- 0.0134, or 1 step instead of 8"),
+        ("first-change", 11_000, "n - o > -0.005 +/- 0.0107, or 3 steps instead of 8"),
+    ],
+)
+def test_the_note_says_which_tolerance_passes_and_steps_the_rows_support(
+    team: Path, adaptivity: str, rows: int, instead: str
+) -> None:
+    budget = f"budget: {{adaptivity: '{adaptivity}'}}"
+    found = note_about(team, f"gate:\n  conditions: [n - o > -0.005 +/- 0.01]\n  {budget}\n  min_rows: {rows}\n")
+    assert f"but gate.min_rows is {rows:,}, which supports" in found
+    assert f"{instead}. If a span" in found
+
+
+def test_what_other_requirements_cost_is_noted(team: Path) -> None:
+    gate = "gate:\n  thresholds: {roc_auc: 0.6}\n  conditions: [n - o > -0.005 +/- 0.01]\n  min_rows: 12499\n"
+    found = note_about(team, gate)
+    assert "needs 22,547 evaluation rows if the models differ on 10% of them, but gate.min_rows is 12,499" in found
+    assert "Without thresholds and against_champion it needs 12,499: with them, an answer may also be UNDECIDED" in found
+    assert note_about(team, f"{gate}  budget: {{steps: 1}}\n") == ""
+
+
+def test_the_demonstration_asks_for_no_more_than_its_months_support(team: Path) -> None:
+    assert note_about(team, GATE) == ""
 
 
 def test_what_the_model_card_lacks_is_a_note(team: Path) -> None:
@@ -176,7 +228,7 @@ def test_what_the_model_card_lacks_is_a_note(team: Path) -> None:
     change(file, "team: flights\n", f"team: flights\n{purpose}")
     code, shown = lint(file)
     assert "pipeline.yaml:4: purpose has no users, harm.false_positive, harm.false_negative, which the model card" in shown
-    assert "pipeline.yaml:4: purpose.goal is brier 0.1, which no evaluation measures; allowed: roc_auc, or another" in shown
+    assert "pipeline.yaml:4: purpose.goal is brier 0.1, which no evaluation measures; allowed: roc_auc, accuracy, or a" in shown
     assert code == 0
 
 

@@ -12,6 +12,7 @@ from sklearn.preprocessing import label_binarize
 
 from helping import examples
 from taxiway.evaluation.metrics import metric_of
+from taxiway.evaluation.metrics.probabilities import clipped_log_loss_rows
 from taxiway.evaluation.predictions import Predictions, positive_class, predictions_of
 from taxiway.features.labels import predicted_classes
 from taxiway.spec.metrics import METRIC_FACTS
@@ -68,6 +69,7 @@ ANY = {
     "average_precision(class=b)": lambda y, p, w: reference.average_precision_score(y == 1, p[:, 1], sample_weight=w),
     "balanced_accuracy": _of_labels(reference.balanced_accuracy_score),
     "brier": _brier,
+    "clipped_log_loss": lambda y, p, w: np.average(-np.log(np.maximum(p[np.arange(len(y)), y], 0.01)), weights=w),
     "expected_calibration_error": _calibration,
     "f1(class=a)": _of_class(reference.f1_score, 0),
     "f1_macro": _of_labels(reference.f1_score, average="macro", zero_division=0),
@@ -106,6 +108,12 @@ assert {name.partition("(")[0] for name in {*ANY, *BINARY, *SEVERAL, *OF_NUMBERS
 def binary(scores: np.ndarray) -> Predictions:
     """Predictions of two classes from the probabilities of the second."""
     return predictions_of(np.stack([1 - scores, scores], axis=1), "ab", "ab", 1)
+
+
+def test_clipped_log_loss_has_limits_for_each_row() -> None:
+    sure = np.array([0.0, 1.0, 1.0 + 1e-15])
+    found = clipped_log_loss_rows(binary(sure), np.array([1.0, 0.0, 1.0]))
+    assert found.tolist() == [METRIC_FACTS["clipped_log_loss"].high] * 2 + [0.0] == [np.log(100)] * 2 + [0.0]
 
 
 @pytest.mark.parametrize("name", sorted({**ANY, **BINARY, **SEVERAL}))

@@ -114,16 +114,32 @@ def test_what_a_function_does_wrong_is_a_sentence(tmp_path: Path, body: str, wor
         ({"function": "raise KeyError('fee')"}, "raised KeyError: 'fee'. Tried on 3 training rows"),
         ({"costs": {"no": {"yes": 1}}, "times": "name"}, "name is not a number in 3 of 3 rows. Tried on"),
         ({"function": "return np.nan"}, ""),
+        (
+            {"function": "return 3", "range": [0, 2]},
+            "gate.metrics.mine: the rows together has the value 3, outside of range: [0, 2]",
+        ),
         ({"function": "return (y_true == y_pred).astype(float) * rows['probability_yes']"}, ""),
         ({"costs": {"no": {"yes": 1}}, "times": "amount"}, ""),
     ],
 )
 def test_a_metric_is_tried_before_anything_is_trained(tmp_path: Path, metric: dict[str, Any], words: str) -> None:
     if "function" in metric:
-        metric = {"function": write(tmp_path, metric["function"])}
+        metric = {**metric, "function": write(tmp_path, metric["function"])}
     rows = pd.DataFrame({"y": ["no", None, "yes", "no"], "name": list("abcd"), "amount": [1, 2, 3, 4]})
     with pytest.raises(ConfigError, match=re.escape(words)) if words else contextlib.nullcontext():
         try_own_metrics(gate(mine=metric), rows, "y", CLASSES)
+
+
+def test_that_a_condition_cannot_use_a_function_is_known_before_training(tmp_path: Path) -> None:
+    metrics = {"mine": {"function": write(tmp_path, "return (y_true == y_pred).mean()"), "range": [0, 1]}}
+    rows = pd.DataFrame({"y": ["no", "yes", "no"]})
+    rules = {"thresholds": {"mine": 1}, "against_champion": {"metric": "mine"}}
+    try_own_metrics(Gate.model_validate({"metrics": metrics, **rules}), rows, "y", CLASSES)
+    conditions = [{"condition": "n < 0.5 +/- 0.1", "metric": "mine"}]
+    with pytest.raises(
+        ConfigError, match=r"returned one number for 3 rows; a condition needs one number for each row. Tried on 3"
+    ):
+        try_own_metrics(Gate.model_validate({"metrics": metrics, "conditions": conditions}), rows, "y", CLASSES)
 
 
 def test_a_metric_of_a_regression_is_tried_too(tmp_path: Path) -> None:
@@ -159,6 +175,16 @@ def test_costs_of_a_class_or_a_column_that_does_not_exist_are_errors() -> None:
         ({"metrics": {"accuracy": {"costs": {"a": {"b": 1}}}}}, "allowed: a name that no metric of Taxiway has"),
         ({"metrics": {"cost": {"costs": {"a": {"b": 1}}, "better": "higher"}}}, "lower is better"),
         ({"thresholds": {"acuracy": 1}}, "allowed: accuracy"),
+        ({"metrics": {"cost": {"function": "m.py:f", "range": [0, 0.5]}}}, "allowed: 0 to 0.5"),
+        (
+            {"metrics": {"cost": {"function": "m.py:f", "range": [2, 1]}}},
+            r"the range is 2 to 1; allowed: \[LOW, HIGH\] with LOW < HIGH",
+        ),
+        (
+            {"metrics": {"cost": {"costs": {"a": {"b": 1}}, "range": [0, 1]}}},
+            "costs without times have the range of their table",
+        ),
+        ({"metrics": {"cost": {"function": "m.py:f", "range": [0, float("inf")]}}}, "should be a finite number"),
         (
             {"metrics": {"cost": {"costs": {"a": {"b": 1}}}}, "against_champion": {"metric": "rmse"}},
             "rmse is for regression and cost for classification",

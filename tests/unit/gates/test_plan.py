@@ -101,9 +101,27 @@ def test_rows_support_a_tolerance() -> None:
     assert plan(dataclasses.replace(asked, condition=dataclasses.replace(found.condition, clauses=(tighter,)))).rows > 20_000
 
 
+@pytest.mark.parametrize(
+    ("adaptivity", "rows", "passes"),
+    [
+        ("first-change", 29_000, 0),
+        ("first-change", 30_000, 1),
+        ("passes:3", 29_000, 0),
+        ("passes:3", 40_000, 2),
+        ("passes:3", 42_000, 3),
+        ("full", 59_217, 8),
+        ("full", 72_000, 32),
+    ],
+)
+def test_rows_support_passes(adaptivity: str, rows: int, passes: int) -> None:
+    asked = question(DIFFERENCE, adaptivity=adaptivity, disagreement=0.1)
+    found = supported(asked, rows)
+    assert (found.passes, found.enough) == (passes, passes == asked.budget.passes)
+
+
 def test_too_few_rows_support_no_tolerance() -> None:
     found = supported(question("n > 0.95 +/- 0.01"), 20)
-    assert (found.enough, found.steps, found.condition) == (False, 0, None)
+    assert (found.enough, found.steps, found.passes, found.condition) == (False, 0, 0, None)
 
 
 CLAUSES = st.one_of(

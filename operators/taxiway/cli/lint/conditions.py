@@ -1,12 +1,13 @@
 """Notes about conditions of gates: rows that their tolerances do not have, and first models without a minimum."""
 
 import dataclasses
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
 from taxiway.errors import ConfigError
 from taxiway.gates.conditions.reasons import question_of
-from taxiway.gates.plan import Question, fits, limits_disagreement, plan, shown_values, supported
+from taxiway.gates.plan import Question, Supported, fits, limits_disagreement, plan, shown_values, supported
 from taxiway.messages import counted
 from taxiway.records import Show
 from taxiway.spec.conditions.entry import GateCondition
@@ -14,7 +15,8 @@ from taxiway.spec.gate import Gate
 from taxiway.spec.pipeline import Pipeline
 from taxiway.spec.pipeline_file import line_of
 
-_DISAGREEMENT = 0.1
+DISAGREEMENT = 0.1
+"""The share of rows with different predictions that is assumed, if a condition does not limit it."""
 
 
 def condition_notes(file: Path, pipeline: Pipeline) -> Iterator[str]:
@@ -41,32 +43,72 @@ def condition_notes(file: Path, pipeline: Pipeline) -> Iterator[str]:
         )
 
 
-def _rows_note(entry: GateCondition, gate: Gate) -> str | None:
+def planned_question(entry: GateCondition, gate: Gate) -> Question:
+    """The question of a condition as rows are planned for it: for the last model of the budget, and a disagreement if it is not limited.
+
+    Args:
+        entry: The condition.
+        gate: The gate that it is in, or is to be in.
+    """
     show: Show = "rounded" if gate.shown == "rounded" else "decision"
-    question = dataclasses.replace(
-        question_of(entry, gate), part=1 / len(gate.conditions), log_values=shown_values(entry.parsed, show)
+    question = question_of(entry, gate)
+    return dataclasses.replace(
+        question,
+        part=1 / max(1, len(gate.conditions)),
+        log_values=shown_values(entry.parsed, show) + (math.log(2) if _may_be_undecided(gate) else 0.0),
+        disagreement=DISAGREEMENT if _assumes_disagreement(question) else None,
     )
-    assumed = _assumes_disagreement(question)
-    if assumed:
-        question = dataclasses.replace(question, disagreement=_DISAGREEMENT)
-    try:
-        needed = f"{plan(question).rows:,}"
-    except ConfigError:
-        needed = "more than 10^12"
-    at = f" if the models differ on {100 * _DISAGREEMENT:.0f}% of them" if assumed else ""
+
+
+def _rows_note(entry: GateCondition, gate: Gate) -> str | None:
+    question = planned_question(entry, gate)
     if gate.group_by is not None:
-        return f"{entry.parsed} needs {needed} groups of evaluation rows by {gate.group_by}, if they are of equal size"
+        groups = f"groups of evaluation rows by {gate.group_by}, if they are of equal size"
+        return f"{entry.parsed} needs {_rows_text(question)} {groups}"
     if fits(question, gate.min_rows):
         return None
-    found = supported(question, gate.min_rows)
-    possible = [] if found.condition is None else [str(found.condition)]
-    if found.steps:
-        possible.append(f"{counted(found.steps, 'step')} instead of {gate.budget.steps:,}")
+    assumed = "" if question.disagreement is None else f" if the models differ on {100 * question.disagreement:.0f}% of them"
+    possible = [*_possible(supported(question, gate.min_rows), gate)]
     instead = f", which supports {', or '.join(possible)}" if possible else ""
     return (
-        f"{entry.parsed} needs {needed} evaluation rows{at}, but gate.min_rows is {gate.min_rows:,}{instead}. If a span has more rows, say "
-        "so in min_rows"
+        f"{entry.parsed} needs {_rows_text(question)} evaluation rows{assumed}, but gate.min_rows is {gate.min_rows:,}{instead}"
+        f"{_price_text(question, gate)}. If a span has more rows, say so in min_rows"
     )
+
+
+def _rows_text(question: Question) -> str:
+    try:
+        return f"{plan(question).rows:,}"
+    except ConfigError:
+        return "more than 10^12"
+
+
+def _possible(found: Supported, gate: Gate) -> Iterator[str]:
+    """What the rows support instead, by a change of the tolerance, of the passes, or of the steps alone."""
+    budget = gate.budget
+    if found.condition is not None:
+        yield str(found.condition)
+    if 0 < found.passes < budget.passes:
+        adaptivity = "first-change" if found.passes == 1 else f"passes:{found.passes}"
+        yield f"{counted(found.passes, 'pass', 'passes')} instead of {budget.passes:,} (adaptivity: {adaptivity})"
+    if found.steps:
+        yield f"{counted(found.steps, 'step')} instead of {budget.steps:,}"
+
+
+def _price_text(question: Question, gate: Gate) -> str:
+    """What it costs that other requirements may be UNDECIDED."""
+    if not _may_be_undecided(gate) or gate.budget.steps == 1:
+        return ""
+    alone = dataclasses.replace(question, log_values=question.log_values - math.log(2))
+    return (
+        f". Without thresholds and against_champion it needs {_rows_text(alone)}: with them, an answer may also be UNDECIDED, which is 1 bit "
+        "more to pay for"
+    )
+
+
+def _may_be_undecided(gate: Gate) -> bool:
+    """Whether the answer may be UNDECIDED although there are enough rows for the conditions, which is a bit more to learn from it."""
+    return bool(gate.thresholds or gate.against_champion)
 
 
 def _assumes_disagreement(question: Question) -> bool:

@@ -132,10 +132,14 @@ class Draft:
         return int(EVALUATION * min(sum(rows[at : at + self.window]) for at in range(len(rows) - self.window + 1)))
 
     @property
+    def safe_rows(self) -> int:
+        """The evaluation rows to count on: spans vary, and so do the rows that a split holds out."""
+        return int(_CAUTION * self.evaluation_rows)
+
+    @property
     def min_rows(self) -> int | None:
         """The evaluation rows that the gate may require so that the spans can pass; None if its default is met."""
-        safe = int(_CAUTION * self.evaluation_rows)  # spans vary, and so do the rows that a split holds out
-        return max(2, safe) if safe < _MIN_ROWS else None
+        return max(2, self.safe_rows) if self.safe_rows < _MIN_ROWS else None
 
     @property
     def is_tiny(self) -> bool:

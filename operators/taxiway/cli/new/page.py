@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from shlex import quote
 
+from taxiway.cli.new.conditions import suggested_condition
 from taxiway.cli.new.draft import Draft
 from taxiway.cli.new.texts import due_again, few_rows, source_pattern, unlabelled_text
 from taxiway.messages import counted
@@ -146,4 +147,9 @@ def _to_review(name: str, draft: Draft) -> Iterator[str]:
         "  slices that must not get worse; columns that are only known after the label, which must be dropped."
     )
     yield f"`{name}{SUFFIX}`: `purpose`, which is printed in the model card of each gate report: what the model is for, and what not."
+    if suggested_condition(draft) is not None:
+        yield (
+            f"`{name}{SUFFIX}`: the condition in the comment below `gate`, which these rows support; it holds for all models that are\n"
+            "  tried on the same rows, and withholds the scores of those that fail."
+        )
     yield "Add a schedule, and a gateway with a shadow if the model is served."

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from taxiway.cli.new.columns import MOST_CODES
+from taxiway.cli.new.conditions import condition_comment
 from taxiway.cli.new.draft import Draft
 from taxiway.data.formats.convert import ReadOptions
 from taxiway.data.schema.draft import with_comments
@@ -95,7 +96,7 @@ features:{"".join(f"{chr(10)}  # {_comment(text)}" for text in _feature_comments
 model:
   estimator: sklearn.ensemble.HistGradientBoosting{kind}
 gate:
-{_gate_text(draft)}
+{chr(10).join([_gate_text(draft), *condition_comment(draft)])}
 {gateway}"""
 
 

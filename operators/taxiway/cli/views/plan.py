@@ -48,6 +48,7 @@ def plan_json(question: Question, rows: int | None) -> str:
             "rows": rows,
             "enough": can.enough,
             "steps": can.steps,
+            "passes": can.passes,
             "condition": None if can.condition is None else str(can.condition),
             "tolerances": None if can.condition is None else [clause.tolerance for clause in can.condition.clauses],
         }
@@ -157,6 +158,12 @@ def _answers(question: Question, found: Plan, can: Supported) -> Iterator[str]:
     else:
         more = " or more" if can.steps == MOST_STEPS else ""
         yield f"At this tolerance they can answer for {counted(can.steps, 'model')}{more} ({question.budget.adaptivity})."
+    if 0 < can.passes < question.budget.passes:
+        instead = "first-change" if can.passes == 1 else f"passes:{can.passes}"
+        yield (
+            f"At this tolerance they can answer for {counted(question.budget.steps, 'model')} if there are new rows after "
+            f"{counted(can.passes, 'pass', 'passes')} (--adaptivity {instead})."
+        )
     if can.condition is None:
         yield "No tolerance is large enough for so few rows."
     else:

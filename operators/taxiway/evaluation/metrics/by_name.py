@@ -52,6 +52,7 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
         numbers.smape,
         probabilities.average_precision,
         probabilities.brier,
+        probabilities.clipped_log_loss,
         probabilities.expected_calibration_error,
         probabilities.log_loss,
         probabilities.roc_auc,

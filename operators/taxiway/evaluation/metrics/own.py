@@ -2,14 +2,14 @@
 
 import contextlib
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import ConfigError, DataError, allowed_values
 from taxiway.evaluation.metrics.weighted import mean
 from taxiway.evaluation.predictions import Predictions
-from taxiway.messages import clipped, error_text
+from taxiway.messages import clipped, counted, error_text, number_text
 from taxiway.models.row_model import PROBABILITY
 from taxiway.spec.own_metric import OwnMetric
 from taxiway.spec.python_refs import look_up, same_process
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
+    Indices = NDArray[np.intp]
 
 _MAX_ERROR_CHARS = 500
 
@@ -73,19 +74,35 @@ class OwnMetricFunction:
             weights: How often each row is drawn (replicates, n).
 
         Raises:
-            ConfigError: The function raises an error, or returns something else than numbers.
+            ConfigError: The function raises an error, or returns something else than numbers; a value is outside of the range.
             DataError: The rows do not have the column `times`, or a row has no number in it.
         """
         if self.metric.costs:
-            return mean(self.costs(predictions, labels), weights)
+            return mean(self._costs(predictions, labels), weights)
         return self._of_function(predictions, labels, weights)
 
-    def costs(self, predictions: Predictions, labels: "Floats") -> "Floats":
-        """The cost of each row, of a metric with `costs`.
+    def by_row(self, predictions: Predictions, labels: "Floats") -> "Floats":
+        """The metric of each row, as conditions need it.
 
         Raises:
+            ConfigError: The function returns something else than one number for each row, or see `__call__`.
             DataError: See `__call__`.
         """
+        import numpy as np
+
+        if self.metric.costs:
+            return self._costs(predictions, labels)
+        found = self._caller(predictions, labels)(np.arange(len(labels)))
+        if found.shape != labels.shape:
+            returned = "one number" if found.shape == () else f"an array of the shape {found.shape}"
+            raise ConfigError(
+                f"gate.metrics.{self.name}: {self.metric.function} returned {returned} for {len(labels):,} rows; a condition needs one number "
+                "for each row"
+            )
+        return found
+
+    def _costs(self, predictions: Predictions, labels: "Floats") -> "Floats":
+        """The cost of each row, of a metric with `costs`."""
         import numpy as np
 
         table = np.zeros((len(self.classes), len(self.classes)))
@@ -95,7 +112,7 @@ class OwnMetricFunction:
                     table[self.classes.index(label), self.classes.index(predicted)] = cost
         assert predictions.predicted is not None
         each: Floats = table[labels.astype(np.intp), predictions.predicted]
-        return each if self.metric.times is None else each * self._column(self.metric.times)
+        return each if self.metric.times is None else self._within_range(each * self._column(self.metric.times))
 
     def _column(self, column: str) -> "Floats":
         import numpy as np
@@ -113,21 +130,7 @@ class OwnMetricFunction:
     def _of_function(self, predictions: Predictions, labels: "Floats", weights: "Floats") -> "Floats":
         import numpy as np
 
-        function = metric_function(self.name, self.metric)
-        truth, predicted = self._as_source(labels, predictions)
-        probabilities = {PROBABILITY.format(one): predictions.values[:, at] for at, one in enumerate(self.classes)}
-        seen = self.rows.assign(**probabilities)
-
-        def call(chosen: Any) -> Any:
-            try:
-                with same_process():
-                    returned = function(truth[chosen].copy(), predicted[chosen].copy(), seen.iloc[chosen].copy())
-            except (Exception, SystemExit) as error:  # a team's code may raise anything
-                why = clipped(error_text(error), _MAX_ERROR_CHARS)
-                raise ConfigError(f"gate.metrics.{self.name}: {self.metric.function} raised {why}") from error
-            return self._as_numbers(returned)
-
-        everything = np.arange(len(labels))
+        call, everything = self._caller(predictions, labels), np.arange(len(labels))
         found = call(everything)
         if found.shape == labels.shape:
             return mean(found, weights)
@@ -137,6 +140,50 @@ class OwnMetricFunction:
                 "allowed: one number for each row, or one number"
             )
         return np.array([float(call(np.repeat(everything, each.astype(np.intp)))) for each in weights])
+
+    def _caller(self, predictions: Predictions, labels: "Floats") -> "Callable[[Indices], Floats]":
+        """Calls the function for some of the rows."""
+        truth, predicted = self._as_source(labels, predictions)
+        probabilities = {PROBABILITY.format(one): predictions.values[:, at] for at, one in enumerate(self.classes)}
+        seen = self.rows.assign(**probabilities)
+        function = metric_function(self.name, self.metric)
+
+        def call(chosen: "Indices") -> "Floats":
+            try:
+                with same_process():
+                    returned = function(truth[chosen].copy(), predicted[chosen].copy(), seen.iloc[chosen].copy())
+            except (Exception, SystemExit) as error:  # a team's code may raise anything
+                why = clipped(error_text(error), _MAX_ERROR_CHARS)
+                raise ConfigError(f"gate.metrics.{self.name}: {self.metric.function} raised {why}") from error
+            return self._within_range(self._as_numbers(returned))
+
+        return call
+
+    def _within_range(self, values: "Floats") -> "Floats":
+        """The values of rows, or the one number of a function, if they are within the range of the metric.
+
+        Raises:
+            ConfigError: One is outside of it, or no number.
+        """
+        import numpy as np
+
+        if self.metric.range is None:
+            return values
+        low, high = self.metric.range
+        outside = np.flatnonzero(~((values >= low) & (values <= high)))
+        if not len(outside):
+            return values
+        of = f"row {outside[0] + 1:,} of {values.size:,}" if values.shape else "the rows together"
+        more = f", as {counted(len(outside) - 1, 'other row')}" if len(outside) > 1 else ""
+        remedy = (
+            "let the function clip its values"
+            if self.metric.function
+            else f"drop the key, or limit the column {self.metric.times}"
+        )
+        raise ConfigError(
+            f"gate.metrics.{self.name}: {of} has the value {number_text(float(values.flat[outside[0]]))}{more}, outside of range: "
+            f"[{number_text(low)}, {number_text(high)}]; state the range that all rows have, or {remedy}"
+        )
 
     def _as_numbers(self, returned: Any) -> "Floats":
         import numpy as np

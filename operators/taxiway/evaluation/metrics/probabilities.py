@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from taxiway.evaluation.metrics.weighted import mean, mean_of_defined, sums_by
 from taxiway.evaluation.predictions import Predictions
+from taxiway.spec.metrics import LEAST_PROBABILITY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +48,20 @@ def log_loss(predictions: Predictions, labels: "Floats", weights: "Floats") -> "
 
     given = predictions.values[np.arange(len(labels)), labels.astype(np.intp)]
     return mean(-np.log(np.clip(given, _CLIP, 1 - _CLIP)), weights)
+
+
+def clipped_log_loss(predictions: Predictions, labels: "Floats", weights: "Floats") -> "Floats":
+    """The mean negative log likelihood of the label (natural logarithm), with probabilities below 0.01 as 0.01, so a row has at most ln(100)."""
+    return mean(clipped_log_loss_rows(predictions, labels), weights)
+
+
+def clipped_log_loss_rows(predictions: Predictions, labels: "Floats") -> "Floats":
+    """The negative log likelihood of the label in each row, in 0 to ln(100); see `clipped_log_loss`."""
+    import numpy as np
+
+    given = predictions.values[np.arange(len(labels)), labels.astype(np.intp)]
+    found: Floats = np.log(1 / np.clip(given, LEAST_PROBABILITY, 1))
+    return found
 
 
 def top_k_accuracy(predictions: Predictions, labels: "Floats", weights: "Floats", *, k: int) -> "Floats":

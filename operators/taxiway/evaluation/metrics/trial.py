@@ -40,10 +40,14 @@ def try_own_metrics(gate: Gate, rows: "pd.DataFrame", label: str, classes: Seque
     if few.empty:
         return
     labels = true_labels(few[label], tuple(classes))
+    by_row = {entry.metric for entry in gate.conditions}
     predictions, ones = _made_up(labels, classes), np.ones((1, len(few)))
     for name, metric in own.items():
         try:
-            OwnMetricFunction(name, metric, classes, few)(predictions, labels, ones)
+            function = OwnMetricFunction(name, metric, classes, few)
+            function(predictions, labels, ones)
+            if name in by_row:
+                function.by_row(predictions, labels)
         except (ConfigError, DataError) as error:
             raise ConfigError(
                 f"{error}. Tried on {counted(len(few), 'training row')} with made-up predictions, before training",

@@ -112,8 +112,10 @@ def _means(evaluation: Evaluation, metric: str) -> RowMeans:
 def _seen(evaluation: Evaluation, metric: str) -> Seen:
     means = _means(evaluation, metric)
     values: dict[Variable, float] = {"n": means.candidate}
-    if means.champion is not None and means.disagreement is not None:
-        values |= {"o": means.champion, "d": means.disagreement}
+    if means.champion is not None:
+        values["o"] = means.champion
+    if means.disagreement is not None:
+        values["d"] = means.disagreement
     return Seen(means.units, values, means.variance)
 
 

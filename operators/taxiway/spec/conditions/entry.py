@@ -1,16 +1,45 @@
 """The entries of `gate.conditions`."""
 
+from collections.abc import Collection
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
 
-from taxiway.errors import ConfigError
+from taxiway.errors import ConfigError, allowed_values
 from taxiway.spec.base import Section
 from taxiway.spec.conditions import Condition, parse_condition
-from taxiway.spec.metrics import GateMetricName
+from taxiway.spec.metrics import METRIC_FACTS, GateMetricName
 
-METRICS_BY_ROW = ("accuracy", "brier")
+METRICS_BY_ROW = ("accuracy", "brier", "clipped_log_loss")
 """Taxiway's metrics that are the mean of a number between two limits for each row; the bounds of conditions need that."""
+_RANKS = ("roc_auc", "average_precision")
+
+
+def why_not_by_row(metric: str, allowed: Collection[str], *, is_own: bool) -> str:
+    """Why a condition cannot be about a metric, and what it can be about instead.
+
+    Args:
+        metric: The metric.
+        allowed: The metrics that are allowed.
+        is_own: Whether it is one of `gate.metrics`, without limits for a row.
+    """
+    name = metric.partition("(")[0]
+    if is_own:
+        return "a row has no limits; allowed: with range: [LOW, HIGH] in gate.metrics; a function must return one number for each row"
+    if name not in METRIC_FACTS:
+        return f"{allowed_values(metric, allowed)}, or a name of gate.metrics with range, or with costs and without times"
+    if name in _RANKS:
+        why = "it ranks all rows together, so no row has a value of its own; brier and clipped_log_loss are of the same probabilities"
+    elif METRIC_FACTS[name].problem == "regression":
+        why = "a row has no limits; a function in gate.metrics with range: [LOW, HIGH] may clip the errors"
+    elif name == "log_loss":
+        why = "a row has no limits; clipped_log_loss has them"
+    else:
+        why = "it is not the mean of a number for each row"
+    return (
+        f"a condition needs the mean of a number with limits for each row. {name} can be in thresholds and against_champion, but {why}; "
+        f"allowed: {', '.join(allowed)}, or a name of gate.metrics with range, or with costs and without times"
+    )
 
 
 def _check_condition(value: Any) -> Any:
@@ -29,7 +58,8 @@ class GateCondition(Section):
     Attributes:
         condition: The condition, see `taxiway.spec.conditions.parse_condition`.
         mode: What an estimate too near to the bound means: the model does not pass (`fp-free`), or it does (`fn-free`).
-        metric: The metric that n and o stand for: accuracy, brier, or one of `gate.metrics` with `costs` and without `times`.
+        metric: The metric that n and o stand for: accuracy, brier, clipped_log_loss, or one of `gate.metrics` whose rows have limits: with
+            `range`, or with `costs` and without `times`.
     """
 
     condition: Annotated[str, BeforeValidator(_check_condition)]

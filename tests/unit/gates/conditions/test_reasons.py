@@ -17,7 +17,7 @@ def gate(*conditions: Any, **keys: Any) -> Gate:
     return Gate.model_validate({"conditions": conditions, **keys})
 
 
-def evaluation(rows: int, new: float, old: float | None = None, d: float = 0.1, **keys: Any) -> Evaluation:
+def evaluation(rows: int, new: float, old: float | None = None, d: float | None = 0.1, **keys: Any) -> Evaluation:
     metric = keys.pop("metric", "accuracy")
     champion = {} if old is None else {"champion": old, "disagreement": d, "variance": keys.pop("variance", d)}
     means = RowMeans(metric=metric, rows=rows, units=keys.pop("units", rows), candidate=new, **champion)
@@ -49,6 +49,14 @@ def test_a_clear_gain_passes_with_its_numbers() -> None:
         "99% confidence for all of 8 models on these rows",
     ):
         assert part in found.message
+
+
+def test_a_regression_has_no_disagreement_and_is_compared_row_by_row() -> None:
+    metrics = {"minutes": {"function": "m.py:f", "range": [0, 60], "problem": "regression"}}
+    asked = gate({"condition": "o - n > 0 +/- 1", "metric": "minutes"}, metrics=metrics)
+    found = reason(evaluation(20_000, 9.1, 9.8, d=None, variance=16.0, metric="minutes"), asked)
+    assert (found.status, found.method) == (Status.PASS, "empirical Bernstein for the difference")
+    assert "o - n > 0 +/- 1 is met: o - n = +0.7" in found.message
 
 
 def test_a_clear_loss_fails() -> None:

@@ -71,11 +71,31 @@ def test_a_budget_counts_the_passes_that_have_an_influence(adaptivity: str, pass
         ("  conditions: [n > 0.99 +/- 0.05]\n", ["can never be shown", "lower the tolerance"]),
         (
             "  conditions: [{condition: n > 0.8 +/- 0.05, metric: roc_auc}]\n",
-            ["gate.conditions[0].metric", "allowed: accuracy, brier, or a name of gate.metrics with costs"],
+            [
+                "gate.conditions[0].metric",
+                "roc_auc can be in thresholds and against_champion, but it ranks all rows together, so no row has a value of its own; "
+                "brier and clipped_log_loss are of the same probabilities",
+                "allowed: accuracy, brier, clipped_log_loss, or a name of gate.metrics with range, or with costs and without times",
+            ],
+        ),
+        (
+            "  conditions: [{condition: n < 0.8 +/- 0.05, metric: log_loss}]\n",
+            ["a row has no limits; clipped_log_loss has them"],
+        ),
+        (
+            "  conditions: [{condition: n < 3 +/- 0.5, metric: mae}]\n",
+            ["mae can be in thresholds", "a function in gate.metrics with range: [LOW, HIGH] may clip the errors"],
+        ),
+        ("  conditions: [{condition: n > 0.8 +/- 0.05, metric: f1_macro}]\n", ["it is not the mean of a number for each row"]),
+        ("  conditions: [{condition: n < 0.8 +/- 0.05, metric: briar}]\n", ['(did you mean "brier"?)']),
+        (
+            "  metrics: {own: {function: m.py:f, range: [0, 9], problem: regression}}\n"
+            "  conditions: [{condition: o - n > 0 +/- 1 and d < 0.1 +/- 0.05, metric: own}]\n",
+            ["gate.conditions[0]", "and a regression has none; allowed: n, o"],
         ),
         (
             "  metrics: {own: {function: m.py:f}}\n  conditions: [{condition: n > 0.8 +/- 0.05, metric: own}]\n",
-            ["gate.conditions[0].metric", "the metric must have limits for each row"],
+            ["gate.conditions[0].metric", "a row has no limits; allowed: with range: [LOW, HIGH] in gate.metrics"],
         ),
         ("  conditions: [n > 0.8 +/- 0.05]\n  budget: {steps: 0}\n", ["gate.budget.steps is 0"]),
         (
@@ -106,6 +126,15 @@ def test_costs_have_the_range_of_their_table(write: Callable[[str], Path]) -> No
     assert gate.comparison_metric == "cost"
     with pytest.raises(ConfigError, match="is always false: o - n is from -10 to 10"):
         read_pipeline(write(metrics + condition.replace("> 2", "> 20")))
+
+
+def test_a_function_has_the_range_that_it_states(write: Callable[[str], Path]) -> None:
+    metrics = "  metrics: {minutes: {function: 'os.path:basename', range: [0, 60]}}\n"
+    condition = "  conditions: [{condition: o - n > 2 +/- 1, metric: minutes}]\n"
+    gate = read_pipeline(write(metrics + condition)).gate
+    assert (gate.facts("minutes").low, gate.facts("minutes").high) == (0, 60)
+    with pytest.raises(ConfigError, match="is always false: o - n is from -60 to 60"):
+        read_pipeline(write(metrics + condition.replace("> 2", "> 61")))
 
 
 def test_a_team_s_requirements_hold_with_conditions_too(write: Callable[[str], Path]) -> None:
