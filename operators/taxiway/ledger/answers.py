@@ -4,13 +4,16 @@ A question is appended before its answer is computed, which fixes its place amon
 answer is appended before anybody sees it. Who is killed in between and tries again has asked once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from taxiway.errors import TerminalError
 from taxiway.gates.evaluation_sets import Entry, account_of, is_spent, overlaps
-from taxiway.ledger.chain import Ledger, append_to, links, newest_links
+from taxiway.ledger.chain import Ledger, append, append_to, links, newest_links
 from taxiway.ledger.links import Link, NewEntry, broken_links
+from taxiway.ledger.promotions import before_the_chain
+from taxiway.ledger.segments import first_run
 from taxiway.records import Answered, Asked
 from taxiway.stats.spending import Account
 from taxiway.tracking import tags
@@ -18,6 +21,11 @@ from taxiway.tracking.paging import all_pages
 
 EXPERIMENT = "taxiway/answers"
 """Followed by a slash and the model: the MLflow experiment of its chain."""
+BEGINNING = "Answers"
+"""The kind of the link of the ledger that says that a model has such a chain."""
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 
 @dataclass(frozen=True)
@@ -62,10 +70,16 @@ def ask(ledger: Ledger, asked: Asked) -> Standing:
     """
     known = _newest(ledger, asked)
     found = _standing(known, asked)
+    if len(known) == 1:  # its process may have been killed before it noted this
+        _note_beginning(ledger, known[0])
     if found.answers or found.is_spent or _asked_at(known, asked.key):
         return found
+    if not known:
+        _require_never_begun(ledger, asked.model)
     content = NewEntry("Asked", asked.model, asked.key, asked.key, asked.to_json(), _mark(asked))
     link = append_to(ledger, experiment_of(asked.model), content)
+    if link.number == 1:
+        _note_beginning(ledger, link)
     if link.number == (known[-1].number + 1 if known else 1):
         return found
     return _standing(_newest(ledger, asked), asked)  # another process has asked in between
@@ -94,6 +108,18 @@ def all_entries(ledger: Ledger, model: str) -> list[Entry]:
     return _entries(whole)
 
 
+def missing_chains(client: "MlflowClient", found: Iterable[Link]) -> Iterator[str]:
+    """The chains of questions that were begun, by the links of the ledger, and are not there any more: a message for each.
+
+    Args:
+        client: The MLflow client.
+        found: The links of the ledger.
+    """
+    for link in found:
+        if link.kind == BEGINNING and _first_run(client, link.model) != link.entry:
+            yield f"the answers about {link.model} were removed from MLflow, or their experiment {experiment_of(link.model)} was renamed"
+
+
 def experiment_of(model: str) -> str:
     """The MLflow experiment with the questions about a model."""
     return f"{EXPERIMENT}/{model}"
@@ -114,6 +140,30 @@ def chain_problems(ledger: Ledger) -> list[str]:
     return problems
 
 
+def _require_never_begun(ledger: Ledger, model: str) -> None:
+    """Raise TerminalError if the chain of a model was begun before, by the ledger, which is read as a whole: once for each model."""
+    if any(isinstance(link, Link) and (link.kind, link.model) == (BEGINNING, model) for link in links(ledger.client)):
+        raise TerminalError(
+            f"the answers about {model} are not in MLflow any more, and nothing can be decided without them: the experiment "
+            f"{experiment_of(model)} was removed or renamed. Restore it, or MLflow's database",
+            key="ledger",
+        )
+
+
+def _note_beginning(ledger: Ledger, first: Link) -> None:
+    """Record in the ledger that a model has a chain of questions, so that it cannot be removed without a trace."""
+    run = _first_run(ledger.client, first.model)
+    assert run is not None  # it holds this link
+    append(ledger, NewEntry(BEGINNING, first.model, run, first.record), lambda: before_the_chain(ledger))
+
+
+def _first_run(client: "MlflowClient", model: str) -> str | None:
+    """The id of the MLflow run with the first question about a model; None if there is none."""
+    experiment = client.get_experiment_by_name(experiment_of(model))
+    run = None if experiment is None else first_run(client, experiment.experiment_id)
+    return None if run is None else str(run.info.run_id)
+
+
 def _newest(ledger: Ledger, asked: Asked) -> list[Link]:
     known = newest_links(ledger.client, experiment_of(asked.model), _mark(asked))
     foreign = [f"link {link.number} is about {link.model}" for link in known if link.model != asked.model]
@@ -125,7 +175,7 @@ def _require_whole(model: str, problems: Sequence[str]) -> None:
     if problems:
         raise TerminalError(
             f"the ledger of answers about {model} was edited: {problems[0]}; nothing can be decided by it. See: taxiway ledger verify. "
-            f"Restore MLflow's database, or delete the experiment {experiment_of(model)} for good to begin again",
+            "Restore MLflow's database",
             key="ledger",
         )
 

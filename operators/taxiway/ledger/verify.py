@@ -59,6 +59,7 @@ def verify(ledger: Ledger) -> Verified:
             *_changed_tags(ledger),
             *_changed_decision_tags(made),
             *answers.chain_problems(ledger),
+            *answers.missing_chains(ledger.client, links),
         ),
         notes=tuple(found.message for found in unlinked if not found.inserted),
     )
@@ -92,7 +93,7 @@ def sign(ledger: Ledger, unsigned: Iterable[NewEntry]) -> None:
 
 
 def _broken_entries(ledger: Ledger, links: list[Link], entries: Mapping[str, NewEntry]) -> Iterator[str]:
-    newest = {link.entry: link for link in links}
+    newest = {link.entry: link for link in links if link.kind != answers.BEGINNING}
     for link in newest.values():
         entry = entries.get(link.entry)
         if entry is None:

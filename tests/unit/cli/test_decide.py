@@ -78,7 +78,7 @@ def test_the_newest_span_is_decided_again_with_a_reason(site: Site) -> None:
 
 def test_a_change_in_the_database_fails_the_verification(site: Site) -> None:
     assert run().exit_code == 0
-    assert "1 link, head" in taxiway("ledger", "verify").stdout
+    assert "2 links, head" in taxiway("ledger", "verify").stdout
     (database,) = (site.folder / ".taxiway/local").glob("**/*.db")
     with closing(sqlite3.connect(database)) as opened, opened:
         opened.execute(
@@ -86,7 +86,7 @@ def test_a_change_in_the_database_fails_the_verification(site: Site) -> None:
         )
     found = taxiway("ledger", "verify")
     assert found.exit_code == 1
-    assert "entry 1 (Promotion of runner.small" in found.stdout
+    assert "entry 2 (Promotion of runner.small" in found.stdout
     assert "was edited" in found.stdout
     assert "1 problem" in found.stdout
     assert refused("rollback", NAME, "--reason", "x")

@@ -118,7 +118,7 @@ def test_of_many_that_ask_at_once_no_more_are_answered_than_the_budget_has(
         ),
         ("DELETE FROM params WHERE key = '000000003'", "links 3 to 3 of the chain are missing"),
         (
-            "UPDATE params SET value = replace(value, 'team.m', 'team.n') WHERE key = '000000001'",
+            "UPDATE params SET value = replace(value, 'team.m', 'team.n') WHERE key = '000000001' AND value LIKE '%Asked%'",
             "link 1 of the chain .* is not signed",
         ),
     ],
@@ -142,3 +142,24 @@ def test_who_has_no_key_does_not_ask_a_signed_ledger(ledger: Ledger) -> None:
     with pytest.raises(TerminalError, match="the ledger is signed, and here is no key to sign with"):
         ask(Ledger(ledger.client), asked("b"))
     assert ledger.client.get_experiment_by_name(experiment_of("team.m")) is not None
+
+
+def test_a_chain_that_was_renamed_or_removed_is_missed(ledger: Ledger) -> None:
+    decide(ledger, "a")
+    decide(ledger, "a", model="team.other")
+    known = ledger.client.get_experiment_by_name(experiment_of("team.m"))
+    assert known is not None
+    ledger.client.rename_experiment(known.experiment_id, "old answers")
+    with pytest.raises(TerminalError, match=r"the answers about team.m are not in MLflow any more.*removed or renamed"):
+        ask(ledger, asked("b"))
+    assert wrong(ledger) == (
+        "the answers about team.m were removed from MLflow, or their experiment taxiway/answers/team.m was renamed",
+    )
+    ledger.client.rename_experiment(known.experiment_id, experiment_of("team.m"))
+    assert wrong(ledger) == ()
+    decide(ledger, "b")
+    ledger.client.delete_experiment(known.experiment_id)
+    with pytest.raises(
+        TerminalError, match=r"taxiway/answers/team.m is deleted in MLflow.*restore it: mlflow experiments restore"
+    ):
+        ask(ledger, asked("c"))
