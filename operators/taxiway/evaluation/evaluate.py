@@ -70,6 +70,7 @@ def evaluate(
     store: Store,
     baselines: Sequence[FittedBaseline] = (),
     joined: Collection[str] = (),
+    renamed: Mapping[str, str] | None = None,
 ) -> Evaluated:
     """Evaluate candidate and champion on the same rows.
 
@@ -87,6 +88,7 @@ def evaluate(
         store: Where the rows are.
         baselines: Simple models of the candidate's columns, to compare it with.
         joined: The columns of joined tables.
+        renamed: The present names of columns that the source has renamed, by their former ones.
 
     Raises:
         ChampionUnscorableError: The champion fails on the rows, or the models have no class in common.
@@ -97,11 +99,12 @@ def evaluate(
     comparison = _compare(candidate, champion, rows, frame, snapshot, label, gate)
     scored = score_baselines(baselines, frame, comparison.classes, comparison.candidate.positive)
     costs = model_costs(candidate, baselines, frame)
-    identity = evaluation_set(rows, {label, *joined})
+    identity = evaluation_set(rows, {label, *joined}, {now: before for before, now in (renamed or {}).items()})
+    evaluation = _evaluation(comparison, candidate, champion, scored, snapshot=snapshot.digest, model=model)
     return Evaluated(
-        _evaluation(comparison, candidate, champion, scored, snapshot=snapshot.digest, model=model),
+        evaluation,
         identity,
-        question_key(identity.content, gate, comparison),
+        question_key(identity.content, gate, comparison, evaluation),
         costs,
         costs_text(costs, candidate.size),
         lambda: pictures_of(candidate, rows, comparison, gate),

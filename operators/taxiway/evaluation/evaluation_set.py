@@ -1,12 +1,13 @@
-"""The identity of evaluation rows: digests of rows that do not depend on the label, on the order, or on joined columns."""
+"""The identity of evaluation rows: digests that do not depend on the label, on the order of the rows, or on joined columns."""
 
 import base64
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from taxiway.evaluation.comparison import Comparison
 from taxiway.evaluation.predictions import Predictions
-from taxiway.records import EvaluationSet
+from taxiway.records import SAMPLE_HASHES, Evaluation, EvaluationSet
 from taxiway.records.digests import digest_of_bytes
 from taxiway.spec.gate import Gate
 
@@ -17,22 +18,26 @@ if TYPE_CHECKING:
 
     Hashes = NDArray[np.uint64]
 
-SAMPLE_HASHES = 256
-"""The hashes of a set that are kept: with them, of two sets that share a twentieth of their rows, 99.8% are recognized."""
 _NOT_RULES = {"budget", "show", "champion_unscorable"}
+"""Keys of the gate that do not change what is decided about the scores."""
 
 
-def evaluation_set(rows: "pd.DataFrame", without: Collection[str]) -> EvaluationSet:
+def evaluation_set(rows: "pd.DataFrame", without: Collection[str], former: Mapping[str, str] | None = None) -> EvaluationSet:
     """Identify evaluation rows.
 
     Args:
         rows: The rows.
         without: The columns that do not count: the label, which people may correct, and columns of joined tables. If no other column is
             left, all count.
+        former: The former names of columns that the source has renamed, by their present ones.
+
+    Returns:
+        Their digest, and a sample of the hashes of the rows.
     """
     import numpy as np
 
-    hashes = np.sort(row_hashes(rows[[name for name in rows.columns if name not in without] or list(rows.columns)]))
+    counted = [name for name in rows.columns if name not in without] or list(rows.columns)
+    hashes = np.sort(row_hashes(rows[counted].rename(columns=former or {})))
     different, counts = np.unique(hashes, return_counts=True)
     return EvaluationSet(
         content=digest_of_bytes(hashes.astype(">u8").tobytes()),
@@ -44,7 +49,7 @@ def evaluation_set(rows: "pd.DataFrame", without: Collection[str]) -> Evaluation
 
 
 def row_hashes(rows: "pd.DataFrame") -> "Hashes":
-    """A hash of each row, the same for any order and any names of the columns, and for integers and equal floats.
+    """A hash of each row, the same for any order of the columns, and for equal numbers and times of different types.
 
     Args:
         rows: The rows.
@@ -55,25 +60,34 @@ def row_hashes(rows: "pd.DataFrame") -> "Hashes":
     import numpy as np
 
     mixed = np.zeros(len(rows), dtype=np.uint64)
-    for position in range(rows.shape[1]):
-        mixed += _column_hashes(rows.iloc[:, position])
+    for position, name in enumerate(rows.columns):
+        salt = np.uint64(int.from_bytes(blake2b(str(name).encode(), digest_size=8).digest()) | 1)
+        mixed += (_column_hashes(rows.iloc[:, position]) ^ salt) * salt
     return mixed
 
 
-def question_key(content: str, gate: Gate, comparison: Comparison) -> str:
+def question_key(content: str, gate: Gate, comparison: Comparison, evaluation: Evaluation) -> str:
     """The digest of what the model gate's answer depends on.
 
-    The same predictions for the same rows are the same question, whatever the version is called, and however the model was made.
+    The same predictions for the same rows in the same order are the same question, whatever the version is called, and however the model
+    was made. The scores are part of it, too, because a team's own metric is code, which may change.
 
     Args:
         content: The digest of the rows.
         gate: The rules.
         comparison: The labels, and the predictions of both models.
+        evaluation: The scores.
+
+    Returns:
+        The digest.
     """
-    rules = gate.model_dump_json(exclude=_NOT_RULES)
+    scores = evaluation.model_dump_json(include={"metrics", "slices", "row_means", "groups"})
     champion = "" if comparison.champion is None else _predictions_digest(comparison.champion)
     labels = digest_of_bytes(comparison.labels.tobytes())
-    return digest_of_bytes("\n".join((content, rules, labels, _predictions_digest(comparison.candidate), champion)).encode())
+    predictions = (_predictions_digest(comparison.candidate), champion)
+    return digest_of_bytes(
+        "\n".join((content, gate.model_dump_json(exclude=_NOT_RULES), labels, *predictions, scores)).encode()
+    )
 
 
 def _column_hashes(column: "pd.Series[Any]") -> "Hashes":
@@ -82,8 +96,11 @@ def _column_hashes(column: "pd.Series[Any]") -> "Hashes":
     from pandas.api import types
 
     values: NDArray[Any]
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(column.cat.categories.dtype)
     if types.is_datetime64_any_dtype(column.dtype):
-        values = column.astype("int64").to_numpy()
+        in_utc = column.dt.tz_convert("UTC").dt.tz_localize(None) if column.dt.tz is not None else column
+        values = in_utc.astype("datetime64[ns]").astype("int64").to_numpy()
     elif types.is_numeric_dtype(column.dtype):  # booleans too
         values = column.to_numpy(dtype="float64", na_value=np.nan) + 0.0  # -0.0 is 0.0
     else:

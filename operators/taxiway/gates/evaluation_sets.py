@@ -6,11 +6,12 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from taxiway.records import Answered, Asked, EvaluationSet, Status
+from taxiway.records import SAMPLE_HASHES, Answered, Asked, EvaluationSet, Status
 from taxiway.stats.spending import Account
 
-LEAST_OVERLAP = 0.05
-"""The share of the rows from which on what was asked about another set counts for this one."""
+LEAST_OVERLAP = 0.025
+"""The share of the rows, as it is estimated, from which on what was asked about another set counts for this one."""
+_DEVIATIONS = 4
 _HASH_BYTES = 8
 
 
@@ -28,7 +29,7 @@ class Entry:
 
     @property
     def log_values(self) -> float:
-        """The logarithm of the number of values that was shown could have had; infinity if everything may be known."""
+        """The logarithm of how many different things could have been shown; infinity if everything may be known."""
         return max((one.values for one in self.answers), default=0.0)
 
 
@@ -42,8 +43,11 @@ def account_of(entries: Sequence[Entry]) -> Account:
     """
     account = Account()
     for entry in entries:
-        seen = entry.asked.passes is not None and bool(entry.answers)
-        passed = entry.answers[0].status is Status.PASS if seen else None
+        if not entry.answers and is_spent(account, entry.asked):
+            continue  # two processes asked at once, and this one was refused
+        status = entry.answers[0].status if entry.answers else Status.NOT_APPLICABLE
+        seen = entry.asked.passes is not None and status is not Status.NOT_APPLICABLE
+        passed = status is Status.PASS if seen else None
         account = account.after(entry.asked.steps, entry.asked.passes or 1, passed=passed, log_values=entry.log_values)
     return account
 
@@ -59,12 +63,13 @@ def overlaps(new: EvaluationSet, old: EvaluationSet) -> bool:
     """Whether answers from an old set tell something about a new one.
 
     Rows of different sets may be equal by chance, if they have few columns. As many of the rows of a new set as the rows of the old one
-    have an equal one are expected without any overlap (Good 1953, Biometrika 40:237).
+    have an equal one are expected without any overlap (Good 1953, Biometrika 40:237). If nearly all have, only the same set is recognized.
     """
     if new.content == old.content:
         return True
     by_chance = 1 - old.once / old.rows if old.rows else 0.0
-    return shared_rows(new, old) >= by_chance + LEAST_OVERLAP
+    deviation = math.sqrt(by_chance * (1 - by_chance) / SAMPLE_HASHES)
+    return shared_rows(new, old) >= by_chance + _DEVIATIONS * deviation + LEAST_OVERLAP
 
 
 def shared_rows(new: EvaluationSet, old: EvaluationSet) -> float:

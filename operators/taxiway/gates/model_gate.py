@@ -73,7 +73,8 @@ def decide(
             is not compared, because the champion may have been trained on these evaluation rows.
         unscorable: The champion, if it cannot be scored on the evaluation rows; the candidate is then not compared.
         decisions: The decisions of people about the report, such as waivers.
-        log_share: The logarithm of the share of the error for this answer, see `taxiway.stats.spending`; None for that of the first.
+        log_share: The logarithm of the share of the error for this answer, see `taxiway.stats.spending`; None for an equal
+            share of all models of the budget.
 
     Returns:
         The verdict, with every reason; its status is the worst of theirs.

@@ -1,10 +1,10 @@
-"""What of an evaluation and a verdict is shown while more models may be tried on the same rows, and what that costs."""
+"""Which parts of an evaluation and a verdict are shown while more models may be tried on the same rows, and what that costs."""
 
 import math
 
 from taxiway.gates.conditions.reasons import enough_rows, missing_rows_text
 from taxiway.gates.plan import ROUNDED_VALUES
-from taxiway.messages import counted
+from taxiway.messages import counted, number_text
 from taxiway.records import Evaluation, Reason, ReasonCode, RowMeans, Show, Status, Verdict, worst
 from taxiway.spec.gate import Gate
 from taxiway.stats.spending import Account
@@ -54,9 +54,8 @@ def shown_evaluation(evaluation: Evaluation, gate: Gate, show: Show) -> Evaluati
 
 
 def measured_status(verdict: Verdict) -> Status:
-    """The decision by the scores alone; PASS if there is no requirement for them."""
-    found = worst(tuple(reason.status for reason in verdict.reasons if _is_measured(reason)))
-    return Status.PASS if found is Status.NOT_APPLICABLE else found
+    """The decision by the scores alone; NOT_APPLICABLE if nothing was decided by them, or nothing is required of them."""
+    return worst(tuple(reason.status for reason in verdict.reasons if _is_measured(reason)))
 
 
 def without_scores(
@@ -74,7 +73,7 @@ def without_scores(
     """
     shown, status = shown_evaluation(full, gate, show), measured_status(verdict)
     missing = missing_rows_text(full, gate, log_share) if status is Status.UNDECIDED else ""
-    message = f"{_decision_text(shown, status, full, gate)}{missing}. {_withheld_text(full, gate, account)}"
+    message = f"{_decision_text(verdict, shown, full)}{missing}. {_withheld_text(full, gate, show, account)}"
     decision = Reason(status=status, code=ReasonCode.SCORES_WITHHELD, message=message)
     return _with_reason(verdict, decision, shown)
 
@@ -91,7 +90,7 @@ def spent_verdict(verdict: Verdict, full: Evaluation, gate: Gate, account: Accou
     """
     asked = f"the {counted(_rows(full), 'evaluation row')} are spent: {_spent_text(account, gate)}"
     if sets:
-        asked += f", on these rows or on {counted(sets, 'other evaluation set')} with rows of them"
+        asked += f", on these rows or on {counted(sets, 'other evaluation set')} that shares rows with them"
     message = (
         f"{asked}. Bring new rows: the next span does so by itself. To decide without them: taxiway force "
         f"{verdict.model}/{verdict.version} --reason WHY; what was asked: taxiway gate ledger {verdict.model}"
@@ -106,7 +105,7 @@ def _spent_text(account: Account, gate: Gate) -> str:
         return f"{models} of {gate.budget.steps:,} were tried (gate.budget.steps)"
     if account.passes >= gate.budget.passes:
         return f"{account.passes:,} of {models} tried passed (gate.budget.adaptivity: {gate.budget.adaptivity})"
-    return f"{models} were tried, and all scores were shown"
+    return f"after {models}, nothing is left of the error of the gate, because scores were shown or the budget was changed"
 
 
 def _with_reason(verdict: Verdict, reason: Reason, shown: Evaluation) -> Verdict:
@@ -116,27 +115,30 @@ def _with_reason(verdict: Verdict, reason: Reason, shown: Evaluation) -> Verdict
 
 
 def _is_measured(reason: Reason) -> bool:
-    """Whether a reason tells something about the labels. Why a requirement does not apply tells nothing."""
+    """Whether a reason tells how well a model predicts the labels. How many rows have which label is no secret, nor what follows from it."""
     return reason.code not in _NOT_MEASURED and reason.status is not Status.NOT_APPLICABLE
 
 
-def _decision_text(shown: Evaluation, status: Status, full: Evaluation, gate: Gate) -> str:
-    requirements = [str(entry.parsed) for entry in gate.conditions]
-    if gate.thresholds or gate.against_champion:
-        requirements.append("the other requirements of the gate" if gate.conditions else "the requirements of the gate")
-    finding = {Status.PASS: "met", Status.FAIL: "not shown to be met"}.get(status, "undecided")
-    text = f"{' and '.join(requirements)}: {finding} on the {counted(_rows(full), 'evaluation row')}"
+def _decision_text(verdict: Verdict, shown: Evaluation, full: Evaluation) -> str:
+    measured = [reason for reason in verdict.reasons if _is_measured(reason) and reason.status is not Status.INFO]
+    requirements = [str(reason.rule).removeprefix("conditions: ") for reason in measured if reason.code is ReasonCode.CONDITION]
+    if len(measured) > len(requirements):
+        requirements.append("the other requirements of the gate" if requirements else "the requirements of the gate")
+    status = measured_status(verdict)
+    finding = {Status.PASS: "met", Status.FAIL: "not shown to be met", Status.UNDECIDED: "undecided"}.get(status)
+    rows = f"the {counted(_rows(full), 'evaluation row')}"
+    text = f"{' and '.join(requirements)}: {finding} on {rows}" if finding else f"nothing is required of the scores on {rows}"
     for means in shown.row_means:
-        old = "" if means.champion is None else f", champion about {means.champion:.2f}"
-        text += f"; {means.metric} about {means.candidate:.2f}{old}"
+        old = "" if means.champion is None else f", champion about {number_text(means.champion)}"
+        text += f"; {means.metric} about {number_text(means.candidate)}{old}"
     return text
 
 
-def _withheld_text(full: Evaluation, gate: Gate, account: Account) -> str:
+def _withheld_text(full: Evaluation, gate: Gate, show: Show, account: Account) -> str:
     left = gate.budget.steps - account.steps
     return (
-        f"Scores are withheld (gate.show: {gate.shown}), because up to {counted(left, 'more model')} may be tried on these rows; to see "
-        f"them, and to spend the rows: taxiway gate show {full.model}/{full.candidate}"
+        f"Scores are withheld (gate.show: {show}), because up to {counted(left, 'more model')} may be tried on these rows; to see them, and "
+        f"to spend the rows: taxiway gate show {full.model}/{full.candidate}"
     )
 
 
@@ -149,7 +151,7 @@ def _rounded(means: RowMeans, gate: Gate) -> RowMeans:
     facts = gate.facts(means.metric)
     unit = (facts.high - facts.low) / (ROUNDED_VALUES - 1)
     rounded = [
-        None if each is None else facts.low + unit * round((each - facts.low) / unit)
+        None if each is None else float(f"{facts.low + unit * round((each - facts.low) / unit):.10g}")
         for each in (means.candidate, means.champion)
     ]
     return means.model_copy(update={"candidate": rounded[0], "champion": rounded[1], "variance": None})

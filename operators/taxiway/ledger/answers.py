@@ -1,7 +1,7 @@
 """What was asked about evaluation sets, and answered: a chain for each model, signed like the ledger, of which no link is left out.
 
-A question is appended before its answer is computed, which fixes its place among all questions, also if two processes ask at once. The
-answer is appended before anybody sees it. Who is killed in between and tries again has asked once.
+A question is appended before the gate decides, which fixes its place among all questions, also if two processes ask at once. The answer
+is appended before anybody sees it. A retry after a crash is not counted twice.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,6 +23,7 @@ EXPERIMENT = "taxiway/answers"
 """Followed by a slash and the model: the MLflow experiment of its chain."""
 BEGINNING = "Answers"
 """The kind of the link of the ledger that says that a model has such a chain."""
+_FIRST_LINKS = 4
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -35,7 +36,7 @@ class Standing:
     Attributes:
         account: What was spent of it before the question.
         answers: The answers to this very question, oldest first; empty if it is new.
-        is_spent: Whether nothing is left, so that the question was not asked.
+        is_spent: Whether nothing is left, so that the question must not be answered.
         sets: The number of other sets with rows of this one about which something was asked.
     """
 
@@ -70,7 +71,7 @@ def ask(ledger: Ledger, asked: Asked) -> Standing:
     """
     known = _newest(ledger, asked)
     found = _standing(known, asked)
-    if len(known) == 1:  # its process may have been killed before it noted this
+    if known and len(known) <= _FIRST_LINKS:  # the first process may have been killed before it noted this
         _note_beginning(ledger, known[0])
     if found.answers or found.is_spent or _asked_at(known, asked.key):
         return found
@@ -102,10 +103,8 @@ def all_entries(ledger: Ledger, model: str) -> list[Entry]:
         TerminalError: The chain was edited.
     """
     found = list(links(ledger.client, experiment_of(model)))
-    broken = [each for each in found if isinstance(each, str)]
-    whole = [each for each in found if isinstance(each, Link)]
-    _require_whole(model, [*broken, *broken_links(ledger.keys, whole)])
-    return _entries(whole)
+    _require_whole(model, list(_problems(ledger, model, found)))
+    return _entries([each for each in found if isinstance(each, Link)])
 
 
 def missing_chains(client: "MlflowClient", found: Iterable[Link]) -> Iterator[str]:
@@ -133,10 +132,7 @@ def chain_problems(ledger: Ledger) -> list[str]:
     for experiment in found:
         model = experiment.name.removeprefix(prefix)
         read = list(links(ledger.client, experiment.name))
-        whole = [each for each in read if isinstance(each, Link)]
-        foreign = [f"link {link.number} is about {link.model}" for link in whole if link.model != model]
-        wrong = [*(each for each in read if isinstance(each, str)), *broken_links(ledger.keys, whole), *foreign]
-        problems += [f"answers about {model}: {problem}" for problem in wrong]
+        problems += [f"answers about {model}: {problem}" for problem in _problems(ledger, model, read)]
     return problems
 
 
@@ -166,9 +162,16 @@ def _first_run(client: "MlflowClient", model: str) -> str | None:
 
 def _newest(ledger: Ledger, asked: Asked) -> list[Link]:
     known = newest_links(ledger.client, experiment_of(asked.model), _mark(asked))
-    foreign = [f"link {link.number} is about {link.model}" for link in known if link.model != asked.model]
-    _require_whole(asked.model, [*foreign, *broken_links(ledger.keys, known, from_start=False)])
+    _require_whole(asked.model, list(_problems(ledger, asked.model, known, from_start=False)))
     return known
+
+
+def _problems(ledger: Ledger, model: str, found: Sequence[Link | str], *, from_start: bool = True) -> Iterator[str]:
+    """What is wrong with links of a model's chain: those that cannot be read, are about another model, or do not fit together."""
+    whole = [each for each in found if isinstance(each, Link)]
+    yield from (each for each in found if isinstance(each, str))
+    yield from (f"link {link.number} is about {link.model}" for link in whole if link.model != model)
+    yield from broken_links(ledger.keys, whole, from_start=from_start)
 
 
 def _require_whole(model: str, problems: Sequence[str]) -> None:
@@ -183,11 +186,13 @@ def _require_whole(model: str, problems: Sequence[str]) -> None:
 def _standing(known: Sequence[Link], asked: Asked) -> Standing:
     """What is left for a question, by the links before it, or by all if it is not among them."""
     own = _asked_at(known, asked.key)
-    content, before = asked.evaluation_set, _entries([link for link in known if own is None or link.number < own])
-    before = [entry for entry in before if overlaps(content, entry.asked.evaluation_set)]
-    answers = next((entry.answers for entry in _entries(known) if entry.asked.key == asked.key), ())
-    account, sets = account_of(before), {entry.asked.evaluation_set.content for entry in before} - {content.content}
-    return Standing(account, answers, not answers and is_spent(account, asked), len(sets))
+    entries = _entries(known)
+    earlier = _entries([link for link in known if own is None or link.number < own])
+    overlapping = [entry for entry in earlier if overlaps(asked.evaluation_set, entry.asked.evaluation_set)]
+    answers = next((entry.answers for entry in entries if entry.asked.key == asked.key), ())
+    account = account_of(overlapping)
+    others = {entry.asked.evaluation_set.content for entry in overlapping} - {asked.evaluation_set.content}
+    return Standing(account, answers, not answers and is_spent(account, asked), len(others))
 
 
 def _asked_at(known: Sequence[Link], key: str) -> int | None:

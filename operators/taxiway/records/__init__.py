@@ -33,11 +33,12 @@ from taxiway.records.evaluation import (
     RowMeans,
     SliceResult,
 )
-from taxiway.records.evaluation_sets import Answered, Asked, EvaluationSet, Show, SpentRows
+from taxiway.records.evaluation_sets import SAMPLE_HASHES, Answered, Asked, EvaluationSet, Show, SpentRows
 from taxiway.records.reason_codes import ReasonCode
 from taxiway.records.training import BaselineModel, Candidate, FeatureSet, SweepPlan, SweepReport, Trial, Trials
 
 __all__ = [
+    "SAMPLE_HASHES",
     "Anomaly",
     "Answered",
     "Asked",

@@ -8,6 +8,8 @@ from pydantic import AwareDatetime
 from taxiway.messages import counted
 from taxiway.records.base import Record, Status
 
+SAMPLE_HASHES = 256
+"""The hashes of a set that are kept."""
 Show = Literal["exact", "rounded", "decision"]
 """How much is shown of the scores on evaluation rows: all of them; rounded means of the conditions; only the decision."""
 

@@ -17,14 +17,14 @@ TITLES: Mapping[ReasonCode, str] = {
     ReasonCode.ROWS_TOO_FEW: "Number of rows",
     ReasonCode.GROUPS_TOO_FEW: "Number of groups",
     ReasonCode.METRIC_ALMOST_PERFECT: "Suspiciously good",
-    ReasonCode.METRIC_THRESHOLD: "Required quality",
+    ReasonCode.METRIC_THRESHOLD: "Metric threshold",
     ReasonCode.CONDITION: "Condition",
-    ReasonCode.CHAMPION_NEWER: "Age of the data",
+    ReasonCode.CHAMPION_NEWER: "Older training data",
     ReasonCode.CHAMPION_UNSCORABLE: "Champion",
     ReasonCode.METRIC_AGAINST_CHAMPION: "Against the champion",
-    ReasonCode.SLICE_DROP: "Parts of the data",
-    ReasonCode.BASELINE: "Against simple models",
-    ReasonCode.SCORES_WITHHELD: "Required scores",
+    ReasonCode.SLICE_DROP: "Slices",
+    ReasonCode.BASELINE: "Baselines",
+    ReasonCode.SCORES_WITHHELD: "Scores withheld",
     ReasonCode.ROWS_SPENT: "Spent rows",
 }
 
@@ -46,8 +46,10 @@ def headline(verdict: Verdict, *, needs_approval: bool) -> str:
     failed = [reason for reason in verdict.reasons if reason.status is verdict.status]
     if verdict.status is Status.FAIL:
         return f"{name} does not meet {counted(len(failed), 'requirement')}{stays}."
+    if verdict.status is Status.UNDECIDED and any(reason.code is ReasonCode.ROWS_SPENT for reason in failed):
+        return f"The evaluation rows are spent, so nothing was decided about {_lower(name)}{stays}."
     if verdict.status is Status.UNDECIDED:
-        return f"There is too little evidence about {_lower(name)}: {counted(len(failed), 'requirement')} undecided{stays}."
+        return f"There is too little evidence about {_lower(name)}: {counted(len(failed), 'requirement')} {'is' if len(failed) == 1 else 'are'} undecided{stays}."
     if verdict.status is not Status.PASS:
         return f"Nothing was decided about {_lower(name)}{stays}."
     may = "become the first champion" if verdict.champion is None else f"replace version {verdict.champion}, the champion"

@@ -1,6 +1,6 @@
 """What is left of the error of an evaluation set after the answers that were given from it.
 
-The error of a gate is divided among all models that somebody can reach who sees the answers: a tree, in which each node is a question
+The error of a gate is divided among all models that someone who sees the answers can reach: a tree, in which each node is a question
 about a model, and each branch an answer. `Account` follows one path in this tree. A node has an equal share of the error that is left
 on its path, and what is left after it is divided among its branches, so that no tree has more than the whole error, also if the budget
 changes on the way. An answer with which more is shown than whether the model passed has as many more branches as there are values that
@@ -45,8 +45,8 @@ class Account:
             steps: The models of the budget.
             passes: Its passes.
             passed: Whether the model passed; None if nobody saw it before the next model.
-            log_values: The logarithm of the number of values that were shown with it could have had; infinity if everything is known
-                about the rows.
+            log_values: The logarithm of how many different things could have been shown with the answer; infinity if everything about
+                the rows may be known.
         """
         left = -math.inf
         if self.log_share(steps, passes) is not None:

@@ -1,5 +1,6 @@
 """Which evaluation sets share rows, by their samples, against the sets themselves."""
 
+import itertools
 from datetime import UTC, datetime
 
 import numpy as np
@@ -19,7 +20,7 @@ def of(rows: pd.DataFrame) -> EvaluationSet:
 
 
 @pytest.mark.parametrize("rows", [100, 5_000])
-@pytest.mark.parametrize("shared", [0.0, 0.06, 0.5, 1.0])
+@pytest.mark.parametrize("shared", [0.0, 0.1, 0.5, 1.0])
 def test_the_share_of_common_rows_is_estimated_from_the_samples(rows: int, shared: float) -> None:
     begin = round(rows * (1 - shared))
     old, new = of(ALL[:rows]), of(ALL[begin : begin + rows])
@@ -69,3 +70,20 @@ def test_without_conditions_only_the_models_are_counted() -> None:
     entry = Entry(asked("a", guaranteed=False), (answered("a", Status.PASS, "exact", None),))
     assert not is_spent(account_of([entry]), simple)
     assert is_spent(account_of([entry, entry]), simple)
+
+
+@pytest.mark.parametrize("kinds", [200, 800, 2_000])
+def test_values_that_return_by_chance_are_no_overlap(kinds: int) -> None:
+    random = np.random.default_rng(kinds)
+    sets = [of(pd.DataFrame({"a": random.integers(0, kinds, 1_000)})) for _ in range(60)]
+    assert not any(overlaps(new, old) for old, new in itertools.pairwise(sets))
+
+
+def test_a_question_that_came_too_late_and_was_refused_does_not_count() -> None:
+    answers = [Entry(asked(key), (answered(key, Status.FAIL),)) for key in "ab"]
+    assert account_of([*answers, Entry(asked("late"))]).steps == 2
+
+
+def test_a_decision_without_scores_is_no_pass() -> None:
+    entry = Entry(asked("a"), (answered("a", Status.NOT_APPLICABLE),))
+    assert not is_spent(account_of([entry]), asked("x"))

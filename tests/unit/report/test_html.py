@@ -117,7 +117,7 @@ def test_the_verdict_is_the_first_sentence() -> None:
         "Version 2 of flights.late_arrivals meets all requirements and may replace version 1, the champion.": PASSED,
         "Version 2 of flights.late_arrivals meets all requirements and may become the first champion.": FIRST,
         "Version 2 of flights.late_arrivals meets all requirements and may replace version 1, the champion, if a person approves it.": NOISE,
-        "There is too little evidence about version 2 of flights.late_arrivals: 2 requirements undecided; version 1 stays the champion.": (
+        "There is too little evidence about version 2 of flights.late_arrivals: 2 requirements are undecided; version 1 stays the champion.": (
             UNDECIDED
         ),
         "Version 2 of flights.late_arrivals does not meet 4 requirements; version 1 stays the champion.": FAILED,
@@ -139,7 +139,7 @@ def test_withheld_scores_leave_no_section_and_no_number() -> None:
         "2 of 8 models tried on these 27,564 rows, none passed; up to 6 more may be tried. 75.0% of the allowed error"
         in page.text
     )
-    assert "Scores are withheld (gate.show: exact), because up to 7 more models may be tried on these rows" in page.text
+    assert "Scores are withheld (gate.show: decision), because up to 7 more models may be tried on these rows" in page.text
     assert "The scores of this evaluation are withheld" in page.text
     assert "0.748" not in page.text
     assert "svg" not in page.tags

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from stages.conftest import Site
 
+from taxiway.errors import TerminalError
 from taxiway.ledger.answers import all_entries
 from taxiway.ledger.chain import Ledger
 from taxiway.lineage.run_records import RunRecords
@@ -120,7 +121,7 @@ def test_other_settings_do_not_bring_new_rows(site: Site, installation: Installa
     whole = {"spans": "{data}/{SPAN}.parquet", "window": 1, "label": "y"}
     _, second = run(installation, pipeline(site, GOOD_ENOUGH, 2, source={**whole, **source}))
     assert second.status is Status.UNDECIDED
-    assert "on 1 other evaluation set with rows of them" in reason(second, ReasonCode.ROWS_SPENT)
+    assert "on 1 other evaluation set that shares rows with them" in reason(second, ReasonCode.ROWS_SPENT)
     _, wider = run(installation, pipeline(site, {**GOOD_ENOUGH, "budget": {"steps": 100, "adaptivity": "full"}}, 2))
     assert wider.status is Status.UNDECIDED
 
@@ -187,7 +188,7 @@ def test_a_person_sees_the_scores_and_spends_the_rows(site: Site, installation: 
     (entry,) = entries(installation, site)
     assert [(one.shown, one.by) for one in entry.answers] == [("decision", entry.asked.by), ("exact", "ann@host")]
     _, second = run(installation, pipeline(site, TOO_GOOD, 2))
-    assert "all scores were shown" in reason(second, ReasonCode.ROWS_SPENT)
+    assert "because scores were shown" in reason(second, ReasonCode.ROWS_SPENT)
 
 
 def test_a_review_of_spent_rows_shows_them_and_asks_nothing(site: Site, installation: Installation) -> None:
@@ -198,3 +199,39 @@ def test_a_review_of_spent_rows_shows_them_and_asks_nothing(site: Site, installa
     again = decide_again(reviewed, judged, verdict.version)
     assert again.today.status is Status.PASS
     assert len(entries(installation, site)) == 1
+
+
+def test_a_review_that_would_be_another_question_spends_nothing(site: Site, installation: Installation) -> None:
+    made = pipeline(site, TOO_GOOD)
+    _, verdict = run(installation, made)
+    judged = judged_version(installation.client, installation.store, verdict.model, verdict.version)
+    same = PipelineReview.of(context_of(installation, made), "small.pipeline.yaml", "runner")
+    assert decide_again(same, judged, None).today.status is Status.FAIL
+    changed = context_of(installation, pipeline(site, {**TOO_GOOD, "conditions": ["n > 0.9 +/- 0.05"]}))
+    with pytest.raises(TerminalError, match=r"would be another question about the evaluation rows: 1 of 3 models were tried"):
+        decide_again(PipelineReview.of(changed, "small.pipeline.yaml", "runner"), judged, None)
+    assert len(entries(installation, site)) == 1
+
+
+def test_a_metric_whose_code_changes_is_another_question(site: Site, installation: Installation) -> None:
+    """Otherwise, a function that gives one label away would read them all, as the same question about the same predictions."""
+    own = site.folder / "own.py"
+    metric = {"function": f"{own}:right", "better": "higher", "range": [0, 1]}
+    gate = {
+        "conditions": [{"condition": "n > 0.95 +/- 0.05", "metric": "right"}],
+        "metrics": {"right": metric},
+        "budget": {"steps": 3},
+    }
+    own.write_text("def right(labels, predicted, rows):\n    return (labels == predicted).astype(float)\n")
+    run(installation, pipeline(site, gate))
+    own.write_text("def right(labels, predicted, rows):\n    return (labels == labels[0]).astype(float)  # of one row\n")
+    _, second = run(installation, pipeline(site, gate))
+    assert second.spent is not None
+    assert second.spent.models == 2
+
+
+def test_a_condition_that_was_not_decided_is_not_said_to_be_met(site: Site, installation: Installation) -> None:
+    gate = {"conditions": ["n > 0.6 +/- 0.05", "n - o > -0.01 +/- 0.1"], "budget": {"steps": 3, "adaptivity": "passes:3"}}
+    _, verdict = run(installation, pipeline(site, gate))
+    message = reason(verdict, ReasonCode.SCORES_WITHHELD)
+    assert message.startswith("n > 0.6 +/- 0.05: met on the 1,000 evaluation rows. Scores are withheld (gate.show: decision)")

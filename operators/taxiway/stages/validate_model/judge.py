@@ -1,11 +1,12 @@
-"""Judge a model version: score it, ask the evaluation rows what is left of them, let the model gate decide, and show what may be seen."""
+"""Score a version, check the budget of the evaluation rows, run the model gate, and publish what `gate.show` allows."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from taxiway.errors import ChampionUnscorableError, ModelLoadError, UntrustedModelError
+from taxiway.errors import ChampionUnscorableError, ModelLoadError, TerminalError, UntrustedModelError
+from taxiway.messages import counted
 from taxiway.records import Answered, Asked, Candidate, DataReport, Evaluation, Show, Snapshot, SpentRows, Status, Verdict
 from taxiway.spec.gate import Gate
 from taxiway.stages.context import StageContext
@@ -54,12 +55,16 @@ def judge(
         champion: The version to compare with; None for none.
         baselines: Simple models to compare it with.
         show: What is shown of the scores; None for what the gate says.
-        is_review: Whether the version was decided before. A review of rows that are spent costs nothing more.
+        is_review: Whether the version was decided before. A review spends nothing.
 
     Raises:
         UntrustedModelError: The version needs types that Taxiway does not load.
         DataError: The evaluation rows lack a label.
-        TerminalError: The ledger of answers was edited.
+        ModelLoadError: It cannot be loaded.
+        TerminalError: The ledger of answers was edited, or a review would spend a part of the budget.
+
+    Returns:
+        The verdict and the evaluation, without what is withheld.
     """
     from taxiway.evaluation.evaluate import publish
     from taxiway.registry.promote import older_data_reason
@@ -67,14 +72,14 @@ def judge(
     older = older_data_reason(context.registry, candidate.model, candidate.version, champion)
     evaluated, unscorable = _evaluate_with(context, candidate, snapshot, None if older is not None else champion, baselines)
     case = _Case(context, candidate, report, champion, older, unscorable, evaluated)
-    judged = _review(case) if is_review else _ask(case, show or context.pipeline.gate.shown)
+    judged = _review(case) if is_review else _ask(case, show)
     publish(evaluated, judged.evaluation, context.recorder)
     return judged
 
 
 @dataclass(frozen=True)
 class _Case:
-    """A scored version, of which nobody has seen anything.
+    """A version with scores that are not published yet.
 
     Attributes:
         context: The run.
@@ -135,19 +140,22 @@ class _Case:
         )
 
 
-def _ask(case: _Case, show: Show) -> Judged:
-    """Ask the evaluation rows, and record the answer before it is shown."""
+def _ask(case: _Case, wanted: Show | None) -> Judged:
+    """Ask the evaluation rows, and record the answer before it is shown; `wanted` is what a person wants to see, None for the gate's."""
     from taxiway.gates.withhold import spent_verdict
     from taxiway.ledger.answers import ask
 
     asked, full = case.asked, case.evaluated.evaluation
     standing = ask(case.context.ledger, asked)
+    if standing.is_spent and wanted == "exact" and standing.account.log_left == -math.inf:
+        # Everything about the rows may be known, so showing it costs nothing. It decides nothing.
+        return Judged(full, _with_spent(case.decide(None), asked, standing.account, "exact"))
     if standing.is_spent:
         verdict = spent_verdict(case.decide(None), full, case.gate, standing.account, standing.sets)
         return Judged(full.without_scores(), _with_spent(verdict, asked, standing.account, "decision"))
     share = standing.answers[0].log_share if standing.answers else standing.account.log_share(asked.steps, asked.passes or 1)
     verdict = case.decide(share)
-    return _shown(case, asked, standing, verdict, show, share or 0.0)
+    return _shown(case, asked, standing, verdict, wanted or case.gate.shown, share or 0.0)
 
 
 def _shown(case: _Case, asked: Asked, standing: "Standing", verdict: Verdict, show: Show, log_share: float) -> Judged:
@@ -160,7 +168,8 @@ def _shown(case: _Case, asked: Asked, standing: "Standing", verdict: Verdict, sh
     from taxiway.ledger.answers import answer
 
     full, status = case.evaluated.evaluation, measured_status(verdict)
-    passed = None if asked.passes is None else status is Status.PASS
+    measured = status is not Status.NOT_APPLICABLE
+    passed = status is Status.PASS if measured and asked.passes is not None else None
     values = log_values(full, case.gate, show, log_share)
     account = standing.account.after(asked.steps, asked.passes or 1, passed=passed, log_values=values)
     if asked.guaranteed and is_spent(account, asked):
@@ -202,13 +211,25 @@ def _with_spent(verdict: Verdict, asked: Asked, account: "Account", show: Show) 
 
 
 def _review(case: _Case) -> Judged:
-    """Decide again about a version: of rows about which everything is known, or nothing is promised, nothing is spent."""
+    """Decide again about a version, which costs nothing if the rows are spent, or if the question was answered before.
+
+    Raises:
+        TerminalError: It would be another question, and spend a part of the budget.
+    """
     from taxiway.ledger.answers import standing_of
 
-    standing = standing_of(case.context.ledger, case.asked)
-    if not case.gate.conditions or standing.account.log_left == -math.inf:
+    asked = case.asked
+    standing = standing_of(case.context.ledger, asked)
+    shows_all = not asked.guaranteed and case.gate.shown == "exact"
+    if standing.account.log_left == -math.inf or shows_all:
         return Judged(case.evaluated.evaluation, case.decide(standing.answers[0].log_share if standing.answers else None))
-    return _ask(case, case.gate.shown)
+    if standing.answers:
+        return _ask(case, standing.answers[0].shown)
+    raise TerminalError(
+        f"to decide again about version {asked.version} would be another question about the evaluation rows: "
+        f"{standing.account.steps:,} of {counted(asked.steps, 'model')} were tried on them (gate.budget). To spend it, decide its span again",
+        key="budget",
+    )
 
 
 def _evaluate_with(
@@ -245,6 +266,7 @@ def _evaluate(
         gate=context.pipeline.gate,
         store=context.store,
         baselines=baselines,
+        renamed=source.rename,
         joined={f"{join.prefix}{name}" for join in source.join.values() for name in join.columns},
     )
 
