@@ -42,7 +42,7 @@ class Row:
 
     Attributes:
         name: The pipeline's name.
-        state: How it is.
+        state: Its current state.
         facts: What Airflow knows of its DAG.
         last: Its latest run; None if it has not run.
         decision: Its latest decision, which may belong to an earlier run; None if there is none.
@@ -170,11 +170,15 @@ class Overview:
         return self.reviewed.reopened
 
     @property
-    def calm(self) -> bool:
+    def failed(self) -> tuple[Row, ...]:
+        """The pipelines whose latest run failed before a decision."""
+        return tuple(row for row in self.rows if row.state is State.FAILED and row.last is not None)
+
+    @property
+    def nothing_needed(self) -> bool:
         """Whether nothing needs a person."""
-        return not (
-            self.questions or self.ending or self.forced or self.moved or self.open_spans or self.reopened or self.labels_due
-        )
+        in_rows = self.questions or self.failed or self.forced or self.moved or self.open_spans
+        return not (in_rows or self.ending or self.reopened or self.labels_due)
 
 
 def overview(session: Session, readable: set[str], choice: Choice) -> Overview:
@@ -193,7 +197,18 @@ def overview(session: Session, readable: set[str], choice: Choice) -> Overview:
     messages = (*notices(problem, store), *filter(None, (silent,)))
     due = _labels_due(store, names) if store is not None else ()
     choice = replace(choice, page=page)
-    return Overview(rows, shown, len(matching), choice, found.ending, messages, bool(problem), reviewed, due, bool(statuses))
+    return Overview(
+        rows=rows,
+        shown=shown,
+        matching=len(matching),
+        choice=choice,
+        ending=found.ending,
+        notices=messages,
+        incomplete=bool(problem),
+        reviewed=reviewed,
+        labels_due=due,
+        has_gateway=bool(statuses),
+    )
 
 
 def _labels_due(store: Store, names: Sequence[str]) -> tuple[LabelsDue, ...]:
@@ -226,15 +241,15 @@ def _rows(session: Session, store: Store | None, names: Sequence[str], found: Ch
         questions.setdefault(question.dag, []).append(question)
     rows = [
         Row(
-            name,
-            state_of(last.get(name), summed[name], questions.get(name, ())),
-            facts.get(name, DagFacts()),
-            last.get(name),
-            summed[name],
-            decided[name].at if name in decided else None,
-            found.champions.get(name),
-            found.retired.get(name),
-            tuple(questions.get(name, ())),
+            name=name,
+            state=state_of(last.get(name), summed[name], questions.get(name, ())),
+            facts=facts.get(name, DagFacts()),
+            last=last.get(name),
+            decision=summed[name],
+            decided_at=decided[name].at if name in decided else None,
+            champion=found.champions.get(name),
+            retired=found.retired.get(name),
+            questions=tuple(questions.get(name, ())),
             moved=found.moved.get(name, ""),
         )
         for name in names

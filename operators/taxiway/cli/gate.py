@@ -1,5 +1,6 @@
 """The commands about gates: plan conditions, and look after what evaluation rows were asked."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,12 @@ def _adaptivity(_: click.Context, __: click.Parameter, given: str) -> str:
         raise click.BadParameter(f'"{given}"; {error}') from None
 
 
+def _number(_: click.Context, __: click.Parameter, given: float | None) -> float | None:
+    if given is not None and math.isnan(given):
+        raise click.BadParameter("nan is not a number")
+    return given
+
+
 @gate.command("plan")
 @click.argument("condition")
 @click.option(
@@ -37,6 +44,7 @@ def _adaptivity(_: click.Context, __: click.Parameter, given: str) -> str:
     type=click.FloatRange(0.5, 1, min_open=True, max_open=True),
     default=0.99,
     show_default=True,
+    callback=_number,
     help="The probability that none of the answers is wrong.",
 )
 @click.option(
@@ -72,6 +80,7 @@ def _adaptivity(_: click.Context, __: click.Parameter, given: str) -> str:
 @click.option(
     "--disagreement",
     type=click.FloatRange(0, 1, min_open=True),
+    callback=_number,
     help="The share of the rows on which the predictions of both models differ, if you know it; no labels are needed to measure it.",
 )
 @click.option(

@@ -100,12 +100,12 @@ def spent_verdict(verdict: Verdict, full: Evaluation, gate: Gate, account: Accou
 
 
 def _spent_text(account: Account, gate: Gate) -> str:
-    models = counted(account.steps, "model")
+    tried = f"{account.steps:,} of {counted(gate.budget.steps, 'model')} tried"
     if account.steps >= gate.budget.steps:
-        return f"{models} of {gate.budget.steps:,} were tried (gate.budget.steps)"
+        return f"{tried} (gate.budget.steps)"
     if account.passes >= gate.budget.passes:
-        return f"{account.passes:,} of {models} tried passed (gate.budget.adaptivity: {gate.budget.adaptivity})"
-    return f"after {models}, nothing is left of the error of the gate, because scores were shown or the budget was changed"
+        return f"{tried}, {account.passes:,} passed (gate.budget.adaptivity: {gate.budget.adaptivity})"
+    return f"{tried}, and nothing is left of the error of the gate, because scores were shown or the budget was changed"
 
 
 def _with_reason(verdict: Verdict, reason: Reason, shown: Evaluation) -> Verdict:

@@ -4,6 +4,7 @@ A question is appended before the gate decides, which fixes its place among all 
 is appended before anybody sees it. A retry after a crash is not counted twice.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -24,6 +25,8 @@ EXPERIMENT = "taxiway/answers"
 BEGINNING = "Answers"
 """The kind of the link of the ledger that says that a model has such a chain."""
 _FIRST_LINKS = 4
+_NOT_BEGUN = re.compile(r" [0-9a-f]{32}$")
+"""The end of the name of an experiment that a process has made for a chain, and was killed before it was given its name."""
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -103,6 +106,8 @@ def all_entries(ledger: Ledger, model: str) -> list[Entry]:
         TerminalError: The chain was edited.
     """
     found = list(links(ledger.client, experiment_of(model)))
+    if not found:
+        _require_never_begun(ledger, model)
     _require_whole(model, list(_problems(ledger, model, found)))
     return _entries([each for each in found if isinstance(each, Link)])
 
@@ -131,6 +136,8 @@ def chain_problems(ledger: Ledger) -> list[str]:
     problems = []
     for experiment in found:
         model = experiment.name.removeprefix(prefix)
+        if _NOT_BEGUN.search(model):
+            continue
         read = list(links(ledger.client, experiment.name))
         problems += [f"answers about {model}: {problem}" for problem in _problems(ledger, model, read)]
     return problems

@@ -131,6 +131,8 @@ def links(client: "MlflowClient", name: str = EXPERIMENT) -> Iterator[Link | str
     """
     experiment = _experiment(client, name)
     run, seen = first_run(client, experiment) if experiment is not None else None, set[str]()
+    if experiment is not None and run is None:
+        yield f"the MLflow run with the beginning of the chain is deleted or removed from the experiment {name}; restore it"
     while run is not None:
         params = run.data.params
         for name in sorted(name for name in params if name != NEXT):

@@ -30,7 +30,7 @@ def next_steps(content: ReportContent) -> list[Step]:
     verdict = content.verdict
     steps = list(_after_pass(content) if verdict.status is Status.PASS else _after_refusal(content))
     version = f"{verdict.model}/{verdict.version}"
-    if content.evaluation.withheld:
+    if content.evaluation.withheld and not (verdict.spent is not None and verdict.spent.is_spent):
         show = "See the scores that are withheld, and spend the evaluation rows."
         steps.append(Step(show, ("taxiway", "gate", "show", version)))
     if verdict.spent is not None:

@@ -158,6 +158,11 @@ def test_a_chain_that_was_renamed_or_removed_is_missed(ledger: Ledger) -> None:
     ledger.client.rename_experiment(known.experiment_id, experiment_of("team.m"))
     assert wrong(ledger) == ()
     decide(ledger, "b")
+    (segment,) = ledger.client.search_runs([known.experiment_id])
+    ledger.client.delete_run(segment.info.run_id)
+    with pytest.raises(TerminalError, match="the beginning of the chain is deleted or removed from the experiment"):
+        all_entries(ledger, "team.m")
+    ledger.client.restore_run(segment.info.run_id)
     ledger.client.delete_experiment(known.experiment_id)
     with pytest.raises(
         TerminalError, match=r"taxiway/answers/team.m is deleted in MLflow.*restore it: mlflow experiments restore"

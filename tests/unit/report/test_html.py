@@ -136,7 +136,7 @@ def test_withheld_scores_leave_no_section_and_no_number() -> None:
     page = Page(gate_report(WITHHELD))
     assert page.ids == ["reasons", "data", "budget", "next", "card", "methods"]
     assert (
-        "2 of 8 models tried on these 27,564 rows, none passed; up to 6 more may be tried. 75.0% of the allowed error"
+        "2 of 8 models tried on these 27,564 rows, none passed; up to 6 more may be tried. Of the allowed error, 75.0%"
         in page.text
     )
     assert "Scores are withheld (gate.show: decision), because up to 7 more models may be tried on these rows" in page.text

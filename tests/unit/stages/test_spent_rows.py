@@ -80,9 +80,7 @@ def test_scores_are_withheld_until_no_other_model_may_be_tried(
     assert found.summary is not None
     assert found.summary.outcome is Outcome.UNDECIDED
     message = reason(verdict, ReasonCode.ROWS_SPENT)
-    assert message.startswith(
-        "the 1,000 evaluation rows are spent: 3 models of 3 were tried (gate.budget.steps). Bring new rows: "
-    )
+    assert message.startswith("the 1,000 evaluation rows are spent: 3 of 3 models tried (gate.budget.steps). Bring new rows: ")
     assert found.evaluation is not None
     assert found.evaluation.withheld
 
@@ -101,7 +99,9 @@ def test_a_pass_shows_everything_and_ends_the_set_but_not_the_next_one(site: Sit
     assert found.evaluation.metrics
     _, second = run(installation, pipeline(site, GOOD_ENOUGH, 2))
     assert second.status is Status.UNDECIDED
-    assert "spent: 1 of 1 model tried passed (gate.budget.adaptivity: first-change)" in reason(second, ReasonCode.ROWS_SPENT)
+    assert "spent: 1 of 3 models tried, 1 passed (gate.budget.adaptivity: first-change)" in reason(
+        second, ReasonCode.ROWS_SPENT
+    )
     site.arrive(3)
     third = run_in(installation, pipeline(site, GOOD_ENOUGH, 2))
     assert third.verdict is not None
@@ -135,7 +135,7 @@ def test_thresholds_are_counted_too_and_show_everything(site: Site, installation
         assert found.evaluation.metrics
     _, third = run(installation, pipeline(site, gate, 3))
     assert third.status is Status.UNDECIDED
-    assert "2 models of 2 were tried" in reason(third, ReasonCode.ROWS_SPENT)
+    assert "2 of 2 models tried" in reason(third, ReasonCode.ROWS_SPENT)
 
 
 def test_rounded_means_are_shown_at_a_price(site: Site, installation: Installation) -> None:
@@ -235,3 +235,13 @@ def test_a_condition_that_was_not_decided_is_not_said_to_be_met(site: Site, inst
     _, verdict = run(installation, pipeline(site, gate))
     message = reason(verdict, ReasonCode.SCORES_WITHHELD)
     assert message.startswith("n > 0.6 +/- 0.05: met on the 1,000 evaluation rows. Scores are withheld (gate.show: decision)")
+
+
+def test_scores_are_shown_as_they_were_decided(site: Site, installation: Installation) -> None:
+    made = pipeline(site, TOO_GOOD)
+    _, verdict = run(installation, made)
+    judged = judged_version(installation.client, installation.store, verdict.model, verdict.version)
+    looser = context_of(installation, pipeline(site, GOOD_ENOUGH))
+    with pytest.raises(TerminalError, match=r"version 1 was decided by other rules, or against another champion"):
+        show_scores(PipelineReview.of(looser, "small.pipeline.yaml", "runner"), judged, "ann@host")
+    assert [len(entry.answers) for entry in entries(installation, site)] == [1]

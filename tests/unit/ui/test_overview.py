@@ -159,7 +159,7 @@ def test_no_readable_pipeline_is_a_message() -> None:
 
 
 def test_a_page_without_anything_to_do_says_so() -> None:
-    assert "no run waits for an answer" in shown(Row("a.b", State.PROMOTED))
+    assert "no latest run has failed or waits for an answer" in shown(Row("a.b", State.PROMOTED))
 
 
 def test_a_long_list_of_what_needs_a_person_says_how_many_are_left_out() -> None:

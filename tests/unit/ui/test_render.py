@@ -304,7 +304,7 @@ def test_withheld_scores_are_a_sentence_and_the_budget_a_bar() -> None:
     assert '<meter min="0" max="8" value="2"' in html
     text = " ".join(html.split())
     assert (
-        "2 of 8 models tried on these 27,564 rows, none passed; up to 6 more may be tried; 75.0% of the allowed error is left."
+        "2 of 8 models tried on these 27,564 rows, none passed; up to 6 more may be tried; of the allowed error, 75.0% is left."
         in text
     )
     assert (

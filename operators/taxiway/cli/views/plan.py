@@ -93,7 +93,7 @@ def _promises(question: Question, found: Plan) -> Iterator[str]:
     models = counted(question.budget.steps, "model")
     if question.mode == "fp-free":
         yield (
-            f"Of {models} that are tried on these rows, the probability that any passes which does not meet the condition is at most "
+            f"Of {models} tried on these rows, the probability that any passes which does not meet the condition is at most "
             f"{error}. {_influence(question.budget)}"
         )
         yield (
@@ -102,7 +102,7 @@ def _promises(question: Question, found: Plan) -> Iterator[str]:
         )
     else:
         yield (
-            f"Of {models} that are tried on these rows, the probability that any is rejected which meets the condition is at most "
+            f"Of {models} tried on these rows, the probability that any is rejected which meets the condition is at most "
             f"{error}. {_influence(question.budget)}"
         )
         yield f"A model is rejected if {_limits(question.condition, -1, ' or ')}; an estimate nearer to the bound is good enough."

@@ -143,8 +143,10 @@ class _Case:
 def _ask(case: _Case, wanted: Show | None) -> Judged:
     """Ask the evaluation rows, and record the answer before it is shown; `wanted` is what a person wants to see, None for the gate's."""
     from taxiway.gates.withhold import spent_verdict
-    from taxiway.ledger.answers import ask
+    from taxiway.ledger.answers import ask, standing_of
 
+    if wanted is not None:
+        _require_answered(case, standing_of(case.context.ledger, case.asked))
     asked, full = case.asked, case.evaluated.evaluation
     standing = ask(case.context.ledger, asked)
     if standing.is_spent and wanted == "exact" and standing.account.log_left == -math.inf:
@@ -208,6 +210,16 @@ def _with_spent(verdict: Verdict, asked: Asked, account: "Account", show: Show) 
         is_spent=is_spent(account, asked),
     )
     return verdict.model_copy(update={"spent": spent})
+
+
+def _require_answered(case: _Case, standing: "Standing") -> None:
+    """Raise TerminalError if a person wants to see the scores of another question than the one that was decided."""
+    if not standing.answers and standing.account.log_left != -math.inf:
+        raise TerminalError(
+            f"version {case.candidate.version} was decided by other rules, or against another champion, than those of the pipeline file now: "
+            "its scores can only be shown as they were decided. Restore the gate section of then, or decide its span again",
+            key="gate",
+        )
 
 
 def _review(case: _Case) -> Judged:
