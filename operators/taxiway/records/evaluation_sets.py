@@ -66,7 +66,7 @@ class Answered(Record):
 
     Attributes:
         key: The key of the question.
-        log_share: The logarithm of the share of the gate's error with which it was decided.
+        log_share: The logarithm of the share of the gate's error with which it was decided; None if the gate promises nothing.
         status: The decision.
         shown: What is shown with the decision.
         log_values: The logarithm of the number of values that this could have; None if everything about the rows may be known from it.
@@ -75,7 +75,7 @@ class Answered(Record):
     """
 
     key: str
-    log_share: float
+    log_share: float | None
     status: Status
     shown: Show
     log_values: float | None = 0.0

@@ -93,7 +93,7 @@ def rows_to_label(
     import numpy as np
     import pyarrow as pa
 
-    from taxiway.stages.validate_model.judge import load_version
+    from taxiway.stages.validate_model.scoring import load_version
 
     found = spans_to_label(context, snapshot)
     name = context.pipeline.name

@@ -5,16 +5,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from taxiway.errors import ChampionUnscorableError, ModelLoadError, TerminalError, UntrustedModelError
+from taxiway.errors import TerminalError
 from taxiway.messages import counted
 from taxiway.records import Answered, Asked, Candidate, DataReport, Evaluation, Show, Snapshot, SpentRows, Status, Verdict
 from taxiway.spec.gate import Gate
 from taxiway.stages.context import StageContext
+from taxiway.stages.validate_model.scoring import evaluate_with
 
 if TYPE_CHECKING:
     from taxiway.evaluation.baselines.fit import FittedBaseline
     from taxiway.evaluation.evaluate import Evaluated
-    from taxiway.evaluation.scoring import LoadedModel
+    from taxiway.gates.model_gate import UnscorableChampion
     from taxiway.ledger.answers import Standing
     from taxiway.stats.spending import Account
 
@@ -67,11 +68,13 @@ def judge(
         The verdict and the evaluation, without what is withheld.
     """
     from taxiway.evaluation.evaluate import publish
+    from taxiway.gates.model_gate import UnscorableChampion
     from taxiway.registry.promote import older_data_reason
 
     older = older_data_reason(context.registry, candidate.model, candidate.version, champion)
-    evaluated, unscorable = _evaluate_with(context, candidate, snapshot, None if older is not None else champion, baselines)
-    case = _Case(context, candidate, report, champion, older, unscorable, evaluated)
+    evaluated, unscorable = evaluate_with(context, candidate, snapshot, None if older is not None else champion, baselines)
+    without = UnscorableChampion(champion, unscorable) if champion is not None and unscorable is not None else None
+    case = _Case(context, candidate, report, older, without, evaluated)
     judged = _review(case) if is_review else _ask(case, show)
     publish(evaluated, judged.evaluation, context.recorder)
     return judged
@@ -85,18 +88,16 @@ class _Case:
         context: The run.
         candidate: The version.
         report: The DataReport of its snapshot.
-        champion: The version to compare with; None for none.
         older: Why its data is older than the champion's; None if it is not.
-        unscorable: Why the champion could not be scored; None if it could.
+        unscorable: The champion, if it could not be scored.
         evaluated: The scores.
     """
 
     context: StageContext
     candidate: Candidate
     report: DataReport
-    champion: int | None
     older: str | None
-    unscorable: str | None
+    unscorable: "UnscorableChampion | None"
     evaluated: "Evaluated"
 
     @property
@@ -123,10 +124,9 @@ class _Case:
 
     def decide(self, log_share: float | None) -> Verdict:
         """The verdict with all reasons."""
-        from taxiway.gates.model_gate import UnscorableChampion, decide
+        from taxiway.gates.model_gate import decide
         from taxiway.ledger.decisions import decisions
 
-        without = self.champion is not None and self.unscorable is not None
         return decide(
             self.candidate,
             self.report,
@@ -134,7 +134,7 @@ class _Case:
             self.gate,
             today=self.context.clock().date(),
             older_data_reason=self.older,
-            unscorable=UnscorableChampion(self.champion or 0, self.unscorable or "") if without else None,
+            unscorable=self.unscorable,
             decisions=decisions(self.context.ledger, about=self.report.digest),
             log_share=log_share,
         )
@@ -157,10 +157,10 @@ def _ask(case: _Case, wanted: Show | None) -> Judged:
         return Judged(full.without_scores(), _with_spent(verdict, asked, standing.account, "decision"))
     share = standing.answers[0].log_share if standing.answers else standing.account.log_share(asked.steps, asked.passes or 1)
     verdict = case.decide(share)
-    return _shown(case, asked, standing, verdict, wanted or case.gate.shown, share or 0.0)
+    return _shown(case, asked, standing, verdict, wanted or case.gate.shown, share)
 
 
-def _shown(case: _Case, asked: Asked, standing: "Standing", verdict: Verdict, show: Show, log_share: float) -> Judged:
+def _shown(case: _Case, asked: Asked, standing: "Standing", verdict: Verdict, show: Show, log_share: float | None) -> Judged:
     """What may be seen of a decision; more than before is recorded first.
 
     If no other model may be tried on the rows after it, everything is shown.
@@ -242,72 +242,3 @@ def _review(case: _Case) -> Judged:
         f"{standing.account.steps:,} of {counted(asked.steps, 'model')} were tried on them (gate.budget). To spend it, decide its span again",
         key="budget",
     )
-
-
-def _evaluate_with(
-    context: StageContext,
-    candidate: Candidate,
-    snapshot: Snapshot,
-    champion: int | None,
-    baselines: "Sequence[FittedBaseline]",
-) -> "tuple[Evaluated, str | None]":
-    """The evaluation, and why the champion has no part in it although there is one; None if it has."""
-    try:
-        return _evaluate(context, candidate, snapshot, champion, baselines), None
-    except ChampionUnscorableError as error:
-        context.log.warning("%s; the candidate is evaluated alone", error)
-        return _evaluate(context, candidate, snapshot, None, baselines), str(error)
-
-
-def _evaluate(
-    context: StageContext,
-    candidate: Candidate,
-    snapshot: Snapshot,
-    champion: int | None,
-    baselines: "Sequence[FittedBaseline]",
-) -> "Evaluated":
-    from taxiway.evaluation.evaluate import evaluate
-
-    source = context.pipeline.source
-    return evaluate(
-        snapshot,
-        load_version(context, candidate.model, candidate.version, candidate.files),
-        _load_champion(context, candidate.model, champion) if champion is not None else None,
-        model=candidate.model,
-        label=source.label,
-        gate=context.pipeline.gate,
-        store=context.store,
-        baselines=baselines,
-        renamed=source.rename,
-        joined={f"{join.prefix}{name}" for join in source.join.values() for name in join.columns},
-    )
-
-
-def load_version(context: StageContext, model: str, version: int, files: str | None = None) -> "LoadedModel":
-    """Load a model version to score rows with it.
-
-    Args:
-        context: The run.
-        model: The registered model.
-        version: Its version.
-        files: The digest that its files must have, so that the files in MLflow are those that are decided about; None if not known.
-
-    Raises:
-        UntrustedModelError: It needs types that Taxiway does not load.
-    """
-    from taxiway.evaluation.scoring import LoadedModel
-    from taxiway.registry.described import classes_in, size_in
-    from taxiway.registry.load import load_trusted
-
-    loaded = load_trusted(context.registry.tracking_uri, model, version, code=context.code, files=files)
-    described = context.registry.get_model_version(model, str(version)).tags
-    return LoadedModel(version, loaded, classes_in(described), size_in(described), context.pipeline.source.rename)
-
-
-def _load_champion(context: StageContext, model: str, version: int) -> "LoadedModel":
-    from taxiway.registry.alias_moves import files_by_ledger
-
-    try:
-        return load_version(context, model, version, files_by_ledger(context.ledger, model, version))
-    except (UntrustedModelError, ModelLoadError) as error:
-        raise ChampionUnscorableError(f"champion version {version} cannot be loaded: {error}") from error
