@@ -70,6 +70,9 @@ def without_scores(
         show: What is shown: `rounded` or `decision`.
         account: What is spent of the rows, this answer included.
         log_share: The logarithm of the share of the error for this answer.
+
+    Returns:
+        The verdict, of the evaluation as it is shown.
     """
     shown, status = shown_evaluation(full, gate, show), measured_status(verdict)
     missing = missing_rows_text(full, gate, log_share) if status is Status.UNDECIDED else ""
@@ -87,6 +90,9 @@ def spent_verdict(verdict: Verdict, full: Evaluation, gate: Gate, account: Accou
         gate: The `gate` section.
         account: What is spent of the rows.
         sets: The number of other evaluation sets among whose rows some of these rows are.
+
+    Returns:
+        An UNDECIDED verdict, or a worse one if other reasons demand it.
     """
     asked = f"the {counted(_rows(full), 'evaluation row')} are spent: {_spent_text(account, gate)}"
     if sets:

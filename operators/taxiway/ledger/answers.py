@@ -56,6 +56,9 @@ def standing_of(ledger: Ledger, asked: Asked) -> Standing:
         ledger: The ledger.
         asked: The question.
 
+    Returns:
+        What is left, and the answers if it was asked before.
+
     Raises:
         TerminalError: The chain was edited.
     """
@@ -69,8 +72,11 @@ def ask(ledger: Ledger, asked: Asked) -> Standing:
         ledger: The ledger.
         asked: The question.
 
+    Returns:
+        What was left before the question, and the answers if it was asked before.
+
     Raises:
-        TerminalError: The chain was edited, or is signed and there is no key.
+        TerminalError: The chain was edited or removed, or is signed and there is no key.
     """
     known = _newest(ledger, asked)
     found = _standing(known, asked)
@@ -91,6 +97,11 @@ def ask(ledger: Ledger, asked: Asked) -> Standing:
 
 def answer(ledger: Ledger, model: str, answered: Answered) -> None:
     """Record an answer, or that more of it is shown; call it before anybody sees it.
+
+    Args:
+        ledger: The ledger.
+        model: The model of the question.
+        answered: The answer.
 
     Raises:
         TerminalError: The chain is signed and there is no key.

@@ -28,11 +28,14 @@ class Account:
     log_left: float = 0.0
 
     def log_share(self, steps: int, passes: int) -> float | None:
-        """The logarithm of the share of the error for the next model; None if the budget is spent.
+        """The share of the error for the next model.
 
         Args:
             steps: The models of the budget, those of before included.
             passes: The passes after which the rows are replaced, those of before included.
+
+        Returns:
+            Its logarithm; None if the budget is spent.
         """
         if self.steps >= steps or self.passes >= passes or self.log_left == -math.inf:
             return None
