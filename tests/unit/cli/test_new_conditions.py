@@ -37,7 +37,8 @@ def test_the_suggested_condition_is_a_comment_and_has_enough_rows_once_it_is_non
     used = read_pipeline(file).gate
     assert ([str(entry.parsed) for entry in used.conditions], used.min_rows) == (["n - o > -0.04 +/- 0.04"], 2230)
     code, shown = lint(file)
-    assert (code, "drafted.pipeline.yaml" in shown) == (0, False), shown
+    notes = [line for line in shown.splitlines() if "drafted.pipeline.yaml" in line and "purpose" not in line]
+    assert (code, notes) == (0, []), shown
 
 
 @pytest.mark.parametrize("rows", [400, 5_000])

@@ -104,6 +104,7 @@ def test_a_trial_predicts_from_the_decision_threshold(made: Made, threshold: Any
         "sweep": {"search": "grid", "space": {"min_samples_leaf": [10, 30]}, "metric": "f1"},
         "features": {"drop": ["dteday", "workingday"]},
         "gate": {"thresholds": {"roc_auc": 0.5}, "against_champion": {"metric": "roc_auc", "min_improvement": -1}},
+        "purpose": {},
     }
     pipeline = Pipeline.model_validate(body)
     plan = made.plan(pipeline)
