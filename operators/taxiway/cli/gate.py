@@ -153,6 +153,7 @@ def show_command(name: str, yes: bool, dags: Path, data: str, **given: Any) -> N
     """
     from taxiway.cli.people.review import pipeline_of
     from taxiway.cli.views.answers import scores_text
+    from taxiway.ledger.answers import all_entries
     from taxiway.lineage.queries import resolve
     from taxiway.lineage.verdicts import judged_version
     from taxiway.stages.review import show_scores
@@ -161,6 +162,8 @@ def show_command(name: str, yes: bool, dags: Path, data: str, **given: Any) -> N
         model, version = resolve(installation.ledger.client, name)
         reviewed = pipeline_of(installation, model, dags, data)
         judged = judged_version(installation.ledger.client, installation.store(), model, version)
-        if not yes:
+        entries = all_entries(installation.ledger, model)
+        answers = [one for entry in entries if entry.asked.version == version for one in entry.answers]
+        if not yes and all(one.shown != "exact" for one in answers):
             click.confirm(f"Show all scores of {model}/{version}, and spend its evaluation rows?", abort=True)
         click.echo(scores_text(show_scores(reviewed, judged, person())))

@@ -79,6 +79,8 @@ class GateCondition(Section):
 
 def _from_text(value: Any) -> Any:
     """A condition alone is short for a section with it."""
+    if not isinstance(value, str | dict | GateCondition):
+        raise ValueError("allowed: a condition, such as n - o > 0 +/- 0.01, or a section with the key condition")  # noqa: TRY004 pydantic's
     return {"condition": _check_condition(value)} if isinstance(value, str) else value
 
 

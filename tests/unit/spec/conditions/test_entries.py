@@ -62,7 +62,7 @@ def test_a_budget_counts_the_passes_that_have_an_influence(adaptivity: str, pass
             ],
         ),
         ("  conditions: [{condition: n > 0.8}]\n", ["gate.conditions[0].condition", "the tolerance is expected"]),
-        ("  conditions: [3]\n", ["gate.conditions[0]"]),
+        ("  conditions: [3]\n", ["gate.conditions[0] is 3", "allowed: a condition, such as n - o > 0 +/- 0.01, or a section"]),
         ("  conditions: [{condition: 3}]\n", ["allowed: a condition, such as n - o > 0 +/- 0.01"]),
         (
             "  conditions: [n > 1.2 +/- 0.01]\n",
