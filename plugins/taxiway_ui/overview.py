@@ -142,7 +142,7 @@ class Overview:
     @property
     def pages(self) -> int:
         """The number of pages."""
-        return max(1, -(-self.matching // PAGE_ROWS))
+        return _pages(self.matching)
 
     @property
     def questions(self) -> tuple[Question, ...]:
@@ -181,6 +181,10 @@ class Overview:
         return not (in_rows or self.ending or self.reopened or self.labels_due)
 
 
+def _pages(rows: int) -> int:
+    return max(1, -(-rows // PAGE_ROWS))
+
+
 def overview(session: Session, readable: set[str], choice: Choice) -> Overview:
     """The first page, for a user who may read the DAGs `readable`. Takes five requests to MLflow for any number of pipelines."""
     names = airflow_db.pipelines(session, readable)
@@ -190,7 +194,7 @@ def overview(session: Session, readable: set[str], choice: Choice) -> Overview:
     rows = _rows(session, store, names, found.models)
     reviewed = review_pipelines(session, store, found.ledger, names, found.models)
     matching = [row for row in rows if _matches(row, choice)]
-    page = min(choice.page, max(1, -(-len(matching) // PAGE_ROWS)))
+    page = min(choice.page, _pages(len(matching)))
     statuses, silent = served()
     shown = _with_metrics(store, matching[(page - 1) * PAGE_ROWS : page * PAGE_ROWS])
     shown = tuple(replace(row, served=statuses.get(row.name)) for row in shown)

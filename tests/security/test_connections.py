@@ -67,7 +67,7 @@ def is_closed(connection: socket.socket) -> bool:
     except BlockingIOError:
         return False
     except ConnectionResetError:
-        pass
+        return True
     return True
 
 

@@ -48,7 +48,7 @@ def account_of(entries: Sequence[Entry]) -> Account:
         status = entry.answers[0].status if entry.answers else Status.NOT_APPLICABLE
         seen = entry.asked.passes is not None and status is not Status.NOT_APPLICABLE
         passed = status is Status.PASS if seen else None
-        account = account.after(entry.asked.steps, entry.asked.passes or 1, passed=passed, log_values=entry.log_values)
+        account = account.after(entry.asked.steps, entry.asked.counted_passes, passed=passed, log_values=entry.log_values)
     return account
 
 
@@ -56,7 +56,7 @@ def is_spent(account: Account, asked: Asked) -> bool:
     """Whether an account has nothing left for a question."""
     if account.steps >= asked.steps:
         return True
-    return asked.guaranteed and account.log_share(asked.steps, asked.passes or 1) is None
+    return asked.guaranteed and account.log_share(asked.steps, asked.counted_passes) is None
 
 
 def overlaps(new: EvaluationSet, old: EvaluationSet) -> bool:

@@ -25,6 +25,7 @@ EXPERIMENT = "taxiway/answers"
 BEGINNING = "Answers"
 """The kind of the link of the ledger that says that a model has such a chain."""
 _FIRST_LINKS = 4
+"""So many links of a new chain may be there before its beginning is noted, if processes ask at once or are killed."""
 _NOT_BEGUN = re.compile(r" [0-9a-f]{32}$")
 """The end of the name of an experiment that a process has made for a chain, and was killed before it was given its name."""
 

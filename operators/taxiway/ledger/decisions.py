@@ -126,7 +126,7 @@ def _key(decision: Decision) -> str:
 
 
 def _signed_text(decision: Decision) -> str:
-    """What is signed when a decision is written, so that one that a crash left open is told apart from one that was inserted."""
+    """What is signed when a decision is written, to distinguish one that a crash left open from one that was inserted."""
     return f"{EXPERIMENT}\n{decision.to_json()}"
 
 

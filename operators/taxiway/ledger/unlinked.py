@@ -1,7 +1,7 @@
 """Entries that are in MLflow and not in the chain: those that a crash has left open, and those that somebody has inserted.
 
-An entry is signed when it is written, before it has a link. So an open entry of this installation is told apart from one that was
-written without its key. Without keys nothing is signed, and decisions cannot be told apart.
+An entry is signed when it is written, before it has a link. So the signature distinguishes an open entry of this
+installation from one that was written without its key. Without keys nothing is signed, and the two cannot be distinguished.
 """
 
 from collections.abc import Container, Iterable, Iterator, Sequence
@@ -90,7 +90,7 @@ def unlinked_decisions(
                 inserted=True,
             )
         else:
-            whose = "" if ledger.keys else ", or somebody has inserted it; without keys this cannot be told apart"
+            whose = "" if ledger.keys else ", or somebody has inserted it; without keys the two cannot be distinguished"
             yield Unlinked(
                 f"{about} was written and never signed into the chain, so it has no effect: its process is still at work, or was "
                 f"interrupted{whose}. To make the decision, decide the same again",

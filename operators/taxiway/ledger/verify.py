@@ -25,7 +25,7 @@ class Verified:
         unsigned: The number of links without a signature, of before keys were configured.
         head: The hash of the last link; None without one.
         problems: What is wrong, a message each.
-        notes: What a crash has left open, and what cannot be told apart from that, a message each.
+        notes: Entries that a crash may have left incomplete, a message each.
     """
 
     links: int

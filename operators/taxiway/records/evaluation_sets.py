@@ -60,6 +60,11 @@ class Asked(Record):
     by: str
     at: AwareDatetime
 
+    @property
+    def counted_passes(self) -> int:
+        """The passes by which the error is divided: if nobody sees an answer, as many models can be reached as with one pass."""
+        return self.passes or 1
+
 
 class Answered(Record):
     """What an evaluation set answered, recorded before anybody sees it.

@@ -45,7 +45,7 @@ class ChampionInfo:
 
 @dataclass(frozen=True)
 class ChampionsAndPromotions:
-    """What the ledger says of several models.
+    """Champions and promotions of several models, according to the ledger.
 
     Attributes:
         champions: The champion of each model that has one.
@@ -62,7 +62,7 @@ class ChampionsAndPromotions:
 
 @dataclass(frozen=True)
 class ModelHistory:
-    """What the ledger says of one model.
+    """The champion and the promotions of one model, according to the ledger.
 
     Attributes:
         champion: The champion; None if there is none.
@@ -106,7 +106,7 @@ def champions_and_promotions(ledger: Ledger, models: Collection[str] | None = No
 
 
 def model_history(ledger: Ledger, model: str) -> ModelHistory:
-    """What the ledger says of a model, with its newest entries. Takes three requests."""
+    """The champion and the promotions of a model, with its newest entries, according to the ledger. Takes three requests."""
     known = promotions.entries(ledger.client, model, limit=HISTORY)
     alias = version_at(ledger.client, model, CHAMPION)
     return _history(ledger, model, known, alias, is_whole=len(known) < HISTORY)

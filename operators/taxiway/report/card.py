@@ -41,7 +41,7 @@ class Measured:
 
 
 def purpose(content: ReportContent) -> Iterator[Entry]:
-    """What the model is for; only what its pipeline file says."""
+    """The purpose of the model, as given in the section `purpose` of its pipeline file."""
     found = content.pipeline.purpose
     if found is None:
         return

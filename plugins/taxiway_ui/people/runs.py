@@ -46,7 +46,7 @@ def start_run(session: Session, dag: str, token: FormToken, user: str, conf: dic
             session=session,
         )
         session.flush()
-    except DagRunAlreadyExists:
+    except DagRunAlreadyExists:  # the first click has started it
         pass
     except IntegrityError:  # the other click was faster
         session.rollback()

@@ -44,7 +44,7 @@ def test_what_was_asked_is_listed_and_scores_are_shown_for_the_rows() -> None:
     assert listed[2].endswith("everything about the rows may be known")
     assert "more shown to " in listed[3]
     assert "all scores shown" in listed[3]
-    assert done(*SHOW) == shown, "once known, they are free, and nobody is asked"
+    assert done(*SHOW) == shown, "scores that were shown before are shown without a prompt"
 
 
 @pytest.mark.usefixtures("site")

@@ -1,4 +1,4 @@
-"""What a reason says beside its message: programs and the gate report rely on the code, the rule, the estimate, the limit, the method."""
+"""The fields of a reason on which programs and the gate report rely: code, rule, estimate, limit and method."""
 
 import re
 from pathlib import Path

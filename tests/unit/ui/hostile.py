@@ -65,11 +65,38 @@ def seen(states: dict[str, str], url: str = "http://mlflow/#/experiments/1/runs/
     return RunState(HOSTILE, HOSTILE, "failed", WHEN, states, (), url)
 
 
+SPAN = Span(source=HOSTILE, name=HOSTILE, rows=1, content=HOSTILE)
+
+
 def hostile_records() -> RunRecords:
-    span = Span(source=HOSTILE, name=HOSTILE, rows=1, content=HOSTILE)
-    reason = Reason(status=Status.FAIL, code=ReasonCode.CONDITION, message=HOSTILE)
-    metric = MetricResult(metric=HOSTILE, candidate=UP, champion=UP, difference=UP)
-    slice_ = SliceResult(metric=HOSTILE, column=HOSTILE, value=HOSTILE, rows=1, confidence=0.999, difference=UP)
+    read = RunRecords(snapshot=_snapshot(), report=_report(), unread=(HOSTILE,))
+    return _with_decisions(_with_model(read))
+
+
+def _snapshot() -> Snapshot:
+    join = JoinMatch(
+        name=HOSTILE,
+        span=HOSTILE,
+        table=HOSTILE,
+        content=HOSTILE,
+        keys=(HOSTILE,),
+        rows=2000,
+        matched=1990,
+        min_match_rate=0.95,
+    )
+    return Snapshot(
+        pipeline=HOSTILE,
+        training=(SPAN,),
+        evaluation=(SPAN,),
+        joins=(join,),
+        sample=SampleRule(fraction=0.1, by=HOSTILE, stratify=HOSTILE),
+        split=SplitRule(by=HOSTILE, evaluation=0.2),
+        rows=HOSTILE,
+        removed=(RemovedRows(span=HOSTILE, rows=2000, filtered=3, unlabelled=4),),
+    )
+
+
+def _report() -> DataReport:
     anomaly = Anomaly(
         kind=HOSTILE,
         span=HOSTILE,
@@ -81,31 +108,16 @@ def hostile_records() -> RunRecords:
         proposal=HOSTILE,
     )
     waiver = Waiver(kind="other", column=HOSTILE, owner=HOSTILE, reason=HOSTILE, until=WHEN.date())
-    join = JoinMatch(
-        name=HOSTILE,
-        span=HOSTILE,
-        table=HOSTILE,
-        content=HOSTILE,
-        keys=(HOSTILE,),
-        rows=2000,
-        matched=1990,
-        min_match_rate=0.95,
+    return DataReport(
+        snapshot="s", schema_version=HOSTILE, status=Status.FAIL, checks=1, anomalies=(anomaly,), waivers=(waiver,)
     )
-    common = {"model": HOSTILE, "version": 2, "champion": 1}
-    return RunRecords(
-        snapshot=Snapshot(
-            pipeline=HOSTILE,
-            training=(span,),
-            evaluation=(span,),
-            joins=(join,),
-            sample=SampleRule(fraction=0.1, by=HOSTILE, stratify=HOSTILE),
-            split=SplitRule(by=HOSTILE, evaluation=0.2),
-            rows=HOSTILE,
-            removed=(RemovedRows(span=HOSTILE, rows=2000, filtered=3, unlabelled=4),),
-        ),
-        report=DataReport(
-            snapshot="s", schema_version=HOSTILE, status=Status.FAIL, checks=1, anomalies=(anomaly,), waivers=(waiver,)
-        ),
+
+
+def _with_model(found: RunRecords) -> RunRecords:
+    metric = MetricResult(metric=HOSTILE, candidate=UP, champion=UP, difference=UP)
+    slice_ = SliceResult(metric=HOSTILE, column=HOSTILE, value=HOSTILE, rows=1, confidence=0.999, difference=UP)
+    return replace(
+        found,
         candidate=Candidate(
             model=HOSTILE,
             version=2,
@@ -134,19 +146,26 @@ def hostile_records() -> RunRecords:
             slices=(slice_,),
             baselines=(Baseline(name="linear", metric=HOSTILE, score=UP, difference=UP, rows=400),),
         ),
+    )
+
+
+def _with_decisions(found: RunRecords) -> RunRecords:
+    reason = Reason(status=Status.FAIL, code=ReasonCode.CONDITION, message=HOSTILE)
+    common = {"model": HOSTILE, "version": 2, "champion": 1}
+    return replace(
+        found,
         verdict=Verdict(snapshot="s", report="r", evaluation="e", status=Status.FAIL, reasons=(reason,), **common),
         shadow=ShadowReport(status=Status.UNDECIDED, reasons=(reason,), agreement=UP, **common),
         promotion=hostile_promotion(),
         summary=RunSummary(
             pipeline=HOSTILE,
             run=HOSTILE,
-            span=span,
+            span=SPAN,
             outcome=Outcome.REJECTED,
             reasons=(HOSTILE,) * 9,
             version=2,
             mlflow_run=HOSTILE,
         ),
-        unread=(HOSTILE,),
     )
 
 

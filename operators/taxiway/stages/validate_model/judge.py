@@ -55,7 +55,7 @@ def judge(
         report: The DataReport of the snapshot.
         champion: The version to compare with; None for none.
         baselines: Simple models to compare it with.
-        show: What is shown of the scores; None for what the gate says.
+        show: Which scores are shown; None for the setting `gate.show`.
         is_review: Whether the version was decided before. A review spends nothing.
 
     Raises:
@@ -155,7 +155,7 @@ def _ask(case: _Case, wanted: Show | None) -> Judged:
     if standing.is_spent:
         verdict = spent_verdict(case.decide(None), full, case.gate, standing.account, standing.sets)
         return Judged(full.without_scores(), _with_spent(verdict, asked, standing.account, "decision"))
-    share = standing.answers[0].log_share if standing.answers else standing.account.log_share(asked.steps, asked.passes or 1)
+    share = standing.answers[0].log_share if standing.answers else standing.account.log_share(asked.steps, asked.counted_passes)
     verdict = case.decide(share)
     return _shown(case, asked, standing, verdict, wanted or case.gate.shown, share)
 
@@ -173,7 +173,7 @@ def _shown(case: _Case, asked: Asked, standing: "Standing", verdict: Verdict, sh
     measured = status is not Status.NOT_APPLICABLE
     passed = status is Status.PASS if measured and asked.passes is not None else None
     values = log_values(full, case.gate, show, log_share)
-    account = standing.account.after(asked.steps, asked.passes or 1, passed=passed, log_values=values)
+    account = standing.account.after(asked.steps, asked.counted_passes, passed=passed, log_values=values)
     if asked.guaranteed and is_spent(account, asked):
         show, values = "exact", math.inf
     most = max(standing.answers, key=lambda one: one.values, default=None)
