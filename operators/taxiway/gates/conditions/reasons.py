@@ -129,13 +129,17 @@ def _reason(entry: GateCondition, question: Question, seen: Seen, found: Answer,
         status=found.status,
         code=ReasonCode.CONDITION,
         message=f"{question.condition} {_finding(question, found)}: {'; '.join(map(_clause_text, found.clauses))} "
-        f"({entry.metric}: {values}; {rows}; {percent_text(gate.confidence)} confidence for all of "
-        f"{counted(gate.budget.steps, 'model')} on these rows){_more_rows_text(question, seen, found)}",
+        f"({entry.metric}: {values}; {rows}; {percent_text(gate.confidence)} confidence for "
+        f"{_models_text(gate.budget.steps)} on these rows){_more_rows_text(question, seen, found)}",
         rule=_rule(question.condition),
         estimate=known(_interval(found.clauses[0], means.rows)) if len(found.clauses) == 1 else None,
         limit=found.clauses[0].clause.bound if len(found.clauses) == 1 else None,
         method="; ".join(dict.fromkeys(clause.method for clause in found.clauses)),
     )
+
+
+def _models_text(steps: int) -> str:
+    return "one model" if steps == 1 else f"all of {counted(steps, 'model')}"
 
 
 def _rule(condition: Condition) -> str:
