@@ -86,7 +86,7 @@ def test_without_keys_an_open_decision_is_a_note_that_says_so(tmp_path: Any) -> 
         client.create_run(run.info.experiment_id, tags={**values, tags.DECISION_RECORD: decision(model, by="eve").to_json()})
         found = verify(ledger)
         assert found.problems == ()
-        assert "or somebody has inserted it; without keys this cannot be told apart" in found.notes[0]
+        assert "or somebody has inserted it; without keys the two cannot be distinguished" in found.notes[0]
 
 
 def test_a_killed_promotion_is_a_note_until_it_is_completed(ledger: Ledger, model: str) -> None:
