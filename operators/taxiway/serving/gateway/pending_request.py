@@ -2,9 +2,9 @@
 
 import asyncio
 import time
-import uuid
 from dataclasses import dataclass, field
 
+from taxiway.serving.gateway.request_ids import new_request_id
 from taxiway.serving.protocol import Rows
 from taxiway.serving.workers.base import Outcome
 
@@ -17,15 +17,22 @@ class PendingRequest:
         body: The request's JSON, as received.
         rows: Its rows.
         answered: Set to the version that answered and its outcome, once they are logged.
-        request_id: A unique id.
+        caller: The name of the caller; empty if it has none.
         at: When it was received, in seconds since 1970.
+        received: When it was received by the monotonic clock, in seconds.
+        request_id: A unique id, which begins with the time.
     """
 
     body: str
     rows: Rows
     answered: asyncio.Future[tuple[int, Outcome]]
-    request_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    caller: str = ""
     at: float = field(default_factory=time.time)
+    received: float = field(default_factory=time.monotonic)
+    request_id: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.request_id = new_request_id(self.at)
 
 
 Batch = list[tuple[PendingRequest, Outcome]]

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable
 
 from taxiway.errors import RequestError, TransientError
@@ -62,12 +63,13 @@ class ServedModel:
         )
         self.challenger = ChallengerDeployment(context, request_log, on_versions_changed=self._remove_unused_copies)
 
-    async def predict(self, body: str, rows: Rows) -> tuple[str, RegisteredVersion, Outcome]:
+    async def predict(self, body: str, rows: Rows, caller: str = "") -> tuple[str, RegisteredVersion, Outcome]:
         """Answer a request with the champion, and log it before returning.
 
         Args:
             body: The request's JSON.
             rows: Its rows.
+            caller: The name of the caller, for the log; empty if it has none.
 
         Returns:
             The request's id, the version that answered, and the outcome.
@@ -79,7 +81,7 @@ class ServedModel:
         if champion is None:
             why = self._problems.text or "the gateway has not looked up its champion yet"
             raise RequestError(503, f"{self.name} cannot answer, no champion is loaded: {why}")
-        request = PendingRequest(body, rows, asyncio.get_running_loop().create_future())
+        request = PendingRequest(body, rows, asyncio.get_running_loop().create_future(), caller)
         if not champion.server.try_submit([request]):
             full = f"the queue of {self.name} is full ({self._settings.queue_limit:,} requests)"
             self._problems.begin("queue", f"{full}, so requests are refused")
@@ -166,6 +168,7 @@ class ServedModel:
     def _mirror_call(self, version: int, answered: Batch) -> list[LoggedRequest]:
         """Mirror the requests of one predict call to the challenger; returns their rows for the log."""
         requests = [request for request, _ in answered]
+        now = time.monotonic()
         status = answered[0][1].status  # all outcomes of a predict call have the same status
         challenger = self.challenger.current
         server = challenger.server if challenger else None
@@ -190,6 +193,8 @@ class ServedModel:
                 challenger_version=lease.version if lease else None,
                 challenger_owner=lease.owner if lease else None,
                 mirror=mirror,
+                caller=request.caller,
+                total_ms=(now - request.received) * 1e3,
             )
             for request, outcome in answered
         ]

@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
+from taxiway.errors import ConfigError
 from taxiway.serving.gateway.state import request_log_sql as sql
 from taxiway.serving.gateway.state.set_aside import set_aside
 
@@ -25,7 +26,11 @@ class LogFile:
     """The SQLite database of a log. One thread writes; others read.
 
     Args:
-        path: The file; created if it does not exist, and renamed if it is not a request log.
+        path: The file; created if it does not exist, migrated if it has an older schema, and renamed if it is
+            not a request log.
+
+    Raises:
+        ConfigError: A later version of Taxiway has written the file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -124,9 +129,24 @@ class LogFile:
     def _create(self) -> None:
         self._held = os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600)  # SQLite gives its other files the same mode
         with closing(self._connect()) as connection:
-            connection.executescript(sql.SCHEMA)
+            self._migrate(connection)
         self._check()
         self._inode = _inode(self._path)
+
+    def _migrate(self, connection: sqlite3.Connection) -> None:
+        """Bring the file to the current version of the schema. Raises ConfigError if it has a later one."""
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version > sql.VERSION:
+            raise ConfigError(
+                f"{self._path} has version {version} of the schema, and this gateway knows versions up to {sql.VERSION}: a later version of "
+                "Taxiway has written it. Start that version, or give this gateway another state folder: --state FOLDER"
+            )
+        connection.execute("PRAGMA journal_mode = WAL")
+        if not connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'requests'").fetchone()[0]:
+            connection.executescript(sql.SCHEMA)
+            return
+        for known in range(version, sql.VERSION):
+            connection.executescript(sql.MIGRATIONS[known])
 
     def _check(self) -> None:
         """Raise sqlite3.Error if the file is not a request log."""

@@ -53,6 +53,8 @@ class LoggedRequest:
         challenger_version: The version that the request was mirrored to; None without a challenger.
         challenger_owner: The owner of that challenger.
         mirror: `queued`, `dropped`, or None without a challenger.
+        caller: The name of the caller; empty if it has none.
+        total_ms: The time in ms from the reception of the request to the end of its predict call; None if it is not known.
     """
 
     request_id: str
@@ -68,6 +70,8 @@ class LoggedRequest:
     challenger_version: int | None
     challenger_owner: str | None
     mirror: str | None
+    caller: str = ""
+    total_ms: float | None = None
 
 
 class RequestLog:
@@ -79,7 +83,7 @@ class RequestLog:
         keep_bytes: How large the log may be.
 
     Raises:
-        ConfigError: Another gateway uses the folder.
+        ConfigError: Another gateway uses the folder, or a later version of Taxiway has written the log.
     """
 
     def __init__(self, folder: Path, keep_rows: int, keep_bytes: int) -> None:

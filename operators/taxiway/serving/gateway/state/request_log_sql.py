@@ -1,20 +1,40 @@
 """The SQL of the request log."""
 
-SCHEMA = """
-PRAGMA journal_mode = WAL;
+VERSION = 1
+"""The version of the schema, which is the `user_version` of the file; files of version 0 have no `caller` and `total_ms`."""
+
+SCHEMA = f"""
+BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS requests (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
     request_id TEXT NOT NULL UNIQUE, at REAL NOT NULL, model TEXT NOT NULL, payload TEXT NOT NULL, call TEXT NOT NULL,
     champion_version INTEGER NOT NULL, champion_status INTEGER NOT NULL,
     champion_answer TEXT NOT NULL, champion_error TEXT NOT NULL, champion_ms REAL NOT NULL,
     challenger_version INTEGER, challenger_owner TEXT, mirror TEXT,
-    challenger_status INTEGER, challenger_answer TEXT, challenger_error TEXT, challenger_ms REAL);
+    challenger_status INTEGER, challenger_answer TEXT, challenger_error TEXT, challenger_ms REAL,
+    caller TEXT NOT NULL DEFAULT '', total_ms REAL);
 CREATE INDEX IF NOT EXISTS by_challenger ON requests (model, challenger_version, challenger_owner)
     WHERE challenger_version IS NOT NULL;
+PRAGMA user_version = {VERSION};
+COMMIT;
 """
+# The query fails if the table is not that of version 0: another program's file is not changed.
+MIGRATIONS = {
+    0: """
+BEGIN IMMEDIATE;
+SELECT seq, request_id, at, model, payload, call, champion_version, champion_status, champion_answer, champion_error, champion_ms,
+challenger_version, challenger_owner, mirror, challenger_status, challenger_answer, challenger_error, challenger_ms
+FROM requests LIMIT 0;
+ALTER TABLE requests ADD COLUMN caller TEXT NOT NULL DEFAULT '';
+ALTER TABLE requests ADD COLUMN total_ms REAL;
+PRAGMA user_version = 1;
+COMMIT;
+"""
+}
+"""The statements that bring a file of a version to the next one, in one transaction."""
 INSERT = """
 INSERT INTO requests (request_id, at, model, payload, call, champion_version, champion_status, champion_answer, champion_error,
-champion_ms, challenger_version, challenger_owner, mirror) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+champion_ms, challenger_version, challenger_owner, mirror, caller, total_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 ANSWER = """
 UPDATE requests SET challenger_status = ?, challenger_answer = ?, challenger_error = ?, challenger_ms = ? WHERE request_id = ?
@@ -55,8 +75,8 @@ AND challenger_status IS NOT NULL)
 """
 ALL_COLUMNS = """
 SELECT seq, request_id, at, model, payload, call, champion_version, champion_status, champion_answer, champion_error, champion_ms,
-challenger_version, challenger_owner, mirror, challenger_status, challenger_answer, challenger_error, challenger_ms
-FROM requests ORDER BY seq DESC LIMIT 1
+challenger_version, challenger_owner, mirror, challenger_status, challenger_answer, challenger_error, challenger_ms,
+caller, total_ms FROM requests ORDER BY seq DESC LIMIT 1
 """
 OLDEST_WITH_SIZE = """
 SELECT seq, length(payload) + length(champion_answer) + length(champion_error) + coalesce(length(challenger_answer), 0)
