@@ -34,6 +34,13 @@ code_option = click.option(
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Worker processes per model version.")
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=click.IntRange(1, 65535), default=8500, show_default=True)
+@click.option(
+    "--log",
+    type=click.Choice(["sync", "fast"]),
+    default="sync",
+    show_default=True,
+    help="Answer a request once it is in the request log, or before; `fast` may lose the newest 1,000 requests from the log.",
+)
 @code_option
 @click.option("--caller-token", envvar="TAXIWAY_CALLER_TOKEN", required=True, show_envvar=True, hidden=True)
 @click.option("--admin-token", envvar="TAXIWAY_ADMIN_TOKEN", required=True, show_envvar=True, hidden=True)
@@ -52,6 +59,7 @@ def serve(
     workers: int,
     host: str,
     port: int,
+    log: str,
     code: Path | None,
     caller_token: str,
     admin_token: str,
@@ -72,6 +80,7 @@ def serve(
         "state_folder": state.absolute(),
         "models": models,
         "workers": workers,
+        "log": log,
     }
     tokens = {"caller_token": caller_token, "admin_token": admin_token}
     content |= {"ledger_keys": ledger_keys, "allow_unbacked_alias": allow_unbacked_alias}

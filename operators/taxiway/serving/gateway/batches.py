@@ -36,10 +36,10 @@ def resolve(version: int, batch: Batch, error: BaseException | None) -> None:
             request.answered.set_exception(RequestError(503, message))
 
 
-def warn_if_lost(logged: asyncio.Future[None]) -> None:
-    """Log an error if the challenger's answers could not be written."""
+def warn_if_lost(logged: asyncio.Future[None], what: str = "answers of the challenger") -> None:
+    """Log an error if something could not be written that nobody waits for."""
     if logged.exception() is not None:
-        log.error("answers of the challenger are lost, because the request log cannot be written: %s", logged.exception())
+        log.error("%s are lost, because the request log cannot be written: %s", what, logged.exception())
 
 
 def _call_index(answered: tuple[PendingRequest, Outcome]) -> int:

@@ -1,6 +1,7 @@
 """The settings of a gateway; the command line reads them from its options and the environment."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
@@ -36,6 +37,7 @@ class GatewaySettings(BaseModel):
         mirror_limit: How many predict calls may wait for a challenger before more are dropped.
         keep_rows: How many requests the log keeps, the newest ones.
         keep_bytes: How large the log may be; the oldest requests are deleted first.
+        log: `sync` answers a request once it is in the log; `fast` answers before, see `RequestLog.may_answer_first`.
         stop_with_parent: Whether the gateway ends when its parent process is gone.
     """
 
@@ -62,6 +64,7 @@ class GatewaySettings(BaseModel):
     mirror_limit: int = Field(default=200, ge=1)
     keep_rows: int = Field(default=1_000_000, ge=1)
     keep_bytes: int = Field(default=4 << 30, ge=1 << 20)
+    log: Literal["sync", "fast"] = "sync"
     stop_with_parent: bool = False
 
     @field_validator("ledger_keys")

@@ -4,10 +4,11 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from taxiway.errors import RequestError, TransientError
 from taxiway.serving.api import ModelStatus
-from taxiway.serving.gateway.batches import by_call, resolve
+from taxiway.serving.gateway.batches import by_call, resolve, warn_if_lost
 from taxiway.serving.gateway.models.challenger import ChallengerDeployment
 from taxiway.serving.gateway.models.champion import ChampionDeployment
 from taxiway.serving.gateway.models.context import ModelContext
@@ -156,13 +157,17 @@ class ServedModel:
         await self._versions.keep_only(self.name, versions | ({known.champion} if known.champion else set()))
 
     def _on_champion_batch(self, version: int, batch: Batch) -> None:
-        """Mirror and log a batch that the champion has answered; the callers get their answers once it is logged."""
+        """Mirror and log a batch that the champion has answered; the callers get their answers once it is logged, with `log: fast` before."""
         try:
             rows = [row for answered in by_call(batch) for row in self._mirror_call(version, answered)]
             logged = self._log.add(rows)
         except Exception as error:
             resolve(version, batch, error)
             raise
+        if self._settings.log == "fast" and self._log.may_answer_first:
+            resolve(version, batch, None)
+            logged.add_done_callback(partial(warn_if_lost, what=f"answered requests of {self.name}"))
+            return
         logged.add_done_callback(lambda logged: resolve(version, batch, logged.exception()))
 
     def _mirror_call(self, version: int, answered: Batch) -> list[LoggedRequest]:
