@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from taxiway import __version__
-from taxiway.cli import data, gate, lineage, run, schema, serving, stack
+from taxiway.cli import data, gate, lineage, log, run, schema, serving, stack
 from taxiway.cli.options import (
     busy,
     dags_option,
@@ -268,6 +268,7 @@ for command in (
     ledger.ledger_commands,
     review.review,
     run.run_command,
+    log.log,
     serving.serve,
     serving.serve_version,
     stack.down,

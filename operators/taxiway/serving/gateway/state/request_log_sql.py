@@ -1,9 +1,9 @@
 """The SQL of the request log."""
 
 VERSION = 1
-"""The version of the schema, which is the `user_version` of the file; files of version 0 have no `caller` and `total_ms`."""
+"""The version of the schema, which is the `user_version` of the file; files of version 0 have no `caller`, `total_ms` and `rolled`."""
 
-SCHEMA = f"""
+SCHEMA = """
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS requests (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -15,7 +15,9 @@ CREATE TABLE IF NOT EXISTS requests (
     caller TEXT NOT NULL DEFAULT '', total_ms REAL);
 CREATE INDEX IF NOT EXISTS by_challenger ON requests (model, challenger_version, challenger_owner)
     WHERE challenger_version IS NOT NULL;
-PRAGMA user_version = {VERSION};
+CREATE TABLE rolled (log_id TEXT NOT NULL, seq INTEGER NOT NULL);
+INSERT INTO rolled VALUES (lower(hex(randomblob(8))), 0);
+PRAGMA user_version = 1;
 COMMIT;
 """
 # The query fails if the table is not that of version 0: another program's file is not changed.
@@ -27,6 +29,8 @@ challenger_version, challenger_owner, mirror, challenger_status, challenger_answ
 FROM requests LIMIT 0;
 ALTER TABLE requests ADD COLUMN caller TEXT NOT NULL DEFAULT '';
 ALTER TABLE requests ADD COLUMN total_ms REAL;
+CREATE TABLE rolled (log_id TEXT NOT NULL, seq INTEGER NOT NULL);
+INSERT INTO rolled VALUES (lower(hex(randomblob(8))), 0);
 PRAGMA user_version = 1;
 COMMIT;
 """
@@ -81,4 +85,12 @@ caller, total_ms FROM requests ORDER BY seq DESC LIMIT 1
 OLDEST_WITH_SIZE = """
 SELECT seq, length(payload) + length(champion_answer) + length(champion_error) + coalesce(length(challenger_answer), 0)
 + coalesce(length(challenger_error), 0) + 200 FROM requests ORDER BY seq
+"""
+ROLLED = "SELECT log_id, seq FROM rolled"
+SET_ROLLED = "UPDATE rolled SET seq = ?"
+# Ends before the first request that a challenger may still answer.
+SETTLED = """
+SELECT *, call AS call_id FROM requests WHERE seq > ?1
+AND seq < coalesce((SELECT min(seq) FROM requests WHERE seq > ?1 AND mirror = 'queued' AND challenger_status IS NULL AND at > ?2),
+9223372036854775807) ORDER BY seq LIMIT ?3
 """

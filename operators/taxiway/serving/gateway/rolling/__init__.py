@@ -1,0 +1,1 @@
+"""Writes the request log to Parquet files. The gateway's own process never imports it."""

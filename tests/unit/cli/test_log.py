@@ -1,0 +1,48 @@
+"""`taxiway log`: what a gateway has logged is written to Parquet files and queried, and a query reads nothing else."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from taxiway.cli.main import main
+from taxiway.serving.gateway.state.request_log import LoggedRequest, RequestLog
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    log = RequestLog(tmp_path / "state", keep_rows=100, keep_bytes=1 << 30)
+
+    async def add() -> None:
+        body = '{"dataframe_records": [{"x": 1}]}'
+        await log.add([LoggedRequest("r1", 86_400.0, "a/b", body, "r1", 1, 200, "[0.5]", "", 1.0, None, None, None)])
+
+    asyncio.run(add())
+    log.close()
+    return tmp_path / "state"
+
+
+def test_a_log_is_rolled_and_queried(state: Path, tmp_path: Path) -> None:
+    folder = str(tmp_path / "log")
+    assert CliRunner().invoke(main, ["log", "roll", "--state", str(state), "--log", folder]).output.startswith("1 request ")
+    query = ["log", "query", 'SELECT model, day, prediction_value, "input.x" FROM requests', "--log", folder]
+    assert CliRunner().invoke(main, query).output.split() == ["model,day,prediction_value,input.x", "a/b,1970-01-02,0.5,1"]
+    found = json.loads(CliRunner().invoke(main, [*query, "--json"]).output)
+    assert found == {"model": "a/b", "day": "1970-01-02", "prediction_value": 0.5, "input.x": "1"}
+
+
+@pytest.mark.parametrize("sql", ["SELECT * FROM '{other}'", "COPY requests TO '{other}'", "SET enable_external_access = true"])
+def test_a_query_neither_reads_nor_writes_other_files(state: Path, tmp_path: Path, sql: str) -> None:
+    other, folder = tmp_path / "other.csv", str(tmp_path / "log")
+    other.write_text("secret\n1\n")
+    CliRunner().invoke(main, ["log", "roll", "--state", str(state), "--log", folder])
+    refused = CliRunner().invoke(main, ["log", "query", sql.format(other=other), "--log", folder])
+    assert refused.exit_code == 1
+    assert other.read_text() == "secret\n1\n"
+
+
+def test_a_folder_without_a_log_is_refused(tmp_path: Path) -> None:
+    assert "cannot be read" in CliRunner().invoke(main, ["log", "roll", "--state", str(tmp_path), "--log", "log"]).output
+    assert "no logged requests" in CliRunner().invoke(main, ["log", "query", "SELECT 1", "--log", str(tmp_path)]).output
