@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import runpy
 from pathlib import Path
 
 import pytest
@@ -46,3 +47,12 @@ def test_a_query_neither_reads_nor_writes_other_files(state: Path, tmp_path: Pat
 def test_a_folder_without_a_log_is_refused(tmp_path: Path) -> None:
     assert "cannot be read" in CliRunner().invoke(main, ["log", "roll", "--state", str(tmp_path), "--log", "log"]).output
     assert "no logged requests" in CliRunner().invoke(main, ["log", "query", "SELECT 1", "--log", str(tmp_path)]).output
+
+
+def test_the_example_of_the_guide_reads_the_files(
+    state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    CliRunner().invoke(main, ["log", "roll", "--state", str(state), "--log", str(tmp_path / "log")])
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path(str(Path(__file__).parents[3] / "docs/examples/request_log.py"))
+    assert capsys.readouterr().out.split() == ["model,day,champion_version,requests,mean", "a/b,1970-01-02,1,1,0.5"]

@@ -2,12 +2,15 @@
 
 import asyncio
 import sqlite3
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from taxiway.serving.gateway.rolling import roll as rolling
 from taxiway.serving.gateway.rolling.roll import Rolled, roll
@@ -95,3 +98,29 @@ def test_a_new_log_does_not_replace_files_of_the_one_before(tmp_path: Path) -> N
     logged(tmp_path, request(2, 86_400.0))
     roll(tmp_path, tmp_path / "log", 60)
     assert sorted(read(tmp_path / "log", "DISTINCT request_id")) == [("r1",), ("r2",)]
+
+
+@given(st.lists(st.sampled_from(["add", "mirror", "answer", "roll", "jump back"]), max_size=20))
+def test_every_request_is_rolled_once_in_whatever_order_things_happen(steps: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder, now, sent, rolled = Path(name), time.time(), 0, 0
+        log = RequestLog(folder, keep_rows=10_000, keep_bytes=1 << 30)
+
+        async def run() -> None:
+            nonlocal now, sent, rolled
+            for step in [*steps, "add"]:
+                if step == "roll":
+                    rolled += roll(folder, folder / "log", 600).requests
+                elif step == "answer":
+                    await log.challenger_answered([(200, "[1, 2]", "", 1.0, f"r{sent}")])
+                elif step == "jump back":
+                    now -= 200_000
+                else:
+                    sent += 1
+                    await log.add([request(sent, now, "queued" if step == "mirror" else None)])
+
+        asyncio.run(run())
+        rolled += roll(folder, folder / "log", -1e6).requests
+        log.close()
+        assert rolled == sent
+        assert sorted(read(folder / "log", "seq, row")) == [(seq, row) for seq in range(1, sent + 1) for row in (0, 1)]
