@@ -101,6 +101,19 @@ class RequestError(TerminalError):
         self.message = str(self)
 
 
+class LimitError(RequestError):
+    """A caller of the gateway exceeds its rate or its rows of the day.
+
+    Args:
+        message: Which limit.
+        retry_after_s: After how many seconds a request may succeed.
+    """
+
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        super().__init__(429, message)
+        self.retry_after_s = retry_after_s
+
+
 class WrongAnswersError(TerminalError):
     """Logged predictions of a gateway differ from those of the model version that they are logged for."""
 

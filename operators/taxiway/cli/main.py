@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from taxiway import __version__
-from taxiway.cli import data, gate, lineage, log, run, schema, serving, stack
+from taxiway.cli import caller, data, gate, lineage, log, run, schema, serving, stack
 from taxiway.cli.options import (
     busy,
     dags_option,
@@ -251,6 +251,7 @@ def schema_json(kind: str) -> None:
 
 
 for command in (
+    caller.caller,
     data.profile,
     data.validate,
     schema.schema,

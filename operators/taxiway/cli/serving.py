@@ -35,6 +35,12 @@ code_option = click.option(
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=click.IntRange(1, 65535), default=8500, show_default=True)
 @click.option(
+    "--tls-certificate",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="The certificate chain in PEM, for HTTPS; a renewed file is used without a restart.",
+)
+@click.option("--tls-key", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="The key of the certificate.")
+@click.option(
     "--log",
     type=click.Choice(["sync", "fast"]),
     default="sync",
@@ -59,6 +65,8 @@ def serve(
     workers: int,
     host: str,
     port: int,
+    tls_certificate: Path | None,
+    tls_key: Path | None,
     log: str,
     code: Path | None,
     caller_token: str,
@@ -69,7 +77,7 @@ def serve(
     """Serve champions and mirror requests to challengers.
 
     The gateway logs the answers of both. Two tokens are read from the environment: TAXIWAY_CALLER_TOKEN allows predictions, TAXIWAY_ADMIN_TOKEN also changes what is
-    served. Each must have at least 16 characters. TAXIWAY_LEDGER_KEYS has the keys that promotions must be signed with; without keys,
+    served. Each must have at least 16 characters. `taxiway caller add` adds callers with tokens and limits of their own. TAXIWAY_LEDGER_KEYS has the keys that promotions must be signed with; without keys,
     signatures are not checked.
     """
     from taxiway.serving.gateway.server import serve as run
@@ -81,6 +89,8 @@ def serve(
         "models": models,
         "workers": workers,
         "log": log,
+        "tls_certificate": tls_certificate,
+        "tls_key": tls_key,
     }
     tokens = {"caller_token": caller_token, "admin_token": admin_token}
     content |= {"ledger_keys": ledger_keys, "allow_unbacked_alias": allow_unbacked_alias}

@@ -1,6 +1,7 @@
 """Runs the gateway as a server: one process for HTTP, and others for the models."""
 
 import gc
+import logging
 import os
 import signal
 import sys
@@ -11,12 +12,16 @@ import uvicorn
 
 from taxiway.credentials import log_to_stderr
 from taxiway.serving.gateway.http.app import create_app
+from taxiway.serving.gateway.http.certificates import follow_certificate
 from taxiway.serving.gateway.http.connections import limited_connection
 from taxiway.serving.gateway.settings import GatewaySettings
 from taxiway.serving.workers.local import start_fork_server
 from taxiway.tracking.client import quiet_mlflow
 
+log = logging.getLogger(__name__)
+
 _GRACE_S = 10
+_NOT_STARTED = 3
 _PARENT_POLL_S = 0.5
 # By default MLflow's client retries for minutes; the gateway repeats its check after a second anyway.
 _MLFLOW_TIMEOUTS = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
@@ -37,16 +42,34 @@ def serve(settings: GatewaySettings) -> None:
         threading.Thread(target=_stop_without, args=(os.getppid(),), daemon=True).start()
     start_fork_server()
     _keep_out_of_collections()
-    uvicorn.run(
+    config = uvicorn.Config(
         create_app(settings),
         host=settings.host,
         port=settings.port,
         http=limited_connection(settings.request_timeout_s),
+        ssl_certfile=settings.tls_certificate,
+        ssl_keyfile=settings.tls_key,
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=_GRACE_S,
         log_config=None,  # as all other loggers
     )
+    _load_certificate(config)
+    server = uvicorn.Server(config)
+    if settings.tls_certificate is not None and settings.tls_key is not None and config.ssl is not None:
+        follow_certificate(config.ssl, settings.tls_certificate, settings.tls_key)
+    server.run()
+    if not server.started:
+        sys.exit(_NOT_STARTED)
+
+
+def _load_certificate(config: uvicorn.Config) -> None:
+    """Load the configuration with its certificate; exits with a log message if that cannot be used."""
+    try:
+        config.load()
+    except OSError as error:  # among them ssl.SSLError
+        log.error("the certificate %s and its key %s cannot be used: %s", config.ssl_certfile, config.ssl_keyfile, error)  # noqa: TRY400 the message says what is wrong
+        sys.exit(_NOT_STARTED)
 
 
 def _keep_out_of_collections() -> None:

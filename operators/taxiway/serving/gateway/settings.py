@@ -25,6 +25,8 @@ class GatewaySettings(BaseModel):
         models: The registered models to serve, in addition to those that the state folder remembers.
         host: The address to listen on.
         port: The port to listen on.
+        tls_certificate: The file of the certificate chain in PEM; None for plain HTTP. A renewed file is used within about a minute.
+        tls_key: The file of its key.
         workers: The worker processes per model version.
         loader: `module:function` that loads a pyfunc model, given the folder of its files.
         code: The folder of trusted code, for models of a team's own class.
@@ -52,6 +54,8 @@ class GatewaySettings(BaseModel):
     models: tuple[str, ...] = ()
     host: str = "127.0.0.1"
     port: int = Field(default=8500, ge=1, le=65535)
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
     workers: int = Field(default=1, ge=1)
     code: Path | None = None
     loader: str = Field(default="taxiway.registry.load:load_folder", pattern=r"^[\w.]+:\w+$")
@@ -75,6 +79,12 @@ class GatewaySettings(BaseModel):
         except ConfigError as error:
             raise ValueError(str(error)) from None
         return keys
+
+    @model_validator(mode="after")
+    def _certificate_with_key(self) -> "GatewaySettings":
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key belong together; give both for HTTPS, or neither")
+        return self
 
     @model_validator(mode="after")
     def _two_real_tokens(self) -> "GatewaySettings":

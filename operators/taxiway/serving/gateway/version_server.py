@@ -47,6 +47,11 @@ class VersionServer:
         self._serve_tasks: list[asyncio.Task[None]] = []
         self._killed = False
 
+    @property
+    def unanswered(self) -> int:
+        """How many requests are queued or in progress."""
+        return self._unanswered
+
     async def start(self) -> None:
         """Load the model in every worker, then start to take requests.
 

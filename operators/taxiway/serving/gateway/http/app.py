@@ -1,7 +1,6 @@
 """The HTTP routes of the model gateway: MLflow's scoring protocol for callers, champion and challenger for pipelines."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -13,125 +12,36 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, PlainTextResponse
 
-from taxiway.errors import RequestError, TransientError
+from taxiway.errors import LimitError, RequestError, TransientError
 from taxiway.messages import listed, quoted
 from taxiway.serving.answer_check import MAX_CHECKED
 from taxiway.serving.api import MAX_VERSION, ChallengerRequest, ModelStatus
+from taxiway.serving.callers import Caller, Scope
 from taxiway.serving.gateway.http.auth import Access, refusal
-from taxiway.serving.gateway.http.body_reader import BodyReader
-from taxiway.serving.gateway.models.served_model import ServedModel
-from taxiway.serving.gateway.models.versions import ModelVersions
+from taxiway.serving.gateway.http.gateway import Gateway
+from taxiway.serving.gateway.http.known_callers import KnownCallers
+from taxiway.serving.gateway.http.limits import retry_after
+from taxiway.serving.gateway.http.predict import predict
 from taxiway.serving.gateway.settings import GatewaySettings
-from taxiway.serving.gateway.state.request_log import RequestLog
-from taxiway.serving.gateway.state.served import ServedState
 
 MAX_PAIRS = 50_000
-_MAX_NAME = 256  # MLflow's own limit
-
-
-class Gateway:
-    """The served models of a gateway.
-
-    Args:
-        settings: The settings of the gateway.
-    """
-
-    def __init__(self, settings: GatewaySettings) -> None:
-        self.settings = settings
-        self.log = RequestLog(settings.state_folder, settings.keep_rows, settings.keep_bytes)
-        self.bodies = BodyReader()
-        self._state = ServedState(settings.state_folder)
-        self._versions = ModelVersions(settings)
-        self._models: dict[str, ServedModel] = {}
-        self._watching: list[asyncio.Task[None]] = []
-        for name in dict.fromkeys((*settings.models, *self._state.models)):
-            self._serve(name)
-
-    async def stop(self) -> None:
-        """End all processes, then close the log."""
-        for task in self._watching:
-            task.cancel()
-        await asyncio.gather(*self._watching, return_exceptions=True)
-        await asyncio.gather(*(model.close() for model in self._models.values()))
-        self.bodies.close()
-        self._versions.close()
-        await asyncio.to_thread(self.log.close)
-
-    @property
-    def models(self) -> list[ServedModel]:
-        """The served models, ordered by name."""
-        return [self._models[name] for name in sorted(self._models)]
-
-    def model(self, name: str) -> ServedModel:
-        """A served model.
-
-        Raises:
-            RequestError: 404 if it is not served.
-        """
-        if name not in self._models:
-            raise RequestError(
-                404,
-                f"{quoted(name)} is not served here; served: {self._names()}; to serve a model: POST /models/NAME/refresh",
-            )
-        return self._models[name]
-
-    def only_model(self) -> ServedModel:
-        """The model, for callers that do not name it.
-
-        Raises:
-            RequestError: 404 if the gateway serves no model, or several.
-        """
-        if len(self._models) != 1:
-            raise RequestError(
-                404, f"/invocations needs exactly one served model; served: {self._names()}; use /models/NAME/invocations"
-            )
-        return self.models[0]
-
-    async def refresh(self, name: str) -> ModelStatus:
-        """Look up the champion of a model now; a model that is not served yet is added.
-
-        Raises:
-            RequestError: 400 if the name cannot be that of a model, 404 if the registry has no such model.
-            TransientError: The registry does not answer.
-        """
-        if name not in self._models:
-            if not name.isprintable() or len(name) > _MAX_NAME:
-                raise RequestError(400, f"{quoted(name)} is not a model; allowed: at most {_MAX_NAME} printable characters")
-            await self._versions.champion(name, self._state.of(name).position)
-            await self._state.follow(name)
-            self._serve(name)
-        model = self.model(name)
-        await model.champion.refresh()
-        return await self.status(model)
-
-    async def status(self, model: ServedModel) -> ModelStatus:
-        """The status of a model, with the problems that all models share."""
-        status = await model.status()
-        shared = (self.log.problem, self.bodies.problem)
-        return status.model_copy(update={"problem": "; ".join(filter(None, (status.problem, *shared)))})
-
-    def _serve(self, name: str) -> None:
-        if name not in self._models:
-            self._models[name] = ServedModel(name, self.settings, self.log, self._state, self._versions)
-            self._watching.append(asyncio.create_task(self._models[name].watch()))
-
-    def _names(self) -> str:
-        return listed(sorted(self._models)) or "none"
 
 
 def create_app(settings: GatewaySettings) -> FastAPI:
     """Create the gateway as an ASGI application; it loads its models when the server starts."""
 
+    callers = KnownCallers(settings)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.gateway = Gateway(settings)
+        app.state.gateway = Gateway(settings, callers)
         try:
             yield
         finally:
             await app.state.gateway.stop()
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(Access, settings=settings)
+    app.add_middleware(Access, callers=callers, max_bytes=settings.max_body_bytes)
     app.add_exception_handler(RequestError, _refusal)
     app.add_exception_handler(TransientError, _unavailable)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -143,8 +53,34 @@ def create_app(settings: GatewaySettings) -> FastAPI:
 
 
 def _admin_only(request: Request) -> None:
-    if request.state.role != "admin":
-        raise HTTPException(403, "this route needs the admin token; the caller token only allows predictions and status")
+    _require_scope(request, Scope.ADMIN)
+
+
+def _require_scope(request: Request, scope: Scope) -> Caller:
+    caller: Caller = request.state.caller
+    if not caller.may(scope):
+        has = listed(tuple(map(str, caller.scopes)))
+        raise HTTPException(
+            403, f"this route needs the scope {scope}; the caller {caller.name} has the scope {has}. Ask for another token"
+        )
+    return caller
+
+
+def _require_model(request: Request, model: str) -> None:
+    """Refuse a model that the caller may not use, whether or not it is served."""
+    caller: Caller = request.state.caller
+    if not caller.may_call(model):
+        raise HTTPException(
+            403, f"the caller {caller.name} may not use the model {quoted(model)}; allowed: {listed(caller.models)}"
+        )
+
+
+def _only_known_options(request: Request) -> None:
+    """Refuse options in the URL that a route does not have: a misspelled one would have no effect."""
+    known = [field.alias for field in request.scope["route"].dependant.query_params]
+    unknown = [name for name in request.query_params if name not in known]
+    if unknown:
+        raise HTTPException(400, f"unknown option {listed(unknown)} in the URL; allowed here: {listed(known) or 'none'}")
 
 
 def _gateway(request: Request) -> Gateway:
@@ -152,8 +88,8 @@ def _gateway(request: Request) -> Gateway:
     return gateway
 
 
-_callers = APIRouter()
-_admins = APIRouter(prefix="/models/{name}", dependencies=[Depends(_admin_only)])
+_callers = APIRouter(dependencies=[Depends(_only_known_options)])
+_admins = APIRouter(prefix="/models/{name}", dependencies=[Depends(_admin_only), Depends(_only_known_options)])
 
 
 @_callers.get("/ping")
@@ -162,35 +98,55 @@ async def ping() -> Response:
     return Response("\n")
 
 
+@_callers.get("/ready")
+async def ready(request: Request) -> Response:
+    """Answer 200 if every served model has a champion that answers, 503 if not; it names no model."""
+    gateway = _gateway(request)
+    waiting = sum(model.champion.current is None for model in gateway.models)
+    if waiting:
+        return refusal(503, f"{waiting} of {len(gateway.models)} models have no champion that answers; see GET /models")
+    return Response("\n")
+
+
+@_callers.get("/metrics")
+async def metrics(request: Request) -> Response:
+    """The metrics in Prometheus' text format; the caller needs the scope `metrics`."""
+    _require_scope(request, Scope.METRICS)
+    content, media_type = _gateway(request).metrics.text()
+    return Response(content, headers={"Content-Type": media_type})
+
+
 @_callers.get("/version")
 async def version(request: Request) -> Response:
     """MLflow's version as text, as MLflow's servers answer; Taxiway's version and the role of the token are headers."""
-    headers = {"X-Taxiway-Version": installed("taxiway"), "X-Taxiway-Role": request.state.role}
+    headers = {"X-Taxiway-Version": installed("taxiway"), "X-Taxiway-Role": request.state.caller.role}
     return PlainTextResponse(installed("mlflow-skinny"), headers=headers)
 
 
 @_callers.post("/invocations")
 async def invocations(request: Request) -> Response:
     """Predict with the champion of the only served model."""
-    return await _predict(_gateway(request), _gateway(request).only_model(), request)
+    return await _predict(request, _gateway(request).only_model().name)
 
 
 @_callers.post("/models/{name}/invocations")
 async def model_invocations(name: str, request: Request) -> Response:
     """Predict with the champion of this model."""
-    return await _predict(_gateway(request), _gateway(request).model(name), request)
+    return await _predict(request, name)
 
 
 @_callers.get("/models")
 async def models(request: Request) -> list[ModelStatus]:
-    """The status of all served models."""
+    """The status of all served models that the caller may use."""
     gateway = _gateway(request)
-    return list(await asyncio.gather(*(gateway.status(model) for model in gateway.models)))
+    mine = [model for model in gateway.models if request.state.caller.may_call(model.name)]
+    return list(await asyncio.gather(*(gateway.status(model) for model in mine)))
 
 
 @_callers.get("/models/{name}")
 async def model_status(name: str, request: Request) -> ModelStatus:
     """The status of a served model."""
+    _require_model(request, name)
     gateway = _gateway(request)
     return await gateway.status(gateway.model(name))
 
@@ -239,23 +195,16 @@ async def pairs(
     return Response(content, media_type="application/json")
 
 
-async def _predict(gateway: Gateway, model: ServedModel, request: Request) -> Response:
-    text, rows = await gateway.bodies.read(await request.body())
-    request_id, served_by, outcome = await model.predict(text, rows)
-    headers = {"X-Taxiway-Request-Id": request_id, "X-Taxiway-Model-Version": str(served_by.version)}
-    if outcome.status != 200:
-        return refusal(outcome.status, outcome.error, headers)
-    # The names of the classes, in the order of the probabilities.
-    classes = f', "classes": {json.dumps(served_by.classes, ensure_ascii=False)}' if served_by.classes else ""
-    threshold = f', "threshold": {served_by.threshold!r}' if served_by.threshold is not None else ""
-    return Response(
-        f'{{"predictions": {outcome.predictions}{classes}{threshold}}}', media_type="application/json", headers=headers
-    )
+async def _predict(request: Request, name: str) -> Response:
+    caller, gateway = _require_scope(request, Scope.PREDICT), _gateway(request)
+    _require_model(request, name)
+    return await predict(gateway, gateway.model(name), caller, await request.body())
 
 
 async def _refusal(_: Request, error: Exception) -> Response:
     if isinstance(error, RequestError):
-        return refusal(error.status, error.message)
+        headers = {"Retry-After": retry_after(error.retry_after_s)} if isinstance(error, LimitError) else None
+        return refusal(error.status, error.message, headers)
     status, message = getattr(error, "status_code", 500), getattr(error, "detail", str(error))
     return refusal(status, f"{message}", getattr(error, "headers", None))
 

@@ -1,6 +1,5 @@
 """Authentication and the limit of the body's size, for all routes of the gateway."""
 
-import hmac
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -8,9 +7,10 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from taxiway.messages import clipped
-from taxiway.serving.gateway.settings import GatewaySettings
+from taxiway.serving.callers import Caller
+from taxiway.serving.gateway.http.known_callers import KnownCallers
 
-_OPEN = "/ping"
+_OPEN = ("/ping", "/ready")
 _MAX_MESSAGE = 2000
 _ERROR_CODES = {
     400: "BAD_REQUEST",
@@ -21,6 +21,7 @@ _ERROR_CODES = {
     409: "RESOURCE_CONFLICT",
     413: "REQUEST_TOO_LARGE",
     422: "INVALID_STATE",
+    429: "REQUEST_LIMIT_EXCEEDED",
     503: "TEMPORARILY_UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",
 }
@@ -33,47 +34,43 @@ def refusal(status: int, message: str, headers: dict[str, str] | None = None) ->
 
 
 class Access:
-    """ASGI middleware that requires a bearer token on every path but /ping, and limits the size of a body.
+    """ASGI middleware that requires a caller's token on every path but /ping and /ready, and limits the size of a body.
 
-    The role of the token, `caller` or `admin`, is in `scope["state"]["role"]`.
+    The caller is in `scope["state"]["caller"]`.
 
     Args:
         app: The application behind it.
-        settings: The settings of the gateway.
+        callers: The callers.
+        max_bytes: The size limit of a body.
     """
 
-    def __init__(self, app: ASGIApp, settings: GatewaySettings) -> None:
+    def __init__(self, app: ASGIApp, callers: KnownCallers, max_bytes: int) -> None:
         self._app = app
-        self._max_bytes = settings.max_body_bytes
-        self._tokens = {
-            "admin": settings.admin_token.get_secret_value().encode(),
-            "caller": settings.caller_token.get_secret_value().encode(),
-        }
+        self._callers = callers
+        self._max_bytes = max_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] == _OPEN:
+        if scope["type"] != "http" or scope["path"] in _OPEN:
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        role = self._role(headers.get(b"authorization", b""))
-        if role is None:
+        caller = self._caller(headers.get(b"authorization", b""))
+        if caller is None:
             message = (
                 "missing or invalid bearer token; send the header Authorization: Bearer TOKEN with a token of this gateway"
             )
             await refusal(401, message, {"WWW-Authenticate": "Bearer"})(scope, receive, send)
             return
-        scope.setdefault("state", {})["role"] = role
+        scope.setdefault("state", {})["caller"] = caller
         announced = headers.get(b"content-length", b"0")
         if announced.isdigit() and int(announced) > self._max_bytes:
             await refusal(413, self._too_large())(scope, receive, send)
             return
         await self._app(scope, self._counting(receive), send)
 
-    def _role(self, authorization: bytes) -> str | None:
+    def _caller(self, authorization: bytes) -> Caller | None:
         kind, _, token = authorization.partition(b" ")
-        # Always compares both tokens, so that the time it takes reveals nothing.
-        known = [role for role, own in self._tokens.items() if hmac.compare_digest(token.strip(), own)]
-        return known[0] if known and kind.lower() == b"bearer" else None
+        return self._callers.of(token.strip()) if kind.lower() == b"bearer" else None
 
     def _counting(self, receive: Receive) -> Receive:
         seen = 0

@@ -90,6 +90,11 @@ class ServedModel:
         _, outcome = await request.answered
         return request.request_id, champion.version, outcome
 
+    @property
+    def problem(self) -> str:
+        """What is wrong with the model; empty if nothing is."""
+        return self._problems.text
+
     async def watch(self) -> None:
         """Check the alias, the lease and the workers about every `poll_s` seconds, until cancelled."""
         checks = {

@@ -1,0 +1,121 @@
+"""The served models of a gateway, with what they share: the request log, the callers and the metrics."""
+
+import asyncio
+
+from taxiway.errors import RequestError
+from taxiway.messages import listed, quoted
+from taxiway.serving.api import ModelStatus
+from taxiway.serving.gateway.http.body_reader import BodyReader
+from taxiway.serving.gateway.http.known_callers import KnownCallers
+from taxiway.serving.gateway.http.limits import CallerLimits
+from taxiway.serving.gateway.http.metrics import GatewayMetrics
+from taxiway.serving.gateway.models.served_model import ServedModel
+from taxiway.serving.gateway.models.versions import ModelVersions
+from taxiway.serving.gateway.settings import GatewaySettings
+from taxiway.serving.gateway.state.request_log import RequestLog
+from taxiway.serving.gateway.state.served import ServedState
+
+_MAX_NAME = 256  # MLflow's own limit
+
+
+class Gateway:
+    """The served models of a gateway.
+
+    Args:
+        settings: The settings of the gateway.
+        callers: Its callers.
+    """
+
+    def __init__(self, settings: GatewaySettings, callers: KnownCallers) -> None:
+        self.settings = settings
+        self.log = RequestLog(settings.state_folder, settings.keep_rows, settings.keep_bytes)
+        self.bodies = BodyReader()
+        self.callers = callers
+        self.limits = CallerLimits(settings.state_folder)
+        self.metrics = GatewayMetrics(lambda: self.models)
+        self._state = ServedState(settings.state_folder)
+        self._versions = ModelVersions(settings)
+        self._models: dict[str, ServedModel] = {}
+        self._watching: list[asyncio.Task[None]] = []
+        for name in dict.fromkeys((*settings.models, *self._state.models)):
+            self._serve(name)
+        self._watching.append(asyncio.create_task(self._watch_callers()))
+
+    async def stop(self) -> None:
+        """End all processes, then close the log."""
+        for task in self._watching:
+            task.cancel()
+        await asyncio.gather(*self._watching, return_exceptions=True)
+        await asyncio.gather(*(model.close() for model in self._models.values()))
+        self.bodies.close()
+        self._versions.close()
+        self.limits.store()
+        await asyncio.to_thread(self.log.close)
+
+    @property
+    def models(self) -> list[ServedModel]:
+        """The served models, ordered by name."""
+        return [self._models[name] for name in sorted(self._models)]
+
+    def model(self, name: str) -> ServedModel:
+        """A served model.
+
+        Raises:
+            RequestError: 404 if it is not served.
+        """
+        if name not in self._models:
+            raise RequestError(
+                404,
+                f"{quoted(name)} is not served here; served: {self._names()}; to serve a model: POST /models/NAME/refresh",
+            )
+        return self._models[name]
+
+    def only_model(self) -> ServedModel:
+        """The model, for callers that do not name it.
+
+        Raises:
+            RequestError: 404 if the gateway serves no model, or several.
+        """
+        if len(self._models) != 1:
+            raise RequestError(
+                404, f"/invocations needs exactly one served model; served: {self._names()}; use /models/NAME/invocations"
+            )
+        return self.models[0]
+
+    async def refresh(self, name: str) -> ModelStatus:
+        """Look up the champion of a model now; a model that is not served yet is added.
+
+        Raises:
+            RequestError: 400 if the name cannot be that of a model, 404 if the registry has no such model.
+            TransientError: The registry does not answer.
+        """
+        if name not in self._models:
+            if not name.isprintable() or len(name) > _MAX_NAME:
+                raise RequestError(400, f"{quoted(name)} is not a model; allowed: at most {_MAX_NAME} printable characters")
+            await self._versions.champion(name, self._state.of(name).position)
+            await self._state.follow(name)
+            self._serve(name)
+        model = self.model(name)
+        await model.champion.refresh()
+        return await self.status(model)
+
+    async def status(self, model: ServedModel) -> ModelStatus:
+        """The status of a model, with the problems that all models share."""
+        status = await model.status()
+        shared = (self.log.problem, self.bodies.problem, self.callers.problem, self.limits.problem)
+        return status.model_copy(update={"problem": "; ".join(filter(None, (status.problem, *shared)))})
+
+    def _serve(self, name: str) -> None:
+        if name not in self._models:
+            self._models[name] = ServedModel(name, self.settings, self.log, self._state, self._versions)
+            self._watching.append(asyncio.create_task(self._models[name].watch()))
+
+    async def _watch_callers(self) -> None:
+        """Follow changes of the callers, and store what they have used, about every `poll_s` seconds."""
+        while True:
+            self.callers.reload()
+            self.limits.store()
+            await asyncio.sleep(self.settings.poll_s)
+
+    def _names(self) -> str:
+        return listed(sorted(self._models)) or "none"

@@ -1,0 +1,62 @@
+"""Answers a request for predictions: within the limits of its caller, counted in the metrics."""
+
+import json
+import time
+
+from starlette.responses import Response
+
+from taxiway.errors import LimitError, RequestError
+from taxiway.serving.callers import Caller
+from taxiway.serving.gateway.http.auth import refusal
+from taxiway.serving.gateway.http.gateway import Gateway
+from taxiway.serving.gateway.http.limits import rounded
+from taxiway.serving.gateway.models.served_model import ServedModel
+
+_GATEWAY_ERROR = 500
+
+
+async def predict(gateway: Gateway, model: ServedModel, caller: Caller, body: bytes) -> Response:
+    """Answer a request with the champion of a model.
+
+    Args:
+        gateway: The gateway.
+        model: The model.
+        caller: Who asks.
+        body: The body of the request.
+
+    Raises:
+        RequestError: The body is not valid, the caller exceeds a limit, or the model cannot answer now.
+    """
+    began = time.perf_counter()
+    try:
+        response = await _answer(gateway, model, caller, body)
+    except LimitError:
+        gateway.metrics.refused(model.name, caller.name)
+        raise
+    except RequestError as error:
+        gateway.metrics.answered(model.name, caller.name, error.status, time.perf_counter() - began)
+        raise
+    gateway.metrics.answered(model.name, caller.name, response.status_code, time.perf_counter() - began)
+    return response
+
+
+async def _answer(gateway: Gateway, model: ServedModel, caller: Caller, body: bytes) -> Response:
+    gateway.limits.take_request(caller)
+    text, rows = await gateway.bodies.read(body)
+    gateway.limits.take_rows(caller, len(rows.data))
+    try:
+        request_id, served_by, outcome = await model.predict(text, rows, caller.name)
+    except RequestError:  # nothing was predicted
+        gateway.limits.return_rows(caller, len(rows.data))
+        raise
+    headers = {"X-Taxiway-Request-Id": request_id, "X-Taxiway-Model-Version": str(served_by.version)}
+    if outcome.status != 200:
+        if outcome.status >= _GATEWAY_ERROR:
+            gateway.limits.return_rows(caller, len(rows.data))
+        return refusal(outcome.status, outcome.error, headers)
+    predictions = outcome.predictions if caller.decimals is None else rounded(outcome.predictions, caller.decimals)
+    # The names of the classes, in the order of the probabilities.
+    classes = f', "classes": {json.dumps(served_by.classes, ensure_ascii=False)}' if served_by.classes else ""
+    threshold = f', "threshold": {served_by.threshold!r}' if served_by.threshold is not None else ""
+    content = f'{{"predictions": {predictions}{classes}{threshold}}}'
+    return Response(content, media_type="application/json", headers=headers)
