@@ -1,0 +1,87 @@
+"""The metrics of a gateway, read by a real Prometheus where there is one."""
+
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+from mlflow import MlflowClient
+from running import ADMIN, Running, register
+
+from helping import PATIENCE_S, require, until
+
+DEPLOY = Path(__file__).parents[4] / "deploy"
+
+
+def promtool(*arguments: str, text: str | None = None) -> str:
+    require("prometheus", shutil.which("promtool") is not None, "promtool is not installed")
+    ran = subprocess.run(["promtool", *arguments], input=text, capture_output=True, text=True, timeout=PATIENCE_S)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout
+
+
+def test_configuration_and_alert_rules_are_valid(tmp_path: Path) -> None:
+    for file in ("prometheus.yml", "prometheus-alerts.yml"):
+        shutil.copy(DEPLOY / file, tmp_path)
+    token = tmp_path / "token"
+    token.write_text("token")
+    config = tmp_path / "prometheus.yml"
+    config.write_text(config.read_text().replace("/etc/prometheus/taxiway-token", str(token)))
+    promtool("check", "config", str(config))
+    assert "5 rules found" in promtool("check", "rules", str(tmp_path / "prometheus-alerts.yml"))
+
+
+def test_rules_name_metrics_that_exist(gateway: Running, registry: MlflowClient) -> None:
+    model = register(registry, "Healthy")
+    gateway.admin.refresh(model)
+    gateway.ask(model, 0.5)
+    text = gateway.http.get(f"{gateway.url}/metrics", headers={"Authorization": f"Bearer {ADMIN}"}).text
+    rules = yaml.safe_load((DEPLOY / "prometheus-alerts.yml").read_text())["groups"][0]["rules"]
+    named = {
+        word
+        for rule in rules
+        for word in rule["expr"].replace("(", " ").replace("{", " ").replace("[", " ").split()
+        if word.startswith("taxiway_")
+    }
+    for metric in named:
+        family = metric.removesuffix("_bucket")
+        assert f"# TYPE {family} " in text or f"# TYPE {family.removesuffix('_total')}_total " in text, metric
+    promtool("check", "metrics", text=text)
+
+
+def test_prometheus_scrapes_a_gateway(gateway: Running, registry: MlflowClient, tmp_path: Path) -> None:
+    require("prometheus", shutil.which("prometheus") is not None, "Prometheus is not installed")
+    model = register(registry, "Healthy")
+    gateway.admin.refresh(model)
+    for _ in range(3):
+        gateway.ask(model, 0.5)
+    (tmp_path / "token").write_text(ADMIN)
+    scrape: dict[str, Any] = {"job_name": "taxiway", "scrape_interval": "1s"}
+    scrape |= {"authorization": {"credentials_file": str(tmp_path / "token")}}
+    scrape |= {"static_configs": [{"targets": [gateway.url.removeprefix("http://")]}]}
+    (tmp_path / "prometheus.yml").write_text(yaml.safe_dump({"scrape_configs": [scrape]}))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    options = (f"--config.file={tmp_path / 'prometheus.yml'}", f"--storage.tsdb.path={tmp_path / 'data'}")
+    with (tmp_path / "output").open("wb") as output:
+        process = subprocess.Popen(["prometheus", *options, f"--web.listen-address={address}"], stdout=output, stderr=output)
+
+    def answered() -> Any:
+        assert process.poll() is None, (tmp_path / "output").read_text()
+        try:
+            query = {"query": f'taxiway_requests_total{{model="{model}"}}'}
+            found = httpx.get(f"http://{address}/api/v1/query", params=query).json()["data"]["result"]
+        except (httpx.TransportError, KeyError, ValueError):
+            return None
+        return found
+
+    try:
+        (result,) = until(answered, "Prometheus has scraped the gateway", progress=lambda: (tmp_path / "output").stat().st_size)
+        assert (result["metric"]["caller"], result["metric"]["status"], result["value"][1]) == ("caller", "200", "3")
+    finally:
+        process.terminate()
+        process.wait(PATIENCE_S)
