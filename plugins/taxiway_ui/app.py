@@ -17,7 +17,7 @@ from taxiway.credentials import without_credentials
 from taxiway.errors import TaxiwayError, TransientError
 from taxiway_ui import actions, views
 from taxiway_ui.doctor import diagnosis
-from taxiway_ui.overview import Choice, overview
+from taxiway_ui.overview import RowFilter, overview
 from taxiway_ui.people.forms import DONE, forms_for
 from taxiway_ui.people.tokens import ForgedFormError
 from taxiway_ui.people.upload import InvalidFormError
@@ -48,7 +48,7 @@ def pipelines(
     """The page with all pipelines that the user may read; `q`, `state` and `page` choose which are shown."""
     readable = get_auth_manager().get_authorized_dag_ids(user=user, method="GET", session=session)
     number = int(page) if page.isascii() and page.isdecimal() and len(page) < _DIGITS else 1
-    found = overview(session, readable, Choice(q.strip(), state, max(1, number)))
+    found = overview(session, readable, RowFilter(q.strip(), state, max(1, number)))
     doctor = get_auth_manager().is_authorized_configuration(method="PUT", user=user)
     return html(request, "pipelines.html", _status(found.incomplete), view=found, doctor=doctor)
 

@@ -89,6 +89,23 @@ def cached_record(store: Store, kind: type[R], digest: str) -> R | None:
     return found
 
 
+def query_store(query: Callable[[], T], default: T) -> tuple[T, str]:
+    """Read from the store.
+
+    Args:
+        query: Reads.
+        default: What is returned if the store cannot be read.
+
+    Returns:
+        The result, and a message if the store cannot be read.
+    """
+    try:
+        return query(), ""
+    except (TaxiwayError, ValueError, OSError) as error:
+        _log.warning("the pages cannot read the store: %s", error)
+        return default, f"What is in the store is not shown, because it cannot be read: {error}"
+
+
 class RememberingStore(Store):
     """The store of the installation; each record is read once in this process, because it never changes."""
 

@@ -20,7 +20,7 @@ from taxiway.stages.review import ReviewedVersion
 from taxiway.store import Store
 from taxiway_ui import airflow_db
 from taxiway_ui.airflow_db import DagFacts, Decided, LastRun, Question
-from taxiway_ui.clients import cached_record, notices, open_store, query_ledger
+from taxiway_ui.clients import cached_record, notices, open_store, query_ledger, query_store
 from taxiway_ui.history.main_metric import evaluation_of, main_metric
 from taxiway_ui.reviews.reviews import NOT_REVIEWED, Reviewed
 from taxiway_ui.reviews.subjects import review_pipelines
@@ -91,7 +91,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Choice:
+class RowFilter:
     """Which rows a user wants to see.
 
     Attributes:
@@ -113,10 +113,10 @@ class Overview:
         rows: All pipelines, the most urgent first.
         shown: Those that the page shows.
         matching: How many match the filter, on all pages.
-        choice: The filter.
+        row_filter: The filter.
         ending: The waivers that end soon.
         notices: Messages about what is not shown.
-        incomplete: Whether MLflow did not answer.
+        incomplete: Whether MLflow did not answer, or the store could not be read.
         reviewed: The reviews of the verdicts on the versions of the pipelines.
         labels_due: The spans that wait for their labels, by pipeline; of a few pipelines more than the page shows.
         has_gateway: Whether a gateway says what it serves.
@@ -125,7 +125,7 @@ class Overview:
     rows: tuple[Row, ...]
     shown: tuple[Row, ...]
     matching: int
-    choice: Choice = Choice()
+    row_filter: RowFilter = RowFilter()
     ending: tuple[Decision, ...] = ()
     notices: tuple[str, ...] = ()
     incomplete: bool = False
@@ -185,38 +185,40 @@ def _pages(rows: int) -> int:
     return max(1, -(-rows // PAGE_ROWS))
 
 
-def overview(session: Session, readable: set[str], choice: Choice) -> Overview:
+def overview(session: Session, readable: set[str], row_filter: RowFilter) -> Overview:
     """The first page, for a user who may read the DAGs `readable`. Takes five requests to MLflow for any number of pipelines."""
     names = airflow_db.pipelines(session, readable)
     nothing = _FromLedger(ChampionsAndPromotions({}, {}, (), {}), (), None)
     found, problem = query_ledger(lambda ledger: _read_ledger(ledger, names), nothing) if names else (nothing, "")
     store = open_store()
-    rows = _rows(session, store, names, found.models)
+    rows, unread = _rows(session, store, names, found.models)
     reviewed = review_pipelines(session, store, found.ledger, names, found.models)
-    matching = [row for row in rows if _matches(row, choice)]
-    page = min(choice.page, _pages(len(matching)))
+    matching = [row for row in rows if _matches(row, row_filter)]
+    page = min(row_filter.page, _pages(len(matching)))
     statuses, silent = served()
     shown = _with_metrics(store, matching[(page - 1) * PAGE_ROWS : page * PAGE_ROWS])
-    shown = tuple(replace(row, served=statuses.get(row.name)) for row in shown)
-    messages = (*notices(problem, store), *filter(None, (silent,)))
-    due = _labels_due(store, names) if store is not None else ()
-    choice = replace(choice, page=page)
+    shown = tuple(replace(row, served=(statuses or {}).get(row.name)) for row in shown)
+    none_due: tuple[LabelsDue, ...] = ()
+    due, due_unread = query_store(lambda: _labels_due(store, names), none_due)
+    messages = (*notices(problem, store), *filter(None, (unread or due_unread, silent)))
     return Overview(
         rows=rows,
         shown=shown,
         matching=len(matching),
-        choice=choice,
+        row_filter=replace(row_filter, page=page),
         ending=found.ending,
         notices=messages,
-        incomplete=bool(problem),
+        incomplete=bool(problem or unread or due_unread),
         reviewed=reviewed,
         labels_due=due,
-        has_gateway=bool(statuses),
+        has_gateway=statuses is not None,
     )
 
 
-def _labels_due(store: Store, names: Sequence[str]) -> tuple[LabelsDue, ...]:
+def _labels_due(store: Store | None, names: Sequence[str]) -> tuple[LabelsDue, ...]:
     """The waiting spans of the first of these pipelines that have any. One listing, and a read for each."""
+    if store is None:
+        return ()
     readable = set(names)
     waiting = [name for name in pipelines_with_labels_due(store) if name in readable]
     found = (labels_due(store, name) for name in waiting[: MOST_NEEDS + 1])
@@ -236,10 +238,14 @@ def _read_ledger(ledger: Ledger, names: Sequence[str]) -> _FromLedger:
     return _FromLedger(models, ending_waivers(made, names, datetime.now(UTC).date()), ledger)
 
 
-def _rows(session: Session, store: Store | None, names: Sequence[str], found: ChampionsAndPromotions) -> tuple[Row, ...]:
+def _rows(
+    session: Session, store: Store | None, names: Sequence[str], found: ChampionsAndPromotions
+) -> tuple[tuple[Row, ...], str]:
+    """The lines of the pipelines, the most urgent first; and a message if the store cannot be read."""
     last, facts = airflow_db.newest_runs(session, names), airflow_db.dag_facts(session, names)
     decided = airflow_db.last_summaries(session, names)
-    summed = _summaries(store, names, decided)
+    nothing: dict[str, RunSummary | None] = dict.fromkeys(names)
+    summed, unread = query_store(lambda: _summaries(store, names, decided), nothing)
     questions: dict[str, list[Question]] = {}
     for question in airflow_db.open_questions(session, names):
         questions.setdefault(question.dag, []).append(question)
@@ -258,7 +264,7 @@ def _rows(session: Session, store: Store | None, names: Sequence[str], found: Ch
         )
         for name in names
     ]
-    return tuple(sorted(rows, key=lambda row: (_ORDER[row.state], row.name)))
+    return tuple(sorted(rows, key=lambda row: (_ORDER[row.state], row.name))), unread
 
 
 def _summaries(store: Store | None, names: Sequence[str], decided: Mapping[str, Decided]) -> dict[str, RunSummary | None]:
@@ -276,9 +282,9 @@ def _summaries(store: Store | None, names: Sequence[str], decided: Mapping[str, 
         return dict(zip(names, readers.map(read, names), strict=True))
 
 
-def _matches(row: Row, choice: Choice) -> bool:
-    text = choice.text.casefold()
-    return (not choice.state or row.state == choice.state) and (
+def _matches(row: Row, row_filter: RowFilter) -> bool:
+    text = row_filter.text.casefold()
+    return (not row_filter.state or row.state == row_filter.state) and (
         text in row.name.casefold() or text in row.facts.owner.casefold()
     )
 

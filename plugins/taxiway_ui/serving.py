@@ -13,15 +13,20 @@ from taxiway_ui.clients import ANSWER_SECONDS
 _log = logging.getLogger(__name__)
 
 
-def served() -> tuple[Mapping[str, ModelStatus], str]:
-    """What the gateway serves, by model, in one request; and a message if that is not known. Both are empty without a gateway."""
+def served() -> tuple[Mapping[str, ModelStatus] | None, str]:
+    """What the gateway serves, in one request.
+
+    Returns:
+        The status of each model by its name, and an empty message. None without a gateway, and None with a message if the gateway
+        does not answer.
+    """
     try:
         with GatewayHook().client(timeout_s=ANSWER_SECONDS) as gateway:
             return {status.model: status for status in gateway.statuses()}, ""
     except AirflowNotFoundException:
-        return {}, ""
+        return None, ""
     except (AirflowException, TaxiwayError) as error:
-        return {}, f"What is served is not shown: {error}"
+        return None, f"What is served is not shown: {error}"
 
 
 def tell_gateway(model: str) -> None:

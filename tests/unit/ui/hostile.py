@@ -44,7 +44,7 @@ from taxiway.stages.labels.importing import Agreement, Imported
 from taxiway.stages.review import Reopening, ReviewedVersion, Standing
 from taxiway_ui.airflow_db import APPROVAL, DagFacts, LastRun, Question, RunState
 from taxiway_ui.history.metric_history import MetricHistory, Point, Return
-from taxiway_ui.overview import Choice, Overview, Row
+from taxiway_ui.overview import Overview, Row, RowFilter
 from taxiway_ui.people.forms import Forms
 from taxiway_ui.people.labels import LabelsPage
 from taxiway_ui.render import page
@@ -255,8 +255,8 @@ def every_page() -> dict[str, str]:
         labels=True,
         has_gate_report=True,
     )
-    choice = Choice(HOSTILE, HOSTILE, 2)
-    overview = Overview(rows, rows, 500, choice, hostile_decisions()[:1], (HOSTILE,), True, reviewed)
+    row_filter = RowFilter(HOSTILE, HOSTILE, 2)
+    overview = Overview(rows, rows, 500, row_filter, hostile_decisions()[:1], (HOSTILE,), True, reviewed)
     overview = replace(overview, has_gateway=True, labels_due=(LabelsDue(pipeline=HOSTILE, spans=(waiting, waiting)),))
     files = Files(HOSTILE, (ShownFile(HOSTILE, HOSTILE, (HOSTILE, ""), HOSTILE),), WHEN, (HOSTILE,))
     return {

@@ -1,5 +1,6 @@
 """The first page: how a pipeline's state is found, which waivers end soon, and what an age looks like."""
 
+import shutil
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -26,13 +27,14 @@ from taxiway.registry.champions import ChampionInfo
 from taxiway.serving.api import ModelStatus
 from taxiway.store import Store
 from taxiway_ui.airflow_db import DagFacts, LastRun, Question
+from taxiway_ui.clients import query_store
 from taxiway_ui.history.main_metric import main_metric
 from taxiway_ui.overview import (
     MOST_NEEDS,
     PAGE_ROWS,
-    Choice,
     Overview,
     Row,
+    RowFilter,
     _labels_due,
     _matches,
 )
@@ -93,19 +95,30 @@ def test_waivers_are_shown_from_a_week_before_their_end_to_their_last_day() -> N
 
 
 @pytest.mark.parametrize(
-    ("choice", "names"),
+    ("row_filter", "names"),
     [
-        (Choice(), ["shop.churn", "bank.fraud"]),
-        (Choice("CHURN"), ["shop.churn"]),
-        (Choice("ann"), ["bank.fraud"]),
-        (Choice(state="failed"), ["bank.fraud"]),
-        (Choice("churn", "failed"), []),
-        (Choice(state="no such state"), []),
+        (RowFilter(), ["shop.churn", "bank.fraud"]),
+        (RowFilter("CHURN"), ["shop.churn"]),
+        (RowFilter("ann"), ["bank.fraud"]),
+        (RowFilter(state="failed"), ["bank.fraud"]),
+        (RowFilter("churn", "failed"), []),
+        (RowFilter(state="no such state"), []),
     ],
 )
-def test_the_filter_is_by_name_owner_and_state(choice: Choice, names: list[str]) -> None:
+def test_the_filter_is_by_name_owner_and_state(row_filter: RowFilter, names: list[str]) -> None:
     rows = Row("shop.churn", State.PROMOTED), Row("bank.fraud", State.FAILED, DagFacts("Ann"))
-    assert [row.name for row in rows if _matches(row, choice)] == names
+    assert [row.name for row in rows if _matches(row, row_filter)] == names
+
+
+def test_a_store_that_cannot_be_read_is_a_message(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    for folder in tmp_path.iterdir():
+        shutil.rmtree(folder)
+    tmp_path.rmdir()
+    tmp_path.write_text("no folder")
+    none_due: tuple[LabelsDue, ...] = ()
+    found, message = query_store(lambda: _labels_due(store, ["a.b"]), none_due)
+    assert (found, message[:66]) == ((), "What is in the store is not shown, because it cannot be read: [Err")
 
 
 def test_counts_and_pages_are_of_all_pipelines() -> None:
