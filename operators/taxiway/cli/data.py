@@ -129,7 +129,7 @@ def validate(
             )
     if page is not None:
         _write_page(page, data, result, schema, previous or serving)
-    click.echo(result.report.to_full_json()) if as_json else _show_report(result.report)
+    click.echo(result.report.to_full_json()) if as_json else show_report(result.report)
     sys.exit(1 if result.report.blocking else 0)
 
 
@@ -149,7 +149,7 @@ def _write_page(page: Path, data: str, result: "ValidationResult", schema: "Sche
     click.echo(f"wrote {page}", err=True)
 
 
-def _show_report(report: "DataReport") -> None:
+def show_report(report: "DataReport") -> None:
     """Print the anomalies, blocking ones first, and the status."""
     blocking = set(map(id, report.blocking))
     for anomaly in sorted(report.anomalies, key=lambda anomaly: id(anomaly) not in blocking):

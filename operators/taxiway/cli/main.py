@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from taxiway import __version__
-from taxiway.cli import caller, data, gate, lineage, log, run, schema, serving, stack
+from taxiway.cli import caller, data, gate, lineage, log, predict, run, schema, serving, stack
 from taxiway.cli.options import (
     busy,
     dags_option,
@@ -270,6 +270,7 @@ for command in (
     review.review,
     run.run_command,
     log.log,
+    predict.predict,
     serving.serve,
     serving.serve_version,
     stack.down,

@@ -140,12 +140,18 @@ def _type_name(kind: "pa.DataType") -> str | None:
 
 def rows_of_file(path: "object", columns: list[str] | None = None) -> "pd.DataFrame":
     """The rows of one Parquet file as a DataFrame; see `read_rows`."""
-    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     file = pq.ParquetFile(path)
     present = [c for c in columns if c in file.schema_arrow.names] if columns is not None else None
-    table = file.read(columns=present)
+    rows = rows_of_table(file.read(columns=present))
+    return rows.reindex(columns=columns) if columns is not None else rows
+
+
+def rows_of_table(table: "pa.Table") -> "pd.DataFrame":
+    """The rows of an Arrow table as a DataFrame; see `read_rows`."""
+    import pyarrow.compute as pc
+
     # The metadata of pandas would make a column the index, so that it is missing here and present elsewhere.
     rows: pd.DataFrame = table.to_pandas(ignore_metadata=True)
     for name in table.column_names:
@@ -155,7 +161,7 @@ def rows_of_file(path: "object", columns: list[str] | None = None) -> "pd.DataFr
                 rows[name] = column.to_pylist()
         elif _would_lose_digits(column):
             rows[name] = column.to_pandas(integer_object_nulls=True)
-    return rows.reindex(columns=columns) if columns is not None else rows
+    return rows
 
 
 def _would_lose_digits(column: Any) -> bool:

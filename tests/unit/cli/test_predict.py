@@ -1,0 +1,134 @@
+"""`taxiway predict`: a champion of local runs scores files, continues where it was killed, and replaces nothing unasked."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from cli.local_runs import NAME, done, refused, run, taxiway
+from stages.conftest import Site
+
+from helping import PATIENCE_S, until
+from taxiway.registry.load import load_trusted
+from taxiway.serving.protocol import Rows
+from taxiway.serving.workers.process import predict_with
+from taxiway.stages.installation import DEFAULT_HOME
+from taxiway.tracking.local import database_uri
+
+
+@pytest.fixture
+def champion(site: Site) -> Site:
+    assert run().exit_code == 0
+    return site
+
+
+def predictions(folder: str = "out") -> pd.DataFrame:
+    """The predictions of all files, in order."""
+    return pd.concat([pd.read_parquet(path) for path in sorted(Path(folder).glob("part-*.parquet"))], ignore_index=True)
+
+
+def test_the_champion_scores_a_file_as_the_gateway_does(champion: Site) -> None:
+    rows = pd.read_parquet("data/2.parquet")
+    output = done("predict", NAME, "data/2.parquet", "-o", "out", "--key", "y", "--rows-per-file", "64")
+    assert f"{len(rows):,} rows scored with {NAME} version 1" in output
+    found = predictions()
+    assert list(found["y"]) == list(rows["y"])
+    assert set(found["model"]) == {NAME}
+    assert set(found["version"]) == {1}
+    assert [len(pd.read_parquet(path)) for path in sorted(Path("out").glob("part-*"))[:-1]] == [64] * (len(rows) // 64)
+    model = load_trusted(database_uri(DEFAULT_HOME), NAME, 1)
+    names = [name for name in rows.columns if name != "y"]
+    cells = rows[names].astype("object").where(rows[names].notna(), None).to_numpy().tolist()
+    (outcome,) = predict_with(model, [Rows(tuple(names), cells)])
+    probabilities = found[[name for name in found.columns if name.startswith("probability_")]]
+    assert json.loads(outcome.predictions) == probabilities.to_numpy().tolist()
+    assert json.loads(Path("out/batch.json").read_text())["finished_at"]
+
+
+def test_the_forms_of_a_version(champion: Site) -> None:
+    for name in (f"{NAME}/1", f"{NAME}@champion"):
+        done("predict", name, "data/1.parquet", "-o", f"out-{name[-1]}")
+    for name, says in (
+        (f"{NAME}/9", "there is no version"),
+        (f"{NAME}/x", "is not a version; allowed: MODEL, MODEL@ALIAS or MODEL/VERSION"),
+        (f"{NAME}@canary", "is not a version"),
+        ("nobody.trained", "has no champion"),
+    ):
+        assert says in refused("predict", name, "data/1.parquet", "-o", "none")
+    assert not Path("none").exists()
+
+
+def test_nothing_is_replaced_unasked(champion: Site) -> None:
+    predict = ("predict", NAME, "data/1.parquet", "-o", "out")
+    done(*predict)
+    before = {path: path.stat().st_mtime_ns for path in Path("out").iterdir()}
+    done("predict", NAME, "./data/1.parquet", "-o", "out")  # finished already
+    assert {path: path.stat().st_mtime_ns for path in Path("out").iterdir()} == before
+    other = ("predict", NAME, "data/2.parquet", "-o", "out")
+    assert "has other predictions (data_digest is" in refused(*other)
+    assert {path: path.stat().st_mtime_ns for path in Path("out").iterdir()} == before
+    done(*other, "--overwrite")
+    assert len(predictions()) == len(pd.read_parquet("data/2.parquet"))
+    assert "has other files, such as " in refused("predict", NAME, "data/1.parquet", "-o", "data", "--overwrite")
+
+
+def test_a_killed_batch_continues(champion: Site) -> None:
+    rows = pd.concat([pd.read_parquet("data/2.parquet")] * 20, ignore_index=True)
+    rows.to_parquet("many.parquet")
+    command = ("predict", NAME, "many.parquet", "-o", "out", "--rows-per-file", str(max(1, len(rows) // 400)))
+    with Path("output").open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "taxiway.cli", *command], stdout=output, stderr=output, env=dict(os.environ)
+        )
+    until(lambda: len(list(Path("out").glob("part-*.parquet"))) >= 3, "some files are written")
+    process.kill()
+    assert process.wait(PATIENCE_S) == -9, Path("output").read_text()
+    written = {path: path.stat().st_mtime_ns for path in Path("out").glob("part-*.parquet")}
+    assert json.loads(Path("out/batch.json").read_text())["finished_at"] is None
+    done(*command)
+    assert {path: path.stat().st_mtime_ns for path in written} == written  # not scored again
+    done(*command[:3], "-o", "whole")
+    assert predictions("out").equals(predictions("whole"))
+    assert not list(Path("out").glob("*.partial"))
+
+
+def test_rows_are_read_in_parts(champion: Site) -> None:
+    rows = pd.read_parquet("data/2.parquet")
+    pq.write_table(pq.read_table("data/2.parquet"), "groups.parquet", row_group_size=7)
+    rows.to_csv("rows-1.csv", index=False)
+    rows.to_csv("rows-2.csv", index=False)
+    done("predict", NAME, "groups.parquet", "-o", "out", "--rows-per-file", "10")
+    done("predict", NAME, "rows-*.csv", "-o", "twice", "--rows-per-file", "33")
+    assert predictions("twice").equals(pd.concat([predictions("out")] * 2, ignore_index=True))
+
+
+def test_bad_input_is_named(champion: Site) -> None:
+    rows = pd.read_parquet("data/1.parquet")
+    predict = ("predict", NAME, "data/1.parquet", "-o", "out")
+    assert 'no column "z" for --key; allowed: ' in refused(*predict, "--key", "z")
+    rows.drop(columns="a").to_parquet("narrow.parquet")
+    assert "which the model needs" in refused("predict", NAME, "narrow.parquet", "-o", "narrow")
+    assert "does not exist" in refused("predict", NAME, "none.parquet", "-o", "out")
+    Path("file").write_text("")
+    assert taxiway("predict", NAME, "data/1.parquet", "-o", "file").exit_code == 2
+    rows.rename(columns={"y": "prediction"}).to_parquet("taken.parquet")
+    assert "is the name of a column of the predictions" in refused(
+        "predict", NAME, "taken.parquet", "-o", "out", "--key", "prediction"
+    )
+
+
+def test_invalid_data_is_not_scored(champion: Site) -> None:
+    rows = pd.read_parquet("data/1.parquet")
+    rows.assign(a=rows["a"] * 1000).to_parquet("scaled.parquet")
+    predict = ("predict", NAME, "scaled.parquet", "-o", "out", "--schema", "small.schema.yaml")
+    refusal = refused(*predict)
+    assert "range" in refusal
+    assert "nothing was scored; correct the data, or score it anyway: --on-invalid-data continue" in refusal
+    assert not Path("out").exists()
+    assert "range" in done(*predict, "--on-invalid-data", "continue")
+    assert len(predictions()) == len(rows)
+    done("predict", NAME, "data/1.parquet", "-o", "valid", "--schema", "small.schema.yaml")
