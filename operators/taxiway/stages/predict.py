@@ -232,12 +232,13 @@ def _save(out: Path, batch: Batch) -> None:
 def _parts(paths: Sequence[Path], columns: set[str], rows: int) -> Iterator["pa.Table"]:
     """The rows of files in order, as tables of `rows` rows each but the last."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
+
+    from taxiway.data.engine.connection import streamed_file
 
     waiting: list[pa.Table] = []
     size = 0
     for path in paths:
-        file = pq.ParquetFile(path)
+        file = streamed_file(path)
         names = [name for name in file.schema_arrow.names if name in columns]
         for read in file.iter_batches(batch_size=min(rows, 1 << 16), columns=names):
             waiting.append(pa.Table.from_batches([read]).replace_schema_metadata(None))

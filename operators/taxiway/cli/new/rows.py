@@ -79,12 +79,13 @@ def _sample_columns(span: Span, store: Store, columns: list[str]) -> "pd.DataFra
     """Some columns of a span, with at most 20,000 of its rows; a column that it does not have is left out."""
     import numpy as np
     import pyarrow as pa
-    import pyarrow.parquet as pq
+
+    from taxiway.data.engine.connection import streamed_file
 
     chosen = np.arange(span.rows)
     if span.rows > _SAMPLED_ROWS:
         chosen = np.sort(np.random.default_rng(SEED).choice(span.rows, _SAMPLED_ROWS, replace=False))
-    with store.local_file(span.content) as path, pq.ParquetFile(path) as file:
+    with store.local_file(span.content) as path, streamed_file(path) as file:
         present = [name for name in columns if name in file.schema_arrow.names]
         parts, start = [], 0
         for batch in file.iter_batches(columns=present):

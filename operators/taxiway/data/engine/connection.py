@@ -13,7 +13,9 @@ from taxiway.store import temp_folder
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
+_BUFFER_BYTES = 1 << 20
 _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
@@ -99,6 +101,13 @@ def stream(
     with read_errors(data_name):
         reader = connection.sql(query).to_arrow_reader(batch_rows)
     return reader.schema, read_batches(reader, data_name)
+
+
+def streamed_file(path: "Path | str") -> "pq.ParquetFile":
+    """Open a Parquet file whose batches are read one after the other: by default, Arrow reads the whole file into memory ahead."""
+    import pyarrow.parquet as pq
+
+    return pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER_BYTES)
 
 
 def read_batches(batches: "Iterator[pa.RecordBatch]", data_name: str) -> "Iterator[pa.RecordBatch]":

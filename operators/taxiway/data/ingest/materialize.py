@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taxiway.data.engine.columns import present_sql
-from taxiway.data.engine.connection import connect, read_batches, run, stream
+from taxiway.data.engine.connection import connect, read_batches, run, stream, streamed_file
 from taxiway.data.engine.duckdb_table import Column, add_view
 from taxiway.data.engine.writing import BATCH_ROWS, RowWriter, rechunked
 from taxiway.data.ingest.join import JoinedTable, joined_columns, match
@@ -231,12 +231,11 @@ def _check_times(span: _SpanView, column: str, kept: str) -> None:
 def _write_split_files(span: _SpanView, query: str, catalog: _ColumnCatalog) -> tuple[SplitFile, ...]:
     import pyarrow as pa
     import pyarrow.compute as pc
-    import pyarrow.parquet as pq
 
     with ExitStack() as stack:
-        original = stack.enter_context(pq.ParquetFile(span.file))
+        original = stack.enter_context(streamed_file(span.file))
         readers = [
-            _JoinedColumnReader(stack.enter_context(pq.ParquetFile(file.path)), file.columns, span.label)
+            _JoinedColumnReader(stack.enter_context(streamed_file(file.path)), file.columns, span.label)
             for file in catalog.files
         ]
         schema = original.schema_arrow

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from taxiway.data.engine.connection import read_batches
+from taxiway.data.engine.connection import read_batches, streamed_file
 from taxiway.data.engine.writing import BATCH_ROWS, RowWriter, rechunked
 
 
@@ -25,9 +25,8 @@ def rename_columns(file: Path, names: Mapping[str, str], folder: Path, data_name
         DataError: The file cannot be read.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    with pq.ParquetFile(file) as original:
+    with streamed_file(file) as original:
         found = original.schema_arrow
         former = {old: new for old, new in names.items() if old in found.names and new not in found.names}
         if not former:

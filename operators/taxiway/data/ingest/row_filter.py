@@ -19,7 +19,7 @@ from taxiway.data.engine.conditions import (
     typed_nulls,
     unused_name,
 )
-from taxiway.data.engine.connection import connect, memory_errors, read_batches, restricting_settings, stream
+from taxiway.data.engine.connection import connect, memory_errors, read_batches, restricting_settings, stream, streamed_file
 from taxiway.data.engine.duckdb_table import add_view
 from taxiway.data.engine.writing import BATCH_ROWS, RowWriter, rechunked
 from taxiway.errors import ConfigError, DataError, allowed_values
@@ -61,9 +61,8 @@ def filter_rows(file: Path, condition: str, copy: Path, *, label: str, types: Ca
         DataError: The file cannot be read, or no row is left.
         TransientError: Memory and disk are not sufficient.
     """
-    import pyarrow.parquet as pq
 
-    with connect() as connection, pq.ParquetFile(file) as original:
+    with connect() as connection, streamed_file(file) as original:
         columns = add_view(connection, "numbered", file, label, numbered=True)
         names = [column.name for column in columns]
         present = set(map(str.casefold, names))

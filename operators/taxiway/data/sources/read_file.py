@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from taxiway.data.engine.connection import streamed_file
 from taxiway.data.engine.one_file import write_as_one
 from taxiway.data.engine.parquet_source import check_names
 from taxiway.data.engine.storage_errors import LFS_PROBLEM, file_system, is_lfs_pointer
@@ -131,7 +132,6 @@ def count_rows(copy: Path, path: str) -> int:
 
 def _rows_and_columns(copy: Path, path: str) -> tuple[int, int]:
     import pyarrow
-    import pyarrow.parquet
 
     size = copy.stat().st_size
     if size == 0:
@@ -145,7 +145,7 @@ def _rows_and_columns(copy: Path, path: str) -> tuple[int, int]:
             f"{path} is not Parquet: it begins with {magic!r}, not {_PARQUET_MAGIC!r}; write it as Parquet at the source"
         )
     try:
-        with pyarrow.parquet.ParquetFile(copy) as file:
+        with streamed_file(copy) as file:
             names = file.schema_arrow.names
             rows = sum(int(batch.num_rows) for batch in file.iter_batches())
     except (pyarrow.ArrowException, OSError) as error:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taxiway.data.engine.columns import present_sql
-from taxiway.data.engine.connection import connect, read_batches, run
+from taxiway.data.engine.connection import connect, read_batches, run, streamed_file
 from taxiway.data.engine.duckdb_table import Column, add_view
 from taxiway.data.engine.keys_sql import key_text
 from taxiway.data.engine.writing import BATCH_ROWS, RowWriter, rechunked
@@ -77,14 +77,13 @@ def fill_labels(file: Path, labels: SpanLabels, label: str, copy: Path, data_nam
         DataError: The labels have another type than those in the file, or the file cannot be read.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     agreed = labels.agreed
     values = pa.array(list(agreed.values()), labels.type)
     rows, partners = _matches(file, labels, list(agreed), label, copy.parent, data_name)
     if not len(rows):
         return 0
-    with pq.ParquetFile(file) as original:
+    with streamed_file(file) as original:
         schema, values = _schema_with(original.schema_arrow, label, values, data_name)
         with RowWriter(copy, schema) as writer:
             start = 0
