@@ -65,7 +65,10 @@ def add(
         rows_per_day=rows_per_day,
         decimals=decimals,
     )
-    _print_token(name, add_caller(state, made))
+    token = add_caller(state, made)
+    if not (state / "requests.sqlite").exists():
+        click.echo(f"note: no gateway has used {state} yet; start one with it: taxiway serve --state {state}", err=True)
+    _print_token(name, token)
 
 
 @caller.command("list")

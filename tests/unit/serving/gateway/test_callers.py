@@ -70,6 +70,13 @@ def test_scopes_and_models(gateway: Running, registry: MlflowClient, model: str)
     assert gateway.http.get(f"{gateway.url}/metrics", headers=bearer(scraper)).status_code == 200
     assert gateway.ask(model, 0.5, token=scraper).status_code == 403
     assert gateway.http.post(f"{gateway.url}/models/{model}/refresh", headers=bearer(one)).status_code == 403
+    only = gateway.http.post(f"{gateway.url}/invocations", json={"instances": [{"x": 0.5}]}, headers=bearer(one))
+    assert only.json() == {"predictions": [[0.5, 0.5]]}
+    absent = added(gateway, "absent-model", "--model", "not.served")
+    for path in ("/invocations", "/models/not.served/invocations"):
+        answer = gateway.http.post(gateway.url + path, json={"instances": [{"x": 0.5}]}, headers=bearer(absent))
+        assert answer.status_code == 404
+        assert "served: none" in answer.json()["message"]
 
 
 def test_a_rotated_token_ends_and_the_new_one_works(gateway: Running, model: str) -> None:

@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, PlainTextResponse
 
 from taxiway.errors import LimitError, RequestError, TransientError
-from taxiway.messages import listed, quoted
+from taxiway.messages import listed
 from taxiway.serving.answer_check import MAX_CHECKED
 from taxiway.serving.api import MAX_VERSION, ChallengerRequest, ModelStatus
 from taxiway.serving.callers import Caller, Scope
@@ -22,6 +22,7 @@ from taxiway.serving.gateway.http.gateway import Gateway
 from taxiway.serving.gateway.http.known_callers import KnownCallers
 from taxiway.serving.gateway.http.limits import retry_after
 from taxiway.serving.gateway.http.predict import predict
+from taxiway.serving.gateway.models.served_model import ServedModel
 from taxiway.serving.gateway.settings import GatewaySettings
 
 MAX_PAIRS = 50_000
@@ -66,13 +67,8 @@ def _require_scope(request: Request, scope: Scope) -> Caller:
     return caller
 
 
-def _require_model(request: Request, model: str) -> None:
-    """Refuse a model that the caller may not use, whether or not it is served."""
-    caller: Caller = request.state.caller
-    if not caller.may_call(model):
-        raise HTTPException(
-            403, f"the caller {caller.name} may not use the model {quoted(model)}; allowed: {listed(caller.models)}"
-        )
+def _model(request: Request, name: str) -> ServedModel:
+    return _gateway(request).model(name, request.state.caller)
 
 
 def _only_known_options(request: Request) -> None:
@@ -126,29 +122,27 @@ async def version(request: Request) -> Response:
 @_callers.post("/invocations")
 async def invocations(request: Request) -> Response:
     """Predict with the champion of the only served model."""
-    return await _predict(request, _gateway(request).only_model().name)
+    return await _predict(request, _gateway(request).only_model(request.state.caller))
 
 
 @_callers.post("/models/{name}/invocations")
 async def model_invocations(name: str, request: Request) -> Response:
     """Predict with the champion of this model."""
-    return await _predict(request, name)
+    return await _predict(request, _model(request, name))
 
 
 @_callers.get("/models")
 async def models(request: Request) -> list[ModelStatus]:
     """The status of all served models that the caller may use."""
     gateway = _gateway(request)
-    mine = [model for model in gateway.models if request.state.caller.may_call(model.name)]
-    return list(await asyncio.gather(*(gateway.status(model) for model in mine)))
+    own = gateway.models_of(request.state.caller)
+    return list(await asyncio.gather(*(gateway.status(model) for model in own)))
 
 
 @_callers.get("/models/{name}")
 async def model_status(name: str, request: Request) -> ModelStatus:
     """The status of a served model."""
-    _require_model(request, name)
-    gateway = _gateway(request)
-    return await gateway.status(gateway.model(name))
+    return await _gateway(request).status(_model(request, name))
 
 
 @_admins.post("/refresh")
@@ -160,21 +154,21 @@ async def refresh(name: str, request: Request) -> ModelStatus:
 @_admins.put("/challenger")
 async def put_challenger(name: str, challenger: ChallengerRequest, request: Request) -> JSONResponse:
     """Load a version as challenger; answers when it is loaded."""
-    await _gateway(request).model(name).challenger.put(challenger)
+    await _model(request, name).challenger.put(challenger)
     return await get_challenger(name, request)
 
 
 @_admins.get("/challenger")
 async def get_challenger(name: str, request: Request) -> JSONResponse:
     """The challenger; null if there is none."""
-    challenger = await _gateway(request).model(name).challenger.status()
+    challenger = await _model(request, name).challenger.status()
     return JSONResponse({"challenger": challenger.model_dump(mode="json") if challenger else None})
 
 
 @_admins.delete("/challenger")
 async def delete_challenger(name: str, owner: str, request: Request) -> JSONResponse:
     """Remove this owner's challenger, if there is one."""
-    await _gateway(request).model(name).challenger.remove(owner)
+    await _model(request, name).challenger.remove(owner)
     return JSONResponse({"challenger": None})
 
 
@@ -189,16 +183,15 @@ async def pairs(
 ) -> Response:
     """The newest answers of champion and challenger to the same requests; the newest `bodies` of them with the request's body."""
     gateway = _gateway(request)
-    read_pairs = partial(gateway.log.pairs, gateway.model(name).name, version, owner, limit, bodies)
+    read_pairs = partial(gateway.log.pairs, _model(request, name).name, version, owner, limit, bodies)
     # The thread also writes the JSON: 50,000 pairs would block the event loop for seconds.
     content = await asyncio.to_thread(lambda: read_pairs().model_dump_json())
     return Response(content, media_type="application/json")
 
 
-async def _predict(request: Request, name: str) -> Response:
-    caller, gateway = _require_scope(request, Scope.PREDICT), _gateway(request)
-    _require_model(request, name)
-    return await predict(gateway, gateway.model(name), caller, await request.body())
+async def _predict(request: Request, model: ServedModel) -> Response:
+    caller = _require_scope(request, Scope.PREDICT)
+    return await predict(_gateway(request), model, caller, await request.body())
 
 
 async def _refusal(_: Request, error: Exception) -> Response:

@@ -5,6 +5,7 @@ import asyncio
 from taxiway.errors import RequestError
 from taxiway.messages import listed, quoted
 from taxiway.serving.api import ModelStatus
+from taxiway.serving.callers import Caller
 from taxiway.serving.gateway.http.body_reader import BodyReader
 from taxiway.serving.gateway.http.known_callers import KnownCallers
 from taxiway.serving.gateway.http.limits import CallerLimits
@@ -57,30 +58,41 @@ class Gateway:
         """The served models, ordered by name."""
         return [self._models[name] for name in sorted(self._models)]
 
-    def model(self, name: str) -> ServedModel:
+    def models_of(self, caller: Caller) -> list[ServedModel]:
+        """The served models that a caller may use, ordered by name."""
+        return [model for model in self.models if caller.may_call(model.name)]
+
+    def model(self, name: str, caller: Caller) -> ServedModel:
         """A served model.
 
         Raises:
-            RequestError: 404 if it is not served.
+            RequestError: 403 if the caller may not use it, whether or not it is served. 404 if it is not served; the message names the
+                models that the caller may use.
         """
+        if not caller.may_call(name):
+            raise RequestError(
+                403, f"the caller {caller.name} may not use the model {quoted(name)}; allowed: {listed(caller.models)}"
+            )
         if name not in self._models:
             raise RequestError(
                 404,
-                f"{quoted(name)} is not served here; served: {self._names()}; to serve a model: POST /models/NAME/refresh",
+                f"{quoted(name)} is not served here; served: {self._names(caller)}; to serve a model: POST /models/NAME/refresh",
             )
         return self._models[name]
 
-    def only_model(self) -> ServedModel:
-        """The model, for callers that do not name it.
+    def only_model(self, caller: Caller) -> ServedModel:
+        """The model that a caller means who does not name one: the only served one that it may use.
 
         Raises:
-            RequestError: 404 if the gateway serves no model, or several.
+            RequestError: 404 if there is none, or several.
         """
-        if len(self._models) != 1:
+        own = self.models_of(caller)
+        if len(own) != 1:
             raise RequestError(
-                404, f"/invocations needs exactly one served model; served: {self._names()}; use /models/NAME/invocations"
+                404,
+                f"/invocations needs exactly one served model; served: {self._names(caller)}; use /models/NAME/invocations",
             )
-        return self.models[0]
+        return own[0]
 
     async def refresh(self, name: str) -> ModelStatus:
         """Look up the champion of a model now; a model that is not served yet is added.
@@ -95,7 +107,7 @@ class Gateway:
             await self._versions.champion(name, self._state.of(name).position)
             await self._state.follow(name)
             self._serve(name)
-        model = self.model(name)
+        model = self._models[name]
         await model.champion.refresh()
         return await self.status(model)
 
@@ -117,5 +129,5 @@ class Gateway:
             self.limits.store()
             await asyncio.sleep(self.settings.poll_s)
 
-    def _names(self) -> str:
-        return listed(sorted(self._models)) or "none"
+    def _names(self, caller: Caller) -> str:
+        return listed([model.name for model in self.models_of(caller)]) or "none"
