@@ -88,10 +88,12 @@ def list_callers(state: Path, as_json: bool) -> None:
     if not known:
         click.echo("no named callers; to add one: taxiway caller add NAME")
         return
-    table = Table("caller", "scopes", "models", "requests per second", "rows per day", "decimals", "added", box=None)
+    table = Table(box=None)
+    for heading in ("caller", "scopes", "models", "requests/s", "rows/day", "decimals", "added (UTC)"):
+        table.add_column(heading, overflow="fold")
     for found in known:
         limits = (found.requests_per_s, found.rows_per_day, found.decimals)
-        shown = ["-" if limit is None else f"{limit:,}" for limit in limits]
+        shown = ["-" if limit is None else f"{limit:,g}" if isinstance(limit, float) else f"{limit:,}" for limit in limits]
         added = f"{found.created_at:%Y-%m-%d %H:%M}" if found.created_at else "-"
         table.add_row(found.name, ", ".join(found.scopes), ", ".join(found.models) or "all", *shown, added)
     Console(file=sys.stdout).print(table)

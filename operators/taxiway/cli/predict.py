@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from taxiway.cli.options import busy, read_options, reading_options, show_notes
-from taxiway.cli.people.opened import Given, installation_options, opened
+from taxiway.cli.people.opened import Given, opened, records_options
 from taxiway.cli.serving import code_option
 from taxiway.messages import counted
 
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 @click.option("--overwrite", is_flag=True, help="Replace the predictions of other data or another version in the folder.")
 @code_option
 @reading_options
-@installation_options
+@records_options
 def predict(
     name: str,
     data: str,
@@ -95,7 +95,7 @@ def predict(
             progress=lambda done, rows: show(f"{about}: {done:,} of {rows:,} rows"),
         )
     show_notes(notes)
-    click.echo(f"{counted(batch.rows, 'row')} scored with {about}; the predictions are in {out}/part-*.parquet")
+    click.echo(f"{counted(batch.rows, 'row')} scored with {about}; the predictions are in {out}")
 
 
 def _schema(file: Path | None) -> "Schema | None":

@@ -1,10 +1,14 @@
 """Batch prediction: scores the rows of files with a registered version, in bounded memory.
 
 The predictions are Parquet files of a fixed number of rows each, in the order of the rows. A file is written under another name and then
-renamed, and `batch.json` says what is scored with which version, so that a process that is killed continues where it stopped.
+renamed, and `_batch.json` says what is scored with which version, so that a process that is killed continues where it stopped.
 """
 
+import fcntl
+import os
+import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,10 +25,21 @@ if TYPE_CHECKING:
 
     from taxiway.data.engine.duckdb_table import Table
 
-FILE = "batch.json"
+FILE = "_batch.json"
+"""Readers of a folder of Parquet files ignore names that begin with `_` or `.`."""
 ROWS_PER_FILE = 100_000
 _PART = "part-{:05d}.parquet"
 _PARTIAL = ".partial"
+_WORDS = {
+    "model": "model",
+    "version": "version",
+    "files": "digest of the version's files",
+    "data_digest": "digest of the data",
+    "keys": "list of keys",
+    "rows": "number of rows",
+    "rows_per_file": "number of rows per file",
+}
+_OWN = re.compile(r"part-\d+\.parquet|_batch\.json|\..*\.partial")
 _OWN_COLUMNS = ("model", "version")
 
 
@@ -161,21 +176,42 @@ def predict_batch(
         rows=table.row_count,
         rows_per_file=rows_per_file,
     )
-    finished = _prepare(out, batch, overwrite=overwrite)
-    if finished is not None:
-        progress(batch.rows, batch.rows)
-        return finished
-    names = {column.name for column in table.columns}
-    done = 0
-    for number, part in enumerate(_parts(table.paths, names, rows_per_file)):
-        path = out / _PART.format(number)
-        if not path.exists():
-            _write(path, _predictions(model, version, part, keys, done))
-        done += part.num_rows
-        progress(done, batch.rows)
-    finished = batch.model_copy(update={"finished_at": datetime.now(UTC)})
-    _save(out, finished)
+    with _only_process(out):
+        finished = _prepare(out, batch, overwrite=overwrite)
+        if finished is not None:
+            progress(batch.rows, batch.rows)
+            return finished
+        names = {column.name for column in table.columns}
+        done = 0
+        for number, part in enumerate(_parts(table.paths, names, rows_per_file)):
+            path = out / _PART.format(number)
+            if not path.exists():
+                _write(path, _predictions(model, version, part, keys, done))
+            done += part.num_rows
+            progress(done, batch.rows)
+        finished = batch.model_copy(update={"finished_at": datetime.now(UTC)})
+        _save(out, finished)
     return finished
+
+
+@contextmanager
+def _only_process(out: Path) -> Iterator[None]:
+    """Lock a folder, which is created if needed.
+
+    Raises:
+        ConfigError: Another process writes predictions into it.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    folder = os.open(out, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise ConfigError(
+            f"another process writes predictions into {out}; wait for it, or name another folder: -o FOLDER"
+        ) from None
+    finally:
+        os.close(folder)
 
 
 def _require_columns(table: "Table", keys: Sequence[str]) -> None:
@@ -192,20 +228,18 @@ def _require_columns(table: "Table", keys: Sequence[str]) -> None:
 
 def _prepare(out: Path, batch: Batch, *, overwrite: bool) -> Batch | None:
     """Make the folder ready for a batch; returns the batch if it is already finished."""
-    out.mkdir(parents=True, exist_ok=True)
     known = _saved(out)
     if known is not None and not _differences(known, batch) and not overwrite:
         return known if known.finished_at else None
-    others = sorted(path.name for path in out.iterdir() if path.name != f"{FILE}{_PARTIAL}")
-    foreign = [name for name in others if name != FILE and not name.startswith("part-")]
+    others = sorted(path.name for path in out.iterdir())
+    foreign = [name for name in others if not _OWN.fullmatch(name)]
     if foreign:
         raise ConfigError(f"{out} has other files, such as {foreign[0]}; name an empty folder: -o FOLDER")
-    if others and not overwrite:
+    if not overwrite and any(not name.startswith(".") for name in others):
         found = _differences(known, batch) if known else f"no readable {FILE}"
         raise ConfigError(f"{out} has other predictions ({found}); name another folder, or replace them: --overwrite")
     for name in others:
-        if name == FILE or name.startswith("part-"):
-            (out / name).unlink()
+        (out / name).unlink()
     _save(out, batch)
     return None
 
@@ -213,7 +247,18 @@ def _prepare(out: Path, batch: Batch, *, overwrite: bool) -> Batch | None:
 def _differences(known: Batch, batch: Batch) -> str:
     """How two batches differ; empty if they have the same predictions. The same data may have another path."""
     before, now = known.model_dump(exclude={"finished_at", "data"}), batch.model_dump(exclude={"finished_at", "data"})
-    return "; ".join(f"{name} is {before[name]}, not {now[name]}" for name in now if before[name] != now[name])
+    return "; ".join(
+        f"their {_WORDS[name]} is {_shown(before[name])}, now {_shown(now[name])}" for name in now if before[name] != now[name]
+    )
+
+
+def _shown(value: Any) -> str:
+    return (listed(value) or "empty") if isinstance(value, tuple) else f"{value:,}" if isinstance(value, int) else f"{value}"
+
+
+def _beside(name: str) -> str:
+    """The name of a file while it is written."""
+    return f".{name}{_PARTIAL}"
 
 
 def _saved(out: Path) -> Batch | None:
@@ -224,7 +269,7 @@ def _saved(out: Path) -> Batch | None:
 
 
 def _save(out: Path, batch: Batch) -> None:
-    temporary = out / f"{FILE}{_PARTIAL}"
+    temporary = out / _beside(FILE)
     temporary.write_text(batch.model_dump_json(indent=2))
     temporary.replace(out / FILE)
 
@@ -274,6 +319,6 @@ def _predictions(model: Any, version: Version, part: "pa.Table", keys: Sequence[
 def _write(path: Path, predictions: "pa.Table") -> None:
     import pyarrow.parquet as pq
 
-    temporary = path.with_name(f"{path.name}{_PARTIAL}")
+    temporary = path.with_name(_beside(path.name))
     pq.write_table(predictions, temporary, compression="zstd")
     temporary.replace(path)

@@ -1,5 +1,6 @@
 """`taxiway predict`: a champion of local runs scores files, continues where it was killed, and replaces nothing unasked."""
 
+import fcntl
 import json
 import os
 import subprocess
@@ -27,8 +28,8 @@ def champion(site: Site) -> Site:
 
 
 def predictions(folder: str = "out") -> pd.DataFrame:
-    """The predictions of all files, in order."""
-    return pd.concat([pd.read_parquet(path) for path in sorted(Path(folder).glob("part-*.parquet"))], ignore_index=True)
+    """The predictions of all files, in order, as people read them."""
+    return pd.read_parquet(folder)
 
 
 def test_the_champion_scores_a_file_as_the_gateway_does(champion: Site) -> None:
@@ -46,7 +47,7 @@ def test_the_champion_scores_a_file_as_the_gateway_does(champion: Site) -> None:
     (outcome,) = predict_with(model, [Rows(tuple(names), cells)])
     probabilities = found[[name for name in found.columns if name.startswith("probability_")]]
     assert json.loads(outcome.predictions) == probabilities.to_numpy().tolist()
-    assert json.loads(Path("out/batch.json").read_text())["finished_at"]
+    assert json.loads(Path("out/_batch.json").read_text())["finished_at"]
 
 
 def test_the_forms_of_a_version(champion: Site) -> None:
@@ -69,7 +70,7 @@ def test_nothing_is_replaced_unasked(champion: Site) -> None:
     done("predict", NAME, "./data/1.parquet", "-o", "out")  # finished already
     assert {path: path.stat().st_mtime_ns for path in Path("out").iterdir()} == before
     other = ("predict", NAME, "data/2.parquet", "-o", "out")
-    assert "has other predictions (data_digest is" in refused(*other)
+    assert "has other predictions (their digest of the data is" in refused(*other)
     assert {path: path.stat().st_mtime_ns for path in Path("out").iterdir()} == before
     done(*other, "--overwrite")
     assert len(predictions()) == len(pd.read_parquet("data/2.parquet"))
@@ -88,12 +89,23 @@ def test_a_killed_batch_continues(champion: Site) -> None:
     process.kill()
     assert process.wait(PATIENCE_S) == -9, Path("output").read_text()
     written = {path: path.stat().st_mtime_ns for path in Path("out").glob("part-*.parquet")}
-    assert json.loads(Path("out/batch.json").read_text())["finished_at"] is None
+    assert json.loads(Path("out/_batch.json").read_text())["finished_at"] is None
     done(*command)
     assert {path: path.stat().st_mtime_ns for path in written} == written  # not scored again
     done(*command[:3], "-o", "whole")
     assert predictions("out").equals(predictions("whole"))
-    assert not list(Path("out").glob("*.partial"))
+    assert not list(Path("out").glob(".*"))
+
+
+def test_two_processes_do_not_write_one_folder(champion: Site) -> None:
+    Path("out").mkdir()
+    Path("out/._batch.json.partial").write_text("{")  # of a process that was killed
+    folder = os.open("out", os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    predict = ("predict", NAME, "data/1.parquet", "-o", "out")
+    assert "another process writes predictions into out" in refused(*predict)
+    os.close(folder)
+    done(*predict)
 
 
 def test_rows_are_read_in_parts(champion: Site) -> None:

@@ -93,6 +93,11 @@ def installation_options(command: Command) -> Command:
     return _with_options(command, _RECORDS + _GATEWAY)
 
 
+def records_options(command: Command) -> Command:
+    """Add the options of `Given` without the gateway to a command."""
+    return _with_options(command, _RECORDS)
+
+
 def pipeline_options(command: Command) -> Command:
     """Add the options `dags` and `data` to a command, and those of `Given` without the gateway."""
     return _with_options(command, _PIPELINES + _RECORDS)
