@@ -86,7 +86,8 @@ def _scored(data: Path, out: Path) -> dict[str, float]:
     import pyarrow.parquet as pq
 
     from taxiway.data.formats.open_data import open_data
-    from taxiway.stages.predict import Version, predict_batch
+    from taxiway.stages.batch.predict import predict_batch
+    from taxiway.stages.batch.version import Version
 
     model = _model()
     before = _peak_mb()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from taxiway import __version__
-from taxiway.cli import caller, data, gate, lineage, log, predict, run, schema, serving, stack
+from taxiway.cli import data, gate, lineage, run, schema, stack
 from taxiway.cli.options import (
     busy,
     dags_option,
@@ -25,6 +25,7 @@ from taxiway.cli.options import (
     usage_errors,
 )
 from taxiway.cli.people import decide, doctor, label, ledger, review
+from taxiway.cli.serving import caller, log, predict, serve
 from taxiway.errors import ConfigError, TaxiwayError
 
 if TYPE_CHECKING:
@@ -271,8 +272,8 @@ for command in (
     run.run_command,
     log.log,
     predict.predict,
-    serving.serve,
-    serving.serve_version,
+    serve.serve,
+    serve.serve_version,
     stack.down,
     stack.status,
     stack.up,

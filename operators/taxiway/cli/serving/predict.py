@@ -8,7 +8,7 @@ import click
 
 from taxiway.cli.options import busy, read_options, reading_options, show_notes
 from taxiway.cli.people.opened import Given, opened, records_options
-from taxiway.cli.serving import code_option
+from taxiway.cli.serving.serve import code_option
 from taxiway.messages import counted
 
 if TYPE_CHECKING:
@@ -69,7 +69,8 @@ def predict(
     """
     from taxiway.data.formats.open_data import open_data
     from taxiway.registry.load import load_trusted
-    from taxiway.stages.predict import find_version, predict_batch
+    from taxiway.stages.batch.predict import predict_batch
+    from taxiway.stages.batch.version import find_version
 
     schema = _schema(schema_file)
     options = read_options(csv, file_format)

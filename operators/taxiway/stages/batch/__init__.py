@@ -1,0 +1,1 @@
+"""Batch prediction: which version scores, how rows are scored, and the folder of the predictions."""

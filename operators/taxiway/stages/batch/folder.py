@@ -1,0 +1,140 @@
+"""The folder of a batch: its predictions, and what they are of.
+
+A file is written under another name and then renamed, so a file that can be found is complete.
+"""
+
+import fcntl
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from taxiway.errors import ConfigError
+from taxiway.messages import listed
+
+FILE = "_batch.json"
+"""Readers of a folder of Parquet files ignore names that begin with `_` or `.`."""
+_PARTIAL = ".partial"
+_WORDS = {
+    "model": "model",
+    "version": "version",
+    "files": "digest of the version's files",
+    "data_digest": "digest of the data",
+    "keys": "list of keys",
+    "rows": "number of rows",
+    "rows_per_file": "number of rows per file",
+}
+_OWN = re.compile(r"part-\d+\.parquet|_batch\.json|\..*\.partial")
+
+
+class Batch(BaseModel):
+    """What was scored, and where the predictions are.
+
+    Attributes:
+        model: The registered model.
+        version: The version that predicts.
+        files: The digest of the version's files, by the ledger or the registry; None if neither has one.
+        data: The data, as it was given.
+        data_digest: The digest of the files that were scored.
+        keys: The columns that identify a row.
+        rows: The number of rows.
+        rows_per_file: How many rows a file of predictions has.
+        finished_at: When all predictions were written; None if they are not.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    model: str
+    version: int
+    files: str | None
+    data: str
+    data_digest: str
+    keys: tuple[str, ...]
+    rows: int
+    rows_per_file: int
+    finished_at: datetime | None = None
+
+
+@contextmanager
+def only_process(out: Path) -> Iterator[None]:
+    """Lock a folder, which is created if needed.
+
+    Raises:
+        ConfigError: Another process writes predictions into it.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    folder = os.open(out, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise ConfigError(
+            f"another process writes predictions into {out}; wait for it, or name another folder: -o FOLDER"
+        ) from None
+    finally:
+        os.close(folder)
+
+
+def prepare(out: Path, batch: Batch, *, overwrite: bool) -> Batch | None:
+    """Make a folder ready for a batch.
+
+    Args:
+        out: The folder, which exists.
+        batch: The batch, not finished.
+        overwrite: Whether to remove the predictions of another batch.
+
+    Returns:
+        The batch if its predictions are complete; None if they are to be written.
+
+    Raises:
+        ConfigError: The folder has other files, or predictions that are not to be replaced.
+    """
+    known = _saved(out)
+    if known is not None and not _differences(known, batch) and not overwrite:
+        return known if known.finished_at else None
+    others = sorted(path.name for path in out.iterdir())
+    foreign = [name for name in others if not _OWN.fullmatch(name)]
+    if foreign:
+        raise ConfigError(f"{out} has other files, such as {foreign[0]}; name an empty folder: -o FOLDER")
+    if not overwrite and any(not name.startswith(".") for name in others):
+        found = _differences(known, batch) if known else f"no readable {FILE}"
+        raise ConfigError(f"{out} has other predictions ({found}); name another folder, or replace them: --overwrite")
+    for name in others:
+        (out / name).unlink()
+    save(out, batch)
+    return None
+
+
+def _differences(known: Batch, batch: Batch) -> str:
+    """How two batches differ; empty if they have the same predictions. The same data may have another path."""
+    before, now = known.model_dump(exclude={"finished_at", "data"}), batch.model_dump(exclude={"finished_at", "data"})
+    return "; ".join(
+        f"their {_WORDS[name]} is {_shown(before[name])}, now {_shown(now[name])}" for name in now if before[name] != now[name]
+    )
+
+
+def _shown(value: Any) -> str:
+    return (listed(value) or "empty") if isinstance(value, tuple) else f"{value:,}" if isinstance(value, int) else f"{value}"
+
+
+def beside(name: str) -> str:
+    """The name of a file while it is written."""
+    return f".{name}{_PARTIAL}"
+
+
+def _saved(out: Path) -> Batch | None:
+    try:
+        return Batch.model_validate_json((out / FILE).read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
+
+
+def save(out: Path, batch: Batch) -> None:
+    """Write what the predictions in a folder are of."""
+    temporary = out / beside(FILE)
+    temporary.write_text(batch.model_dump_json(indent=2))
+    temporary.replace(out / FILE)

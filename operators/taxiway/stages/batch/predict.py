@@ -1,0 +1,149 @@
+"""Batch prediction: scores the rows of files with a registered version, in bounded memory.
+
+The predictions are Parquet files of a fixed number of rows each, in the order of the rows. A file is written under another name and then
+renamed, and `_batch.json` says what is scored with which version, so that a process that is killed continues where it stopped.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from taxiway.errors import ConfigError, DataError
+from taxiway.messages import listed
+from taxiway.stages.batch.folder import Batch, beside, only_process, prepare, save
+from taxiway.stages.batch.version import Version
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from taxiway.data.engine.duckdb_table import Table
+
+ROWS_PER_FILE = 100_000
+_PART = "part-{:05d}.parquet"
+_OWN_COLUMNS = ("model", "version")
+
+
+def predict_batch(
+    model: Any,
+    version: Version,
+    table: "Table",
+    data: str,
+    out: Path,
+    *,
+    keys: Sequence[str] = (),
+    rows_per_file: int = ROWS_PER_FILE,
+    overwrite: bool = False,
+    progress: Callable[[int, int], None] = lambda _done, _all: None,
+) -> Batch:
+    """Score the rows of a table, and write the predictions to a folder.
+
+    If the folder has the predictions of an interrupted batch of the same data and version, only the missing files are written.
+
+    Args:
+        model: The loaded version, whose `predict` takes rows as the source has them.
+        version: The version that it is.
+        table: The rows.
+        data: The name of the data, for `Batch`.
+        out: The folder of the predictions; created if needed.
+        keys: The columns that are copied to the predictions.
+        rows_per_file: How many rows a file of predictions has.
+        overwrite: Whether to replace the predictions of other data or another version in the folder.
+        progress: Called after each file with the rows that are scored and all rows.
+
+    Returns:
+        The finished batch.
+
+    Raises:
+        ConfigError: A key is not a column, the folder has something else, or predictions that are not to be replaced.
+        DataError: The rows do not fit the model.
+    """
+    _require_columns(table, keys)
+    batch = Batch(
+        model=version.model,
+        version=version.version,
+        files=version.files,
+        data=data,
+        data_digest=table.digest,
+        keys=tuple(keys),
+        rows=table.row_count,
+        rows_per_file=rows_per_file,
+    )
+    with only_process(out):
+        finished = prepare(out, batch, overwrite=overwrite)
+        if finished is not None:
+            progress(batch.rows, batch.rows)
+            return finished
+        names = {column.name for column in table.columns}
+        done = 0
+        for number, part in enumerate(_parts(table.paths, names, rows_per_file)):
+            path = out / _PART.format(number)
+            if not path.exists():
+                _write(path, _predictions(model, version, part, keys, done))
+            done += part.num_rows
+            progress(done, batch.rows)
+        finished = batch.model_copy(update={"finished_at": datetime.now(UTC)})
+        save(out, finished)
+    return finished
+
+
+def _require_columns(table: "Table", keys: Sequence[str]) -> None:
+    names = [column.name for column in table.columns]
+    unknown = [key for key in keys if key not in names]
+    if unknown:
+        raise ConfigError(f"the data has no column {listed(unknown)} for --key; allowed: {listed(names)}", allowed=names)
+    reserved = [key for key in keys if key in (*_OWN_COLUMNS, "prediction") or key.startswith("probability_")]
+    if reserved:
+        raise ConfigError(
+            f"{listed(reserved)} is the name of a column of the predictions; rename it in the data to use it as a key"
+        )
+
+
+def _parts(paths: Sequence[Path], columns: set[str], rows: int) -> Iterator["pa.Table"]:
+    """The rows of files in order, as tables of `rows` rows each but the last."""
+    import pyarrow as pa
+
+    from taxiway.data.engine.connection import streamed_file
+
+    waiting: list[pa.Table] = []
+    size = 0
+    for path in paths:
+        file = streamed_file(path)
+        names = [name for name in file.schema_arrow.names if name in columns]
+        for read in file.iter_batches(batch_size=min(rows, 1 << 16), columns=names):
+            waiting.append(pa.Table.from_batches([read]).replace_schema_metadata(None))
+            size += read.num_rows
+            while size >= rows:
+                whole = pa.concat_tables(waiting, promote_options="permissive")
+                yield whole.slice(0, rows)
+                waiting, size = [whole.slice(rows)], size - rows
+    if size:
+        yield pa.concat_tables(waiting, promote_options="permissive")
+
+
+def _predictions(model: Any, version: Version, part: "pa.Table", keys: Sequence[str], first: int) -> "pa.Table":
+    """The keys, the predictions and the version of some rows."""
+    import pyarrow as pa
+
+    from taxiway.data.engine.read_rows import rows_of_table
+
+    try:
+        predicted = model.predict(rows_of_table(part))
+    except DataError as error:
+        end = first + part.num_rows - 1
+        raise DataError(
+            f"rows {first:,} to {end:,} cannot be scored, counted from 0; among them {error}", key=error.key
+        ) from error
+    columns = {key: part.column(key) for key in keys}
+    columns |= {name: pa.array(predicted[name], from_pandas=False) for name in predicted.columns}
+    columns["model"] = pa.array([version.model] * part.num_rows, pa.string())
+    columns["version"] = pa.array([version.version] * part.num_rows, pa.int32())
+    return pa.table(columns)
+
+
+def _write(path: Path, predictions: "pa.Table") -> None:
+    import pyarrow.parquet as pq
+
+    temporary = path.with_name(beside(path.name))
+    pq.write_table(predictions, temporary, compression="zstd")
+    temporary.replace(path)
