@@ -12,7 +12,7 @@ from running import ADMIN, CALLER, Running, register
 
 from helping import until
 from taxiway.cli.main import main
-from taxiway.errors import ConfigError, LimitError
+from taxiway.errors import ConfigError, LimitError, RequestError
 from taxiway.serving.callers import Caller, Scope, add_caller, digest_of_token, read_callers, revoke_caller, rotate_token
 from taxiway.serving.gateway.http.known_callers import KnownCallers
 from taxiway.serving.gateway.http.limits import CallerLimits, rounded
@@ -174,6 +174,8 @@ def test_the_rows_of_a_day_outlive_a_restart_and_end_with_the_day(tmp_path: Path
     limits.return_rows(caller, 2)
     limits.take_rows(caller, 2)
     now += timedelta(minutes=1)
+    with pytest.raises(RequestError, match="this request has 11 rows, and the caller shop may send 10 per day"):
+        limits.take_rows(caller, 11)
     limits.take_rows(caller, 10)
 
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from taxiway.errors import LimitError
+from taxiway.errors import LimitError, RequestError
 from taxiway.serving.callers import Caller
 from taxiway.serving.gateway.problems import Problems
 
@@ -77,9 +77,15 @@ class CallerLimits:
 
         Raises:
             LimitError: The caller exceeds its rows of the day; none of the request's are counted.
+            RequestError: 413 if the request has more rows than the caller may send on any day.
         """
         if caller.rows_per_day is None:
             return
+        if rows > caller.rows_per_day:
+            raise RequestError(
+                413,
+                f"this request has {rows:,} rows, and the caller {caller.name} may send {caller.rows_per_day:,} per day; send fewer rows per request",
+            )
         now = self._now()
         if self._day != f"{now:%Y-%m-%d}":
             self._day, self._rows = f"{now:%Y-%m-%d}", {}
