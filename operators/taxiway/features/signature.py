@@ -47,7 +47,7 @@ def signature_columns(model: Any) -> ModelColumns:
         SignatureError: It is not a `RowModel`, and there is no signature with named columns, or it has a type other than double and
             string. Types would then be inferred from the values, and one row could change the types of another.
     """
-    known = getattr(_raw_model(model), "columns", None)
+    known = getattr(raw_model(model), "columns", None)
     if isinstance(known, ModelColumns):
         return known
     metadata = getattr(model, "metadata", None)
@@ -71,7 +71,7 @@ def signature_columns(model: Any) -> ModelColumns:
 
 def decision_threshold(model: Any) -> float | None:
     """The probability from which on a pyfunc model predicts the second of two classes; None for 0.5."""
-    found: float | None = getattr(_raw_model(model), "threshold", None)
+    found: float | None = getattr(raw_model(model), "threshold", None)
     return found
 
 
@@ -80,14 +80,15 @@ def predict_function(model: Any) -> "Callable[[pd.DataFrame], Any]":
 
     It does not check types again, as MLflow's `predict` does.
     """
-    raw = _raw_model(model)
+    raw = raw_model(model)
     found: Callable[[pd.DataFrame], Any] = (
         raw.predict_frame if isinstance(getattr(raw, "columns", None), ModelColumns) else model.predict
     )
     return found
 
 
-def _raw_model(model: Any) -> Any:
+def raw_model(model: Any) -> Any:
+    """The model inside a pyfunc model; None if MLflow does not give it."""
     try:
         return model.get_raw_model()
     except (AttributeError, NotImplementedError):

@@ -8,15 +8,18 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from cli.local_runs import NAME, done, refused, run, taxiway
 from stages.conftest import Site
 
 from helping import PATIENCE_S, until
+from taxiway.errors import ConfigError
 from taxiway.registry.load import load_trusted
 from taxiway.serving.protocol import Rows
 from taxiway.serving.workers.process import predict_with
+from taxiway.stages.batch.version import Version, row_model
 from taxiway.stages.installation import DEFAULT_HOME
 from taxiway.tracking.local import database_uri
 
@@ -54,9 +57,9 @@ def test_the_forms_of_a_version(champion: Site) -> None:
     for name in (f"{NAME}/1", f"{NAME}@champion"):
         done("predict", name, "data/1.parquet", "-o", f"out-{name[-1]}")
     for name, says in (
-        (f"{NAME}/9", "there is no version"),
-        (f"{NAME}/x", "is not a version; allowed: MODEL, MODEL@ALIAS or MODEL/VERSION"),
-        (f"{NAME}@canary", "is not a version"),
+        (f"{NAME}/9", "has no version 9; it has the versions 1"),
+        (f"{NAME}/x", "is not the name of a model; allowed: MODEL, MODEL@alias or MODEL/version"),
+        (f"{NAME}@canary", 'has no alias "canary"'),
         ("nobody.trained", "has no champion"),
     ):
         assert says in refused("predict", name, "data/1.parquet", "-o", "none")
@@ -118,6 +121,25 @@ def test_rows_are_read_in_parts(champion: Site) -> None:
     assert predictions("twice").equals(pd.concat([predictions("out")] * 2, ignore_index=True))
 
 
+def test_digits_in_a_category_are_text(champion: Site) -> None:
+    rows = pd.read_parquet("data/1.parquet").assign(b="007")
+    rows.to_parquet("text.parquet")
+    rows.to_csv("digits.csv", index=False)
+    for data in ("text.parquet", "digits.csv"):
+        done("predict", NAME, data, "-o", data.partition(".")[0], "--key", "b")
+    assert set(predictions("digits")["b"]) == {"007"}
+    assert predictions("digits").equals(predictions("text"))
+
+
+def test_a_key_has_one_type_in_all_files(champion: Site) -> None:
+    rows = pd.read_parquet("data/1.parquet")
+    rows.astype({"id": "int32"}).to_parquet("some-1.parquet")
+    rows.to_parquet("some-2.parquet")
+    done("predict", NAME, "some-*.parquet", "-o", "out", "--key", "id", "--rows-per-file", "300")
+    assert {pq.read_schema(path).field("id").type for path in Path("out").glob("part-*")} == {pa.int64()}
+    assert list(predictions()["id"]) == [*rows["id"], *rows["id"]]
+
+
 def test_bad_input_is_named(champion: Site) -> None:
     rows = pd.read_parquet("data/1.parquet")
     predict = ("predict", NAME, "data/1.parquet", "-o", "out")
@@ -131,6 +153,11 @@ def test_bad_input_is_named(champion: Site) -> None:
     assert "is the name of a column of the predictions" in refused(
         "predict", NAME, "taken.parquet", "-o", "out", "--key", "prediction"
     )
+
+
+def test_a_model_of_no_pipeline_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"a\.b version 3 was not trained by a pipeline"):
+        row_model(object(), Version("a.b", 3, None))
 
 
 def test_invalid_data_is_not_scored(champion: Site) -> None:

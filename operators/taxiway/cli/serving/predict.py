@@ -1,6 +1,7 @@
 """`taxiway predict`: scores the rows of files with a registered version."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from taxiway.cli.serving.serve import code_option
 from taxiway.messages import counted
 
 if TYPE_CHECKING:
+    from taxiway.data.engine.duckdb_table import Table
     from taxiway.data.schema.model import Schema
     from taxiway.spec.base import Format
 
@@ -68,22 +70,24 @@ def predict(
     the same command.
     """
     from taxiway.data.formats.open_data import open_data
+    from taxiway.data.schema.file import load_schema
     from taxiway.registry.load import load_trusted
     from taxiway.stages.batch.predict import predict_batch
-    from taxiway.stages.batch.version import find_version
+    from taxiway.stages.batch.version import find_version, row_model
 
-    schema = _schema(schema_file)
-    options = read_options(csv, file_format)
+    schema = None if schema_file is None else load_schema(schema_file)
     with opened(Given(**given)) as installation:
         version = find_version(installation.ledger, name)
         about = f"{version.model} version {version.version}"
         uri = installation.ledger.client.tracking_uri
         with busy(f"loading {about}"):
-            model = load_trusted(uri, version.model, version.version, code=code, files=version.files).get_raw_model()
-    if schema is not None:
-        _check(data, schema, options, stop=on_invalid_data == "fail")
+            model = row_model(load_trusted(uri, version.model, version.version, code=code, files=version.files), version)
+    # Text files are read with the types of the training rows: digits in a category are text.
+    options = replace(read_options(csv, file_format), types=schema.types if schema else model.columns.types)
     with busy(f"reading {data}") as show, open_data(data, options) as table:
         notes = table.notes
+        if schema is not None:
+            _check(table, data, schema, stop=on_invalid_data == "fail")
         batch = predict_batch(
             model,
             version,
@@ -99,19 +103,13 @@ def predict(
     click.echo(f"{counted(batch.rows, 'row')} scored with {about}; the predictions are in {out}")
 
 
-def _schema(file: Path | None) -> "Schema | None":
-    from taxiway.data.schema.file import load_schema
-
-    return None if file is None else load_schema(file)
-
-
-def _check(data: str, schema: "Schema", options: Any, *, stop: bool) -> None:
+def _check(table: "Table", data: str, schema: "Schema", *, stop: bool) -> None:
     """Check data against a schema; blocking anomalies end the command, or are shown."""
     from taxiway.cli.data import show_report
-    from taxiway.data.validation.validate import validate_with_profiles
+    from taxiway.data.schema.model import SERVING
+    from taxiway.data.validation.validate import validate_table
 
-    with busy(f"checking {data}"):
-        report = validate_with_profiles(data, schema, environment="SERVING", options=options).report
+    report = validate_table(table, Path(data).name, schema, SERVING)
     if report.blocking:
         show_report(report)
         if stop:

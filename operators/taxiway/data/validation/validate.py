@@ -118,8 +118,7 @@ def validate_with_profiles(
         today: As in `validate`.
         options: How all of the data is read. Types are those of the schema.
     """
-    if environment not in schema.environments:
-        raise ConfigError(f'unknown environment "{environment}"\n    {allowed_values(environment, schema.environments)}')
+    _require_environment(schema, environment)
     options = replace(options, types=schema.types)
     with ExitStack() as stack:
         target = _open_checked_data(stack, Path(str(data)).name, data, schema, options)
@@ -148,9 +147,34 @@ def validate_with_profiles(
     )
 
 
+def validate_table(table: Table, name: str, schema: Schema, environment: str) -> DataReport:
+    """Check an open table against a schema.
+
+    Args:
+        table: The table, which was read with the types of the schema.
+        name: Its name in messages.
+        schema: The schema.
+        environment: The environment of the schema that the rows belong to.
+
+    Raises:
+        ConfigError: The schema has no such environment.
+    """
+    _require_environment(schema, environment)
+    results = _check_all(CheckInput(schema, (_checked_table(table, name, schema),), environment))
+    return results.decide(table.digest, schema, datetime.now(UTC).date())
+
+
+def _require_environment(schema: Schema, environment: str) -> None:
+    if environment not in schema.environments:
+        raise ConfigError(f'unknown environment "{environment}"\n    {allowed_values(environment, schema.environments)}')
+
+
 def _open_checked_data(stack: ExitStack, name: str, data: Path | str, schema: Schema, options: ReadOptions) -> CheckTarget:
     """Open data until the stack is closed, and profile it."""
-    table = stack.enter_context(open_data(data, options))
+    return _checked_table(stack.enter_context(open_data(data, options)), name, schema)
+
+
+def _checked_table(table: Table, name: str, schema: Schema) -> CheckTarget:
     return CheckTarget(name, name, profile_beside(table, schema.label), lambda: table, lambda: table.paths)
 
 

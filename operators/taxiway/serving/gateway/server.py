@@ -4,6 +4,7 @@ import gc
 import logging
 import os
 import signal
+import ssl
 import sys
 import threading
 import time
@@ -54,22 +55,23 @@ def serve(settings: GatewaySettings) -> None:
         timeout_graceful_shutdown=_GRACE_S,
         log_config=None,  # as all other loggers
     )
-    _load_certificate(config)
+    if settings.tls_certificate is not None and settings.tls_key is not None:
+        follow_certificate(_tls_context(config), settings.tls_certificate, settings.tls_key)
     server = uvicorn.Server(config)
-    if settings.tls_certificate is not None and settings.tls_key is not None and config.ssl is not None:
-        follow_certificate(config.ssl, settings.tls_certificate, settings.tls_key)
     server.run()
     if not server.started:
         sys.exit(_NOT_STARTED)
 
 
-def _load_certificate(config: uvicorn.Config) -> None:
-    """Load the configuration with its certificate; exits with a log message if that cannot be used."""
+def _tls_context(config: uvicorn.Config) -> ssl.SSLContext:
+    """Load the configuration; returns its TLS context. The process exits with a log message if the certificate cannot be used."""
     try:
         config.load()
     except OSError as error:  # among them ssl.SSLError
         log.error("the certificate %s and its key %s cannot be used: %s", config.ssl_certfile, config.ssl_keyfile, error)  # noqa: TRY400 the message says what is wrong
         sys.exit(_NOT_STARTED)
+    assert config.ssl is not None
+    return config.ssl
 
 
 def _keep_out_of_collections() -> None:

@@ -38,7 +38,7 @@ class Batch(BaseModel):
     Attributes:
         model: The registered model.
         version: The version that predicts.
-        files: The digest of the version's files, by the ledger or the registry; None if neither has one.
+        files: The digest of the version's files, by the ledger or the registry; None if neither has it.
         data: The data, as it was given.
         data_digest: The digest of the files that were scored.
         keys: The columns that identify a row.
@@ -103,8 +103,9 @@ def prepare(out: Path, batch: Batch, *, overwrite: bool) -> Batch | None:
     if not overwrite and any(not name.startswith(".") for name in others):
         found = _differences(known, batch) if known else f"no readable {FILE}"
         raise ConfigError(f"{out} has other predictions ({found}); name another folder, or replace them: --overwrite")
+    (out / FILE).unlink(missing_ok=True)  # first: without it, the rest is not continued
     for name in others:
-        (out / name).unlink()
+        (out / name).unlink(missing_ok=True)
     save(out, batch)
     return None
 

@@ -7,7 +7,7 @@ renamed, and `_batch.json` says what is scored with which version, so that a pro
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from taxiway.errors import ConfigError, DataError
 from taxiway.messages import listed
@@ -18,14 +18,16 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from taxiway.data.engine.duckdb_table import Table
+    from taxiway.models.row_model import RowModel
 
 ROWS_PER_FILE = 100_000
+_ROWS_READ = 1 << 16
 _PART = "part-{:05d}.parquet"
 _OWN_COLUMNS = ("model", "version")
 
 
 def predict_batch(
-    model: Any,
+    model: "RowModel",
     version: Version,
     table: "Table",
     data: str,
@@ -41,7 +43,7 @@ def predict_batch(
     If the folder has the predictions of an interrupted batch of the same data and version, only the missing files are written.
 
     Args:
-        model: The loaded version, whose `predict` takes rows as the source has them.
+        model: The loaded version; see `row_model`.
         version: The version that it is.
         table: The rows.
         data: The name of the data, for `Batch`.
@@ -71,20 +73,23 @@ def predict_batch(
     )
     with only_process(out):
         finished = prepare(out, batch, overwrite=overwrite)
-        if finished is not None:
-            progress(batch.rows, batch.rows)
-            return finished
-        names = {column.name for column in table.columns}
-        done = 0
-        for number, part in enumerate(_parts(table.paths, names, rows_per_file)):
-            path = out / _PART.format(number)
-            if not path.exists():
-                _write(path, _predictions(model, version, part, keys, done))
-            done += part.num_rows
-            progress(done, batch.rows)
-        finished = batch.model_copy(update={"finished_at": datetime.now(UTC)})
-        save(out, finished)
+        if finished is None:
+            _write_missing(model, batch, table, out, progress)
+            finished = batch.model_copy(update={"finished_at": datetime.now(UTC)})
+            save(out, finished)
     return finished
+
+
+def _write_missing(model: "RowModel", batch: Batch, table: "Table", out: Path, progress: Callable[[int, int], None]) -> None:
+    """Write the files of predictions that the folder does not have."""
+    kinds = _key_types(table, batch.keys)
+    done = 0
+    for number, part in enumerate(_parts(table, batch.rows_per_file)):
+        path = out / _PART.format(number)
+        if not path.exists():
+            _write(path, _predictions(model, batch, part, kinds, done))
+        done += part.num_rows
+        progress(done, batch.rows)
 
 
 def _require_columns(table: "Table", keys: Sequence[str]) -> None:
@@ -99,7 +104,23 @@ def _require_columns(table: "Table", keys: Sequence[str]) -> None:
         )
 
 
-def _parts(paths: Sequence[Path], columns: set[str], rows: int) -> Iterator["pa.Table"]:
+def _key_types(table: "Table", keys: Sequence[str]) -> "pa.Schema":
+    """One type for each key, which holds its values of all files: the predictions are one table."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schemas = [pq.read_schema(path).remove_metadata() for path in table.paths]
+    try:
+        return pa.unify_schemas(
+            [pa.schema([schema.field(key) for key in keys]) for schema in schemas], promote_options="permissive"
+        )
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise DataError(
+            f"a key has types in different files that are not compatible: {error}; name other keys: --key"
+        ) from error
+
+
+def _parts(table: "Table", rows: int) -> Iterator["pa.Table"]:
     """The rows of files in order, as tables of `rows` rows each but the last."""
     import pyarrow as pa
 
@@ -107,10 +128,8 @@ def _parts(paths: Sequence[Path], columns: set[str], rows: int) -> Iterator["pa.
 
     waiting: list[pa.Table] = []
     size = 0
-    for path in paths:
-        file = streamed_file(path)
-        names = [name for name in file.schema_arrow.names if name in columns]
-        for read in file.iter_batches(batch_size=min(rows, 1 << 16), columns=names):
+    for path in table.paths:
+        for read in streamed_file(path).iter_batches(batch_size=min(rows, _ROWS_READ)):
             waiting.append(pa.Table.from_batches([read]).replace_schema_metadata(None))
             size += read.num_rows
             while size >= rows:
@@ -121,7 +140,7 @@ def _parts(paths: Sequence[Path], columns: set[str], rows: int) -> Iterator["pa.
         yield pa.concat_tables(waiting, promote_options="permissive")
 
 
-def _predictions(model: Any, version: Version, part: "pa.Table", keys: Sequence[str], first: int) -> "pa.Table":
+def _predictions(model: "RowModel", batch: Batch, part: "pa.Table", keys: "pa.Schema", first: int) -> "pa.Table":
     """The keys, the predictions and the version of some rows."""
     import pyarrow as pa
 
@@ -134,10 +153,10 @@ def _predictions(model: Any, version: Version, part: "pa.Table", keys: Sequence[
         raise DataError(
             f"rows {first:,} to {end:,} cannot be scored, counted from 0; among them {error}", key=error.key
         ) from error
-    columns = {key: part.column(key) for key in keys}
+    columns = {key.name: part.column(key.name).cast(key.type) for key in keys}
     columns |= {name: pa.array(predicted[name], from_pandas=False) for name in predicted.columns}
-    columns["model"] = pa.array([version.model] * part.num_rows, pa.string())
-    columns["version"] = pa.array([version.version] * part.num_rows, pa.int32())
+    columns["model"] = pa.array([batch.model] * part.num_rows, pa.string())
+    columns["version"] = pa.array([batch.version] * part.num_rows, pa.int32())
     return pa.table(columns)
 
 

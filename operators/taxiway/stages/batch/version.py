@@ -1,10 +1,15 @@
 """Which registered version scores a batch."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import ConfigError
 from taxiway.ledger.chain import Ledger
-from taxiway.messages import quoted
+from taxiway.lineage.queries import resolve
+from taxiway.tracking import tags
+
+if TYPE_CHECKING:
+    from taxiway.models.row_model import RowModel
 
 
 @dataclass(frozen=True)
@@ -14,12 +19,30 @@ class Version:
     Attributes:
         model: The registered model.
         version: The version.
-        files: The digest of its files; None if it is not known.
+        files: The digest of its files by the ledger, or by the registry if it was never promoted; None if neither has it.
     """
 
     model: str
     version: int
     files: str | None
+
+
+def row_model(loaded: Any, version: Version) -> "RowModel":
+    """The model inside a loaded version, which takes rows as the source has them.
+
+    Raises:
+        ConfigError: No pipeline of Taxiway has trained it.
+    """
+    from taxiway.features.signature import raw_model
+    from taxiway.models.row_model import RowModel
+
+    model = raw_model(loaded)
+    if not isinstance(model, RowModel):
+        raise ConfigError(
+            f"{version.model} version {version.version} was not trained by a pipeline, so its predictions have no known columns; allowed: "
+            "versions that a pipeline trained. For others: mlflow models predict"
+        )
+    return model
 
 
 def find_version(ledger: Ledger, name: str) -> Version:
@@ -30,39 +53,18 @@ def find_version(ledger: Ledger, name: str) -> Version:
         name: `MODEL` or `MODEL@champion` for the champion by the ledger, `MODEL@ALIAS`, or `MODEL/VERSION`.
 
     Raises:
-        ConfigError: There is no such version, or no champion.
+        ConfigError: The model has no champion.
+        TerminalError: There is no such version.
     """
     from taxiway.registry.alias_moves import champion_now, files_by_ledger
-    from taxiway.registry.aliases import CHAMPION, version_at
+    from taxiway.registry.aliases import CHAMPION
 
-    if "/" in name:
-        model, _, number = name.rpartition("/")
-        if not number.isdecimal() or not int(number):
-            raise ConfigError(
-                f"{quoted(name)} is not a version; allowed: MODEL, MODEL@ALIAS or MODEL/VERSION, such as flights.late/3"
-            )
-        version: int | None = int(number)
-    else:
-        model, _, alias = name.partition("@")
-        version = champion_now(ledger, model) if alias in ("", CHAMPION) else version_at(ledger.client, model, alias)
-    if version is None or not _exists(ledger, model, version):
-        raise ConfigError(f"{_missing(name)}; see `taxiway history {model}`, or name a version: {model}/VERSION")
-    return Version(model, version, files_by_ledger(ledger, model, version))
-
-
-def _exists(ledger: Ledger, model: str, version: int) -> bool:
-    from mlflow.exceptions import MlflowException
-
-    try:
-        ledger.client.get_model_version(model, str(version))
-    except MlflowException as error:
-        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-            return False
-        raise
-    return True
-
-
-def _missing(name: str) -> str:
-    if "/" in name:
-        return f"there is no version {name}"
-    return f"{name} is not a version" if "@" in name else f"{name} has no champion"
+    model = name.removesuffix(f"@{CHAMPION}")
+    if not {"/", "@"} & set(model):
+        champion = champion_now(ledger, model)
+        if champion is None:
+            raise ConfigError(f"{model} has no champion; name a version: {model}/VERSION. To see them: taxiway history {model}")
+        name = f"{model}/{champion}"
+    model, version = resolve(ledger.client, name)
+    registered = ledger.client.get_model_version(model, str(version)).tags.get(tags.FILES)
+    return Version(model, version, files_by_ledger(ledger, model, version) or registered)

@@ -119,8 +119,15 @@ def test_unknown_options_are_errors(gateway: Running, model: str) -> None:
     assert "allowed here:" in answer.json()["message"]
 
 
-def test_ready_is_not_alive(gateway: Running, model: str) -> None:
-    assert gateway.http.get(f"{gateway.url}/ping").status_code == 200
+def test_a_gateway_is_alive_before_it_is_ready(gateway: Running, registry: MlflowClient, model: str) -> None:
+    assert gateway.http.get(f"{gateway.url}/ready").status_code == 200
+    waiting = register(registry, "Healthy", champion=0)
+    assert gateway.admin.refresh(waiting).champion == 0
+    answer = gateway.http.get(f"{gateway.url}/ready")
+    assert (answer.status_code, gateway.http.get(f"{gateway.url}/ping").status_code) == (503, 200)
+    assert waiting not in answer.text
+    registry.set_registered_model_alias(waiting, "champion", "1")
+    assert gateway.admin.refresh(waiting).champion == 1
     assert gateway.http.get(f"{gateway.url}/ready").status_code == 200
 
 
@@ -177,6 +184,12 @@ def test_the_rows_of_a_day_outlive_a_restart_and_end_with_the_day(tmp_path: Path
     with pytest.raises(RequestError, match="this request has 11 rows, and the caller shop may send 10 per day"):
         limits.take_rows(caller, 11)
     limits.take_rows(caller, 10)
+    limits.store()
+    now += timedelta(days=1)
+    limits.take_rows(caller, 10)  # the same number, on another day
+    limits.store()
+    with pytest.raises(LimitError):
+        CallerLimits(tmp_path, now=lambda: now).take_rows(caller, 1)
 
 
 def test_a_rate_is_an_average_over_a_second(tmp_path: Path) -> None:

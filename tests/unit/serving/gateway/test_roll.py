@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from taxiway.errors import ConfigError
 from taxiway.serving.gateway.rolling import roll as rolling
 from taxiway.serving.gateway.rolling.roll import Rolled, roll
 from taxiway.serving.gateway.state import request_log_sql as sql
@@ -54,6 +55,21 @@ def test_each_row_of_a_request_is_one_row(tmp_path: Path) -> None:
         ("r2", 1, "me", "[0.25, 0.75]", None, [0.25, 0.75], '"y"', "null", "1970-01-03"),
     ]
     assert roll(tmp_path, tmp_path / "log", 60) == Rolled()
+
+
+def test_a_second_call_does_not_delete_the_files_of_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    logged(tmp_path, request(1, 0.0))
+    write = rolling._write
+
+    def meanwhile(*arguments: Any) -> int:
+        files = write(*arguments)
+        with pytest.raises(ConfigError, match="is being written to Parquet files by another process"):
+            roll(tmp_path, tmp_path / "log", 60)
+        return files
+
+    monkeypatch.setattr(rolling, "_write", meanwhile)
+    assert roll(tmp_path, tmp_path / "log", 60) == Rolled(requests=1, files=1)
+    assert read(tmp_path / "log", "request_id, row") == [("r1", 0), ("r1", 1)]
 
 
 def test_requests_from_the_first_that_is_not_settled_wait(tmp_path: Path) -> None:

@@ -30,7 +30,6 @@ MAX_PAIRS = 50_000
 
 def create_app(settings: GatewaySettings) -> FastAPI:
     """Create the gateway as an ASGI application; it loads its models when the server starts."""
-
     callers = KnownCallers(settings)
 
     @asynccontextmanager
@@ -51,10 +50,6 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     app.include_router(_callers)
     app.include_router(_admins)
     return app
-
-
-def _admin_only(request: Request) -> None:
-    _require_scope(request, Scope.ADMIN)
 
 
 def _require_scope(request: Request, scope: Scope) -> Caller:
@@ -85,7 +80,9 @@ def _gateway(request: Request) -> Gateway:
 
 
 _callers = APIRouter(dependencies=[Depends(_only_known_options)])
-_admins = APIRouter(prefix="/models/{name}", dependencies=[Depends(_admin_only), Depends(_only_known_options)])
+_admins = APIRouter(
+    prefix="/models/{name}", dependencies=[Depends(partial(_require_scope, scope=Scope.ADMIN)), Depends(_only_known_options)]
+)
 
 
 @_callers.get("/ping")

@@ -1,6 +1,7 @@
 """The served models of a gateway, with what they share: the request log, the callers and the metrics."""
 
 import asyncio
+import logging
 
 from taxiway.errors import RequestError
 from taxiway.messages import listed, quoted
@@ -15,6 +16,8 @@ from taxiway.serving.gateway.models.versions import ModelVersions
 from taxiway.serving.gateway.settings import GatewaySettings
 from taxiway.serving.gateway.state.request_log import RequestLog
 from taxiway.serving.gateway.state.served import ServedState
+
+log = logging.getLogger(__name__)
 
 _MAX_NAME = 256  # MLflow's own limit
 
@@ -125,8 +128,11 @@ class Gateway:
     async def _watch_callers(self) -> None:
         """Follow changes of the callers, and store what they have used, about every `poll_s` seconds."""
         while True:
-            self.callers.reload()
-            self.limits.store()
+            try:
+                self.callers.reload()
+                await asyncio.to_thread(self.limits.store)
+            except Exception:  # this task has to continue
+                log.exception("the callers could not be checked; this is tried again")
             await asyncio.sleep(self.settings.poll_s)
 
     def _names(self, caller: Caller) -> str:

@@ -45,7 +45,7 @@ class CallerLimits:
         self._clock, self._now = clock, now
         self._buckets: dict[str, _Bucket] = {}
         self._day, self._rows = _read(self._path)
-        self._stored = dict(self._rows)
+        self._stored = (self._day, dict(self._rows))
         self._problems = Problems("limits of callers")
 
     @property
@@ -104,18 +104,19 @@ class CallerLimits:
             self._rows[caller.name] = max(0, self._rows[caller.name] - rows)
 
     def store(self) -> None:
-        """Store the rows of the day, if they have changed."""
-        if self._rows == self._stored:
+        """Store the rows of the day, if they have changed. This may run in another thread than the rest."""
+        current = (self._day, dict(self._rows))
+        if current == self._stored:
             return
         temporary = self._path.with_suffix(".partial")
         try:
-            temporary.write_text(json.dumps({"day": self._day, "rows": self._rows}))
+            temporary.write_text(json.dumps({"day": current[0], "rows": current[1]}))
             temporary.replace(self._path)
         except OSError as error:
             self._problems.begin("store", f"the rows of the day are not stored, and a restart forgets them: {error}")
             return
         self._problems.end("store")
-        self._stored = dict(self._rows)
+        self._stored = current
 
 
 def retry_after(seconds: float) -> str:

@@ -18,7 +18,7 @@ _BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
 
 
 class GatewayMetrics:
-    """Counts requests; what is known of the served models is read when metrics are asked for.
+    """The counters and histograms of requests, and gauges of the served models, which are read at each scrape.
 
     Args:
         models: Returns the served models.
@@ -71,8 +71,10 @@ class _Models(Collector):
         version = GaugeMetricFamily(
             "taxiway_champion_version", "The version that answers; 0 if there is none.", labels=["model"]
         )
-        age = GaugeMetricFamily("taxiway_champion_age_seconds", "Since when it answers.", labels=["model"])
-        queued = GaugeMetricFamily("taxiway_queued_requests", "Requests that wait for the champion.", labels=["model"])
+        age = GaugeMetricFamily("taxiway_champion_age_seconds", "Seconds since the version began to answer.", labels=["model"])
+        queued = GaugeMetricFamily(
+            "taxiway_queued_requests", "Requests that wait for the champion or are in progress.", labels=["model"]
+        )
         problem = GaugeMetricFamily("taxiway_problem", "1 if the status of the model names a problem.", labels=["model"])
         away = GaugeMetricFamily("taxiway_registry_away", "1 if the MLflow registry does not answer.", labels=["model"])
         for model in self._models():

@@ -1,15 +1,18 @@
 """Appends settled requests of the log to Parquet files, each exactly once."""
 
+import fcntl
 import os
 import sqlite3
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 from urllib.parse import quote
 
+from taxiway.errors import ConfigError
 from taxiway.serving.gateway.rolling.predicted_rows import predicted_rows
 from taxiway.serving.gateway.state import request_log_sql as sql
 from taxiway.serving.gateway.state.request_log import FILE
@@ -43,9 +46,12 @@ def roll(state: Path, folder: Path, settle_s: float) -> Rolled:
         state: The state folder of a gateway, which may be running.
         folder: Where to write.
         settle_s: A request that a challenger has not answered is written after so many seconds.
+
+    Raises:
+        ConfigError: Another call writes the log.
     """
     rolled = Rolled()
-    with closing(sqlite3.connect(f"{(state / FILE).absolute().as_uri()}?mode=rw", uri=True)) as connection:
+    with _only_call(state), closing(sqlite3.connect(f"{(state / FILE).absolute().as_uri()}?mode=rw", uri=True)) as connection:
         connection.row_factory = sqlite3.Row
         log_id, last = connection.execute(sql.ROLLED).fetchone()
         _delete_unfinished(folder, log_id, last)
@@ -57,6 +63,19 @@ def roll(state: Path, folder: Path, settle_s: float) -> Rolled:
                 connection.execute(sql.SET_ROLLED, (last,))
             rolled = Rolled(rolled.requests + len(requests), rolled.files + files, rolled.deleted + deleted)
     return rolled
+
+
+@contextmanager
+def _only_call(state: Path) -> Iterator[None]:
+    """Wait for nobody: a second call would take the files of the first for those of one that was killed, and delete them."""
+    with (state / "roll.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(
+                f"the request log in {state} is being written to Parquet files by another process; wait for it"
+            ) from None
+        yield
 
 
 def _delete_unfinished(folder: Path, log_id: str, last: int) -> None:
