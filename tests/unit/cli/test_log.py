@@ -46,6 +46,7 @@ def test_a_query_neither_reads_nor_writes_other_files(state: Path, tmp_path: Pat
 
 def test_a_folder_without_a_log_is_refused(tmp_path: Path) -> None:
     assert "cannot be read" in CliRunner().invoke(main, ["log", "roll", "--state", str(tmp_path), "--log", "log"]).output
+    assert list(tmp_path.iterdir()) == []
     assert "no logged requests" in CliRunner().invoke(main, ["log", "query", "SELECT 1", "--log", str(tmp_path)]).output
 
 

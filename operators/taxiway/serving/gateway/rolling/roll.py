@@ -51,7 +51,8 @@ def roll(state: Path, folder: Path, settle_s: float) -> Rolled:
         ConfigError: Another call writes the log.
     """
     rolled = Rolled()
-    with _only_call(state), closing(sqlite3.connect(f"{(state / FILE).absolute().as_uri()}?mode=rw", uri=True)) as connection:
+    uri = f"{(state / FILE).absolute().as_uri()}?mode=rw"
+    with closing(sqlite3.connect(uri, uri=True)) as connection, _only_call(state):
         connection.row_factory = sqlite3.Row
         log_id, last = connection.execute(sql.ROLLED).fetchone()
         _delete_unfinished(folder, log_id, last)
@@ -67,7 +68,7 @@ def roll(state: Path, folder: Path, settle_s: float) -> Rolled:
 
 @contextmanager
 def _only_call(state: Path) -> Iterator[None]:
-    """Wait for nobody: a second call would take the files of the first for those of one that was killed, and delete them."""
+    """Refuse a second call: it would take the files of the first for those of one that was killed, and delete them."""
     with (state / "roll.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
