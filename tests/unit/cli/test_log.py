@@ -9,12 +9,14 @@ import pytest
 from click.testing import CliRunner
 
 from taxiway.cli.main import main
+from taxiway.serving.gateway.rolling.settings import RollSettings, store_settings
 from taxiway.serving.gateway.state.request_log import LoggedRequest, RequestLog
 
 
 @pytest.fixture
 def state(tmp_path: Path) -> Path:
     log = RequestLog(tmp_path / "state", keep_rows=100, keep_bytes=1 << 30)
+    store_settings(tmp_path / "state", RollSettings(folder=tmp_path / "log"))
 
     async def add() -> None:
         body = '{"dataframe_records": [{"x": 1}]}'
@@ -27,7 +29,7 @@ def state(tmp_path: Path) -> Path:
 
 def test_a_log_is_rolled_and_queried(state: Path, tmp_path: Path) -> None:
     folder = str(tmp_path / "log")
-    assert CliRunner().invoke(main, ["log", "roll", "--state", str(state), "--log", folder]).output.startswith("1 request ")
+    assert CliRunner().invoke(main, ["log", "roll", "--state", str(state)]).output.startswith("1 request and 0 labels ")
     query = ["log", "query", 'SELECT model, day, prediction_value, "input.x" FROM requests', "--log", folder]
     assert CliRunner().invoke(main, query).output.split() == ["model,day,prediction_value,input.x", "a/b,1970-01-02,0.5,1"]
     found = json.loads(CliRunner().invoke(main, [*query, "--json"]).output)
@@ -38,14 +40,15 @@ def test_a_log_is_rolled_and_queried(state: Path, tmp_path: Path) -> None:
 def test_a_query_neither_reads_nor_writes_other_files(state: Path, tmp_path: Path, sql: str) -> None:
     other, folder = tmp_path / "other.csv", str(tmp_path / "log")
     other.write_text("secret\n1\n")
-    CliRunner().invoke(main, ["log", "roll", "--state", str(state), "--log", folder])
+    CliRunner().invoke(main, ["log", "roll", "--state", str(state)])
     refused = CliRunner().invoke(main, ["log", "query", sql.format(other=other), "--log", folder])
     assert refused.exit_code == 1
     assert other.read_text() == "secret\n1\n"
 
 
 def test_a_folder_without_a_log_is_refused(tmp_path: Path) -> None:
-    assert "cannot be read" in CliRunner().invoke(main, ["log", "roll", "--state", str(tmp_path), "--log", "log"]).output
+    refused = CliRunner().invoke(main, ["log", "roll", "--state", str(tmp_path)])
+    assert "is not the state folder of a gateway that has been started" in refused.output
     assert list(tmp_path.iterdir()) == []
     assert "no logged requests" in CliRunner().invoke(main, ["log", "query", "SELECT 1", "--log", str(tmp_path)]).output
 
@@ -53,7 +56,7 @@ def test_a_folder_without_a_log_is_refused(tmp_path: Path) -> None:
 def test_the_example_of_the_guide_reads_the_files(
     state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    CliRunner().invoke(main, ["log", "roll", "--state", str(state), "--log", str(tmp_path / "log")])
+    CliRunner().invoke(main, ["log", "roll", "--state", str(state)])
     monkeypatch.chdir(tmp_path)
     runpy.run_path(str(Path(__file__).parents[3] / "docs/examples/request_log.py"))
     assert capsys.readouterr().out.split() == ["model,day,champion_version,requests,mean", "a/b,1970-01-02,1,1,0.5"]

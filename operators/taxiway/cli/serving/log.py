@@ -26,18 +26,10 @@ def log() -> None:
     required=True,
     help="The state folder of the gateway.",
 )
-@folder_option
-@click.option(
-    "--settle",
-    type=click.FloatRange(0),
-    default=600,
-    show_default=True,
-    help="Write a request that the challenger has not answered after so many seconds.",
-)
-def roll_log(state: Path, folder: Path, settle: float) -> None:
-    """Append what is new in the request log to Parquet files.
+def roll_log(state: Path) -> None:
+    """Append what is new in the request log to its Parquet files.
 
-    The gateway may be running. Run the command before the gateway deletes its oldest requests.
+    A gateway does this every hour by itself; use the command for what has been requested since.
     """
     import sqlite3
 
@@ -45,16 +37,15 @@ def roll_log(state: Path, folder: Path, settle: float) -> None:
     from taxiway.serving.gateway.rolling.roll import roll
 
     try:
-        rolled = roll(state, folder, settle)
+        rolled = roll(state)
     except sqlite3.Error as error:
         raise ConfigError(
-            f"the request log in {state} cannot be read or noted as written: {error}; name the state folder of a gateway: --state FOLDER"
+            f"the request log in {state} cannot be read, or what was written cannot be noted: {error}; check the file and the disk's space"
         ) from None
-    click.echo(f"{counted(rolled.requests, 'request')} written to {counted(rolled.files, 'file')} in {folder}")
-    if rolled.deleted:
-        click.echo(
-            f"the gateway had already deleted {counted(rolled.deleted, 'request')}; run this command more often", err=True
-        )
+    what = f"{counted(rolled.requests, 'request')} and {counted(rolled.labels, 'label')}"
+    click.echo(f"{what} written to {counted(rolled.files, 'file')} in {rolled.folder}")
+    if rolled.deleted_days:
+        click.echo(f"the files of {counted(rolled.deleted_days, 'day')} deleted, which are older than is kept")
 
 
 @log.command("query")

@@ -47,6 +47,22 @@ code_option = click.option(
     show_default=True,
     help="Answer a request once it is in the request log, or before; `fast` may lose the newest 1,000 requests from the log.",
 )
+@click.option(
+    "--log-folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The folder of the Parquet files of the request log.  [default: log in the state folder]",
+)
+@click.option(
+    "--keep-log-days",
+    type=click.IntRange(0),
+    default=365,
+    show_default=True,
+    help="How many days of Parquet files are kept; 0 for all.",
+)
+@click.option("--omit-column", "omitted", multiple=True, help="An input that is not in the Parquet files. May be repeated.")
+@click.option(
+    "--hash-column", "hashed", multiple=True, help="An input of which the Parquet files have a keyed hash. May be repeated."
+)
 @code_option
 @click.option("--caller-token", envvar="TAXIWAY_CALLER_TOKEN", required=True, show_envvar=True, hidden=True)
 @click.option("--admin-token", envvar="TAXIWAY_ADMIN_TOKEN", required=True, show_envvar=True, hidden=True)
@@ -68,6 +84,10 @@ def serve(
     tls_certificate: Path | None,
     tls_key: Path | None,
     log: str,
+    log_folder: Path | None,
+    keep_log_days: int,
+    omitted: tuple[str, ...],
+    hashed: tuple[str, ...],
     code: Path | None,
     caller_token: str,
     admin_token: str,
@@ -91,6 +111,10 @@ def serve(
         "log": log,
         "tls_certificate": tls_certificate,
         "tls_key": tls_key,
+        "log_folder": log_folder,
+        "keep_days": keep_log_days or None,
+        "omit_columns": omitted,
+        "hash_columns": hashed,
     }
     tokens = {"caller_token": caller_token, "admin_token": admin_token}
     content |= {"ledger_keys": ledger_keys, "allow_unbacked_alias": allow_unbacked_alias}

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 
 from taxiway.errors import ConfigError
 from taxiway.ledger.keys import LedgerKeys
+from taxiway.serving.gateway.rolling.settings import RollSettings
 
 _MIN_TOKEN_LENGTH = 16
 
@@ -37,8 +38,14 @@ class GatewaySettings(BaseModel):
         max_body_bytes: The size limit of a request's body.
         queue_limit: How many requests may wait for a champion before more are refused.
         mirror_limit: How many predict calls may wait for a challenger before more are dropped.
-        keep_rows: How many requests the log keeps, the newest ones.
-        keep_bytes: How large the log may be; the oldest requests are deleted first.
+        keep_rows: How many requests the log keeps, the newest ones; those that are not in the Parquet files yet are always kept.
+        keep_bytes: How large the log may be, with the same exception; the oldest requests are deleted first.
+        log_folder: The folder of the Parquet files of the log; None for `log` in the state folder.
+        roll_every_s: The seconds between two times that the log is written to Parquet files.
+        settle_s: A request that a challenger has not answered is written after so many seconds.
+        keep_days: How many days of Parquet files are kept; None for all.
+        omit_columns: The input columns that the Parquet files do not have.
+        hash_columns: The input columns of which the Parquet files have a keyed hash.
         log: `sync` answers a request once it is in the log; `fast` answers before, see `RequestLog.may_answer_first`.
         stop_with_parent: Whether the gateway ends when its parent process is gone.
     """
@@ -68,8 +75,25 @@ class GatewaySettings(BaseModel):
     mirror_limit: int = Field(default=200, ge=1)
     keep_rows: int = Field(default=1_000_000, ge=1)
     keep_bytes: int = Field(default=4 << 30, ge=1 << 20)
+    log_folder: Path | None = None
+    roll_every_s: float = Field(default=3600.0, gt=0)
+    settle_s: float = Field(default=600.0, ge=0)
+    keep_days: int | None = Field(default=365, ge=1)
+    omit_columns: tuple[str, ...] = ()
+    hash_columns: tuple[str, ...] = ()
     log: Literal["sync", "fast"] = "sync"
     stop_with_parent: bool = False
+
+    @property
+    def roll_settings(self) -> RollSettings:
+        """How the log is written to Parquet files."""
+        return RollSettings(
+            folder=(self.log_folder or self.state_folder / "log").absolute(),
+            settle_s=self.settle_s,
+            keep_days=self.keep_days,
+            omit_columns=self.omit_columns,
+            hash_columns=self.hash_columns,
+        )
 
     @field_validator("ledger_keys")
     @classmethod

@@ -1,9 +1,13 @@
-"""Rolling the log into Parquet files: every settled request is there once, whenever the roller was killed."""
+"""Rolling the log into Parquet files: every settled request is there once, whenever the roller was killed, and none is deleted before."""
 
 import asyncio
+import hashlib
+import hmac
 import sqlite3
 import tempfile
+import threading
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taxiway.errors import ConfigError
+from taxiway.serving.gateway.rolling import files
 from taxiway.serving.gateway.rolling import roll as rolling
 from taxiway.serving.gateway.rolling.roll import Rolled, roll
+from taxiway.serving.gateway.rolling.settings import RollSettings, store_settings
 from taxiway.serving.gateway.state import request_log_sql as sql
 from taxiway.serving.gateway.state.request_log import LoggedRequest, RequestLog
 
@@ -29,11 +34,13 @@ def request(number: int, at: float, mirror: str | None = None, model: str = "a/b
     return LoggedRequest(f"r{number}", at, model, body, "c", 1, 200, "[0.5, [0.25, 0.75]]", "", 1.0, *challenger, "me", 2.0)
 
 
-def logged(folder: Path, *requests: LoggedRequest) -> None:
-    log = RequestLog(folder, keep_rows=10_000, keep_bytes=1 << 30)
+def logged(folder: Path, *requests: LoggedRequest, keep_rows: int = 10_000, **settings: Any) -> None:
+    store_settings(folder, RollSettings(folder=folder / "log", **{"settle_s": 60, **settings}))
+    log = RequestLog(folder, keep_rows=keep_rows, keep_bytes=1 << 30)
 
     async def add() -> None:
-        await log.add(list(requests))
+        for each in requests:
+            await log.add([each])
 
     asyncio.run(add())
     log.close()
@@ -46,7 +53,7 @@ def read(folder: Path, what: str) -> list[Any]:
 
 def test_each_row_of_a_request_is_one_row(tmp_path: Path) -> None:
     logged(tmp_path, request(1, 86_400 * 1.5), request(2, 86_400 * 2.5, model="c"))
-    assert roll(tmp_path, tmp_path / "log", 60) == Rolled(requests=2, files=2)
+    assert roll(tmp_path) == Rolled(tmp_path / "log", requests=2, files=2)
     columns = 'request_id, row, caller, prediction, prediction_value, probabilities, "input.x", "input.z"'
     assert read(tmp_path / "log", f"{columns}, day::text") == [
         ("r1", 0, "me", "0.5", 0.5, None, "1", "null", "1970-01-02"),
@@ -54,30 +61,35 @@ def test_each_row_of_a_request_is_one_row(tmp_path: Path) -> None:
         ("r2", 0, "me", "0.5", 0.5, None, "2", "null", "1970-01-03"),
         ("r2", 1, "me", "[0.25, 0.75]", None, [0.25, 0.75], '"y"', "null", "1970-01-03"),
     ]
-    assert roll(tmp_path, tmp_path / "log", 60) == Rolled()
+    assert roll(tmp_path) == Rolled(tmp_path / "log")
 
 
-def test_a_second_call_does_not_delete_the_files_of_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_call_waits_for_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     logged(tmp_path, request(1, 0.0))
-    write = rolling._write
+    write, second = rolling.PartitionFiles.write, []
+    thread = threading.Thread(target=lambda: second.append(roll(tmp_path)))
 
-    def meanwhile(*arguments: Any) -> int:
-        files = write(*arguments)
-        with pytest.raises(ConfigError, match="is being written to Parquet files by another process"):
-            roll(tmp_path, tmp_path / "log", 60)
-        return files
+    def meanwhile(new: files.PartitionFiles) -> int:
+        written = write(new)  # not noted yet, so the second call would delete it
+        if not thread.ident:
+            thread.start()
+            thread.join(0.2)
+            assert thread.is_alive()
+        return written
 
-    monkeypatch.setattr(rolling, "_write", meanwhile)
-    assert roll(tmp_path, tmp_path / "log", 60) == Rolled(requests=1, files=1)
+    monkeypatch.setattr(rolling.PartitionFiles, "write", meanwhile)
+    assert roll(tmp_path) == Rolled(tmp_path / "log", requests=1, files=1)
+    thread.join()
+    assert second == [Rolled(tmp_path / "log")]
     assert read(tmp_path / "log", "request_id, row") == [("r1", 0), ("r1", 1)]
 
 
 def test_requests_from_the_first_that_is_not_settled_wait(tmp_path: Path) -> None:
     now = time.time()
     logged(tmp_path, request(1, now - 100, "queued"), request(2, now, "dropped"), request(3, now, "queued"), request(4, now))
-    assert roll(tmp_path, tmp_path / "log", 60).requests == 2
-    assert roll(tmp_path, tmp_path / "log", 60).requests == 0
-    assert roll(tmp_path, tmp_path / "log", -60).requests == 2
+    assert roll(tmp_path).requests == 2
+    assert roll(tmp_path).requests == 0
+    assert roll(tmp_path, now=time.time() + 120).requests == 2
     assert sorted(read(tmp_path / "log", "request_id")) == sorted((f"r{n}",) for n in (1, 2, 3, 4) for _ in range(2))
 
 
@@ -92,41 +104,41 @@ def test_a_roller_that_is_killed_at_any_step_loses_and_repeats_nothing(
 
     with monkeypatch.context() as killed:
         if step == "fsync":
-            killed.setattr(rolling.os, "fsync", kill)
+            killed.setattr(files.os, "fsync", kill)
         elif step == "second file":
-            write = rolling.predicted_rows
-            killed.setattr(rolling, "predicted_rows", lambda part: kill() if part[0]["seq"] > 1 else write(part))
+            killed.setattr(files, "_sync", lambda target: kill() if list(target.parent.glob("day=*/*"))[1:] else None)
         else:
-            killed.setattr(sql, "SET_ROLLED", "not SQL")
+            killed.setitem(sql.SET_ROLLED, "requests", "not SQL")
         with pytest.raises((KilledError, sqlite3.OperationalError)):
-            roll(tmp_path, tmp_path / "log", 60)
+            roll(tmp_path)
     logged(tmp_path, request(4, 86_400.0))
-    assert roll(tmp_path, tmp_path / "log", 60).requests == 4
+    assert roll(tmp_path).requests == 4
     assert sorted(read(tmp_path / "log", "request_id, row")) == [(f"r{n}", row) for n in range(1, 5) for row in (0, 1)]
     assert not list((tmp_path / "log").rglob("*.partial"))
 
 
 def test_a_new_log_does_not_replace_files_of_the_one_before(tmp_path: Path) -> None:
     logged(tmp_path, request(1, 86_400.0))
-    roll(tmp_path, tmp_path / "log", 60)
+    roll(tmp_path)
     for path in tmp_path.glob("requests.sqlite*"):
         path.unlink()
     logged(tmp_path, request(2, 86_400.0))
-    roll(tmp_path, tmp_path / "log", 60)
+    roll(tmp_path)
     assert sorted(read(tmp_path / "log", "DISTINCT request_id")) == [("r1",), ("r2",)]
 
 
-@given(st.lists(st.sampled_from(["add", "mirror", "answer", "roll", "jump back"]), max_size=20))
-def test_every_request_is_rolled_once_in_whatever_order_things_happen(steps: list[str]) -> None:
+@given(st.lists(st.sampled_from(["add", "mirror", "answer", "roll", "jump back"]), max_size=20), st.sampled_from([1, 10_000]))
+def test_every_request_is_rolled_once_in_whatever_order_things_happen(steps: list[str], keep_rows: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder, now, sent, rolled = Path(name), time.time(), 0, 0
-        log = RequestLog(folder, keep_rows=10_000, keep_bytes=1 << 30)
+        store_settings(folder, RollSettings(folder=folder / "log"))
+        log = RequestLog(folder, keep_rows=keep_rows, keep_bytes=1 << 30)
 
         async def run() -> None:
             nonlocal now, sent, rolled
             for step in [*steps, "add"]:
                 if step == "roll":
-                    rolled += roll(folder, folder / "log", 600).requests
+                    rolled += roll(folder).requests
                 elif step == "answer":
                     await log.challenger_answered([(200, "[1, 2]", "", 1.0, f"r{sent}")])
                 elif step == "jump back":
@@ -136,7 +148,58 @@ def test_every_request_is_rolled_once_in_whatever_order_things_happen(steps: lis
                     await log.add([request(sent, now, "queued" if step == "mirror" else None)])
 
         asyncio.run(run())
-        rolled += roll(folder, folder / "log", -1e6).requests
+        rolled += roll(folder, now=time.time() + 1e6).requests
         log.close()
         assert rolled == sent
         assert sorted(read(folder / "log", "seq, row")) == [(seq, row) for seq in range(1, sent + 1) for row in (0, 1)]
+
+
+def test_what_is_not_rolled_is_not_deleted(tmp_path: Path) -> None:
+    def kept() -> list[int]:
+        with closing(sqlite3.connect(tmp_path / "requests.sqlite")) as connection:
+            return [seq for (seq,) in connection.execute("SELECT seq FROM requests ORDER BY seq")]
+
+    logged(tmp_path, *(request(n, float(n)) for n in range(1, 31)), keep_rows=10)
+    assert kept() == list(range(1, 31))
+    assert roll(tmp_path).requests == 30
+    logged(tmp_path, *(request(n, float(n)) for n in range(31, 36)), keep_rows=10)
+    assert kept() == list(range(26, 36))
+    logged(tmp_path, *(request(n, float(n)) for n in range(36, 56)), keep_rows=10)
+    assert kept() == list(range(31, 56))
+    assert roll(tmp_path).requests == 25
+    assert sorted(read(tmp_path / "log", "DISTINCT seq")) == [(seq,) for seq in range(1, 56)]
+
+
+def test_many_requests_are_read_in_parts_and_written_to_files_of_bounded_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rolling, "_READ_ROWS", 3)
+    monkeypatch.setattr(rolling, "_FILE_ROWS", 6)
+    logged(tmp_path, *(request(n, 86_400.0 * (n % 2)) for n in range(1, 20)))
+    assert roll(tmp_path) == Rolled(tmp_path / "log", requests=19, files=7)
+    assert sorted(read(tmp_path / "log", "DISTINCT seq, day::text")) == [(n, f"1970-01-0{n % 2 + 1}") for n in range(1, 20)]
+
+
+def test_old_days_are_deleted(tmp_path: Path) -> None:
+    logged(tmp_path, *(request(n, 86_400.0 * n) for n in range(5)), keep_days=2)
+    assert roll(tmp_path, now=86_400.0 * 4.5).deleted_days == 2
+    assert sorted(read(tmp_path / "log", "DISTINCT day::text")) == [("1970-01-03",), ("1970-01-04",), ("1970-01-05",)]
+    assert roll(tmp_path, now=86_400.0 * 4.5) == Rolled(tmp_path / "log")
+
+
+def test_private_columns_are_omitted_or_hashed_with_the_key_of_the_folder(tmp_path: Path) -> None:
+    body = '{"dataframe_records": [{"name": "Ada", "card": "1234", "x": 1}, {"name": "Ada", "card": null, "x": 2}]}'
+    ok = LoggedRequest("r1", 0.0, "m", body, "c", 1, 200, "[1, 2]", "", 1.0, None, None, None)
+    bad = LoggedRequest("r2", 0.0, "m", body, "c", 1, 400, "", "Ada is not a number", 1.0, None, None, None)
+    logged(tmp_path, ok, bad, omit_columns=("name",), hash_columns=("card",))
+    roll(tmp_path)
+    key = (tmp_path / "hash.key").read_bytes()
+    assert (tmp_path / "hash.key").stat().st_mode & 0o077 == 0
+    hashed = hmac.new(key, b'"1234"', hashlib.sha256).hexdigest()[:32]
+    rows = read(tmp_path / "log", 'request_id, "input.card", "input.x", body, champion_error')
+    cells = [(hashed, "1"), ("null", "2")]
+    assert rows == [(name, *each, None, None) for name in ("r1", "r2") for each in cells]
+    everything = str(duckdb.sql(f"SELECT * FROM '{tmp_path}/log/requests/*/*/*.parquet'").fetchall())
+    assert hashed in everything
+    assert "Ada" not in everything
+    assert "1234" not in everything

@@ -13,6 +13,8 @@ from taxiway.serving.gateway.http.limits import CallerLimits
 from taxiway.serving.gateway.http.metrics import GatewayMetrics
 from taxiway.serving.gateway.models.served_model import ServedModel
 from taxiway.serving.gateway.models.versions import ModelVersions
+from taxiway.serving.gateway.rolling.schedule import RollSchedule
+from taxiway.serving.gateway.rolling.settings import store_settings
 from taxiway.serving.gateway.settings import GatewaySettings
 from taxiway.serving.gateway.state.request_log import RequestLog
 from taxiway.serving.gateway.state.served import ServedState
@@ -33,6 +35,8 @@ class Gateway:
     def __init__(self, settings: GatewaySettings, callers: KnownCallers) -> None:
         self.settings = settings
         self.log = RequestLog(settings.state_folder, settings.keep_rows, settings.keep_bytes)
+        store_settings(settings.state_folder, settings.roll_settings)
+        self.rolls = RollSchedule(settings.state_folder, settings.roll_every_s)
         self.bodies = BodyReader()
         self.callers = callers
         self.limits = CallerLimits(settings.state_folder)
@@ -44,6 +48,7 @@ class Gateway:
         for name in dict.fromkeys((*settings.models, *self._state.models)):
             self._serve(name)
         self._watching.append(asyncio.create_task(self._watch_callers()))
+        self._watching.append(asyncio.create_task(self.rolls.watch()))
 
     async def stop(self) -> None:
         """End all processes, then close the log."""
@@ -117,7 +122,7 @@ class Gateway:
     async def status(self, model: ServedModel) -> ModelStatus:
         """The status of a model, with the problems that all models share."""
         status = await model.status()
-        shared = (self.log.problem, self.bodies.problem, self.callers.problem, self.limits.problem)
+        shared = (self.log.problem, self.rolls.problem, self.bodies.problem, self.callers.problem, self.limits.problem)
         return status.model_copy(update={"problem": "; ".join(filter(None, (status.problem, *shared)))})
 
     def _serve(self, name: str) -> None:

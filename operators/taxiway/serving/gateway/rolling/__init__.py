@@ -1,1 +1,1 @@
-"""Writes the request log to Parquet files. The gateway's own process never imports it."""
+"""Writes the request log to Parquet files, in a process of its own: the gateway itself imports only `schedule` and `settings`."""

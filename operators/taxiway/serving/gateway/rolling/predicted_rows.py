@@ -1,8 +1,11 @@
 """The rows of a Parquet file: one for each row of a logged request."""
 
+import hashlib
+import hmac
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import RequestError
@@ -26,11 +29,39 @@ _OF_REQUEST = (
 _OF_CHALLENGER = ("challenger_version", "challenger_owner", "mirror", "challenger_status", "challenger_error", "challenger_ms")
 
 
-def predicted_rows(requests: Sequence[sqlite3.Row]) -> "pa.Table":
-    """The rows of requests of one model, with the inputs as columns `input.NAME`."""
+@dataclass(frozen=True)
+class PrivateColumns:
+    """Which input columns are not written as they are.
+
+    Attributes:
+        omitted: Columns that are not written.
+        hashed: Columns of which the HMAC-SHA-256 of the JSON text is written, as 32 hexadecimal digits; `null` stays.
+        key: The key of the hashes.
+    """
+
+    omitted: frozenset[str] = frozenset()
+    hashed: frozenset[str] = frozenset()
+    key: bytes = b""
+
+    def __bool__(self) -> bool:
+        return bool(self.omitted or self.hashed)
+
+    def text(self, name: str, cell: Any) -> str:
+        """What is written of a cell."""
+        text = json.dumps(cell, ensure_ascii=False)
+        if name not in self.hashed or cell is None:
+            return text
+        return hmac.new(self.key, text.encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def predicted_rows(requests: Sequence[sqlite3.Row], private: PrivateColumns) -> "pa.Table":
+    """The rows of requests of one model, with the inputs as columns `input.NAME`.
+
+    With private columns, neither bodies nor errors are written, which may quote them.
+    """
     import pyarrow as pa
 
-    rows = [row for request in requests for row in _rows_of(request)]
+    rows = [row for request in requests for row in _rows_of(request, private)]
     inputs = sorted({name for row in rows for name in row if name.startswith(INPUT)})
     schema = pa.schema([*_fields(), *(pa.field(name, pa.string()) for name in inputs)])
     return pa.Table.from_pylist(rows, schema)
@@ -48,14 +79,17 @@ def _fields() -> "list[pa.Field]":
     return [*fields, pa.field("body", pa.string())]
 
 
-def _rows_of(request: sqlite3.Row) -> Iterator[dict[str, Any]]:
+def _rows_of(request: sqlite3.Row, private: PrivateColumns) -> Iterator[dict[str, Any]]:
     sent = _sent(request["payload"])
     champion, challenger = _predictions(request["champion_answer"]), _predictions(request["challenger_answer"])
     shared = {name: request[name] for name in _OF_REQUEST + _OF_CHALLENGER}
     shared |= {"seq": request["seq"], "at": round(request["at"] * 1e6)}
     shared["body"] = request["payload"] if request["champion_status"] != 200 else None
+    if private:
+        shared |= dict.fromkeys(("body", "champion_error", "challenger_error"))
     for index, cells in enumerate(sent.data):
-        inputs = {INPUT + name: json.dumps(cell, ensure_ascii=False) for name, cell in zip(sent.columns, cells, strict=True)}
+        named = zip(sent.columns, cells, strict=True)
+        inputs = {INPUT + name: private.text(name, cell) for name, cell in named if name not in private.omitted}
         yield {**shared, "row": index, **_answer("", champion, index), **_answer("challenger_", challenger, index), **inputs}
 
 

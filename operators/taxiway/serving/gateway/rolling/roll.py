@@ -1,24 +1,31 @@
-"""Appends settled requests of the log to Parquet files, each exactly once."""
+"""Appends settled requests of the log, and labels, to Parquet files, each exactly once."""
 
 import fcntl
-import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from itertools import groupby
 from pathlib import Path
-from urllib.parse import quote
+from typing import TYPE_CHECKING, NamedTuple
 
-from taxiway.errors import ConfigError
-from taxiway.serving.gateway.rolling.predicted_rows import predicted_rows
+from taxiway.serving.gateway.rolling.files import Kind, PartitionFiles, day_of, delete_old_days, delete_unfinished
+from taxiway.serving.gateway.rolling.labels import label_rows
+from taxiway.serving.gateway.rolling.predicted_rows import PrivateColumns, predicted_rows
+from taxiway.serving.gateway.rolling.settings import hash_key, read_settings
 from taxiway.serving.gateway.state import request_log_sql as sql
 from taxiway.serving.gateway.state.request_log import FILE
 
-_BATCH = 10_000
-_PARTIAL = ".partial"
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_READ_ROWS = 1000
+_READ_CHARACTERS = 8 << 20
+_FILE_ROWS = 100_000
+_FILE_BYTES = 128 << 20
 
 
 @dataclass(frozen=True)
@@ -26,94 +33,105 @@ class Rolled:
     """What a call of `roll` wrote.
 
     Attributes:
+        folder: The folder of the files.
         requests: How many requests.
+        labels: How many labels.
         files: How many files.
-        deleted: How many requests the gateway had deleted from its log before they could be written.
+        deleted_days: How many days are older than is kept, and were deleted.
     """
 
+    folder: Path
     requests: int = 0
+    labels: int = 0
     files: int = 0
-    deleted: int = 0
+    deleted_days: int = 0
 
 
-def roll(state: Path, folder: Path, settle_s: float) -> Rolled:
-    """Write the requests that have settled since the last call to `FOLDER/requests/model=NAME/day=YYYY-MM-DD/`.
+def roll(state: Path, now: float | None = None) -> Rolled:
+    """Write the requests that have settled since the last call, and the labels; then delete the days that are too old.
 
-    The name of a file has the id of the log and the first and the last request in it. The log notes up to which request it was written
-    after the files are complete. A call that was killed before that is repeated by the next one, which first deletes its files.
+    The name of a file has the id of the log, and the first and the last request in it. The log notes up to which request it was written
+    after the files are complete. A call that was killed before that is repeated by the next one, which first deletes its files. A call
+    waits for another one on the same log.
 
     Args:
         state: The state folder of a gateway, which may be running.
-        folder: Where to write.
-        settle_s: A request that a challenger has not answered is written after so many seconds.
+        now: The time in seconds since 1970; None for the clock's.
 
     Raises:
-        ConfigError: Another call writes the log.
+        ConfigError: It is not the state folder of a gateway.
+        sqlite3.Error: The log cannot be read, or what was written cannot be noted.
+        OSError: The files cannot be written.
     """
-    rolled = Rolled()
+    settings, now = read_settings(state), time.time() if now is None else now
     uri = f"{(state / FILE).absolute().as_uri()}?mode=rw"
-    with closing(sqlite3.connect(uri, uri=True)) as connection, _only_call(state):
+    with _turn(state), closing(sqlite3.connect(uri, uri=True)) as connection:
         connection.row_factory = sqlite3.Row
-        log_id, last = connection.execute(sql.ROLLED).fetchone()
-        _delete_unfinished(folder, log_id, last)
-        while requests := connection.execute(sql.SETTLED, (last, time.time() - settle_s, _BATCH)).fetchall():
-            files = _write(folder, log_id, requests)
-            deleted = requests[-1]["seq"] - last - len(requests)
-            last = requests[-1]["seq"]
-            with connection:
-                connection.execute(sql.SET_ROLLED, (last,))
-            rolled = Rolled(rolled.requests + len(requests), rolled.files + files, rolled.deleted + deleted)
-    return rolled
+        log_id, requests, labels = connection.execute(sql.ROLLED).fetchone()
+        delete_unfinished(settings.folder, log_id, {"requests": requests, "labels": labels})
+        key = hash_key(state) if settings.hash_columns else b""
+        private = PrivateColumns(frozenset(settings.omit_columns), frozenset(settings.hash_columns), key)
+        part = partial(_roll, connection, settings.folder, log_id)
+        of_requests = part("requests", requests, (now - settings.settle_s,), partial(predicted_rows, private=private))
+        of_labels = part("labels", labels, (), label_rows)
+    deleted = delete_old_days(settings.folder, settings.keep_days, datetime.fromtimestamp(now, UTC))
+    return Rolled(settings.folder, of_requests.rows, of_labels.rows, of_requests.files + of_labels.files, deleted)
 
 
 @contextmanager
-def _only_call(state: Path) -> Iterator[None]:
-    """Refuse a second call: it would take the files of the first for those of one that was killed, and delete them."""
+def _turn(state: Path) -> Iterator[None]:
+    """Wait for another call: each would take the files of the other for those of one that was killed, and delete them."""
     with (state / "roll.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ConfigError(
-                f"the request log in {state} is being written to Parquet files by another process; wait for it"
-            ) from None
+        fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
-def _delete_unfinished(folder: Path, log_id: str, last: int) -> None:
-    for path in folder.glob(f"requests/model=*/day=*/{log_id}-*"):
-        if path.suffix == _PARTIAL or int(path.name.split("-")[1]) > last:
-            path.unlink()
+class _Written(NamedTuple):
+    rows: int
+    files: int
 
 
-def _write(folder: Path, log_id: str, requests: list[sqlite3.Row]) -> int:
-    import pyarrow.parquet as pq
+def _roll(
+    connection: sqlite3.Connection,
+    folder: Path,
+    log_id: str,
+    kind: Kind,
+    last: int,
+    values: tuple[float, ...],
+    to_table: "Callable[[Sequence[sqlite3.Row]], pa.Table]",
+) -> _Written:
+    """Write the rows of one kind that follow `last`, in files of bounded size; each is noted in the log when it is complete."""
+    new = PartitionFiles(folder, kind, log_id)
+    rows = files = waiting = 0
+    while True:
+        read = _read(connection, sql.TO_ROLL[kind], (last, *values))
+        for (model, day), group in groupby(sorted(read, key=_partition), key=_partition):
+            part = list(group)
+            new.add(model, day, part[0]["seq"], part[-1]["seq"], to_table(part))
+        waiting += len(read)
+        last = read[-1]["seq"] if read else last
+        if waiting and (not read or waiting >= _FILE_ROWS or new.size >= _FILE_BYTES):
+            files += new.write()
+            with connection:
+                connection.execute(sql.SET_ROLLED[kind], (last,))
+            rows, waiting = rows + waiting, 0
+        if not read:
+            return _Written(rows, files)
 
-    files = 0
-    for (model, day), group in groupby(sorted(requests, key=_partition), key=_partition):
-        part = list(group)
-        target = folder / "requests" / f"model={quote(model, safe='')}" / f"day={day}"
-        target.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path = target / f"{log_id}-{part[0]['seq']:012}-{part[-1]['seq']:012}.parquet"
-        temporary = path.with_suffix(_PARTIAL)
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            pq.write_table(predicted_rows(part), file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.rename(path)
-        _sync(target)
-        files += 1
-    return files
+
+def _read(connection: sqlite3.Connection, statement: str, values: tuple[float, ...]) -> list[sqlite3.Row]:
+    """The first rows of a query, of bounded number and size."""
+    read: list[sqlite3.Row] = []
+    size = 0
+    with closing(connection.execute(statement, values)) as found:
+        for row in found:
+            read.append(row)
+            size += sum(len(value) for value in row if isinstance(value, str))
+            if len(read) >= _READ_ROWS or size >= _READ_CHARACTERS:
+                break
+    return read
 
 
-def _sync(folder: Path) -> None:
-    """Write the names of a folder to disk: the log must not note files that a power failure removes."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _partition(request: sqlite3.Row) -> tuple[str, str]:
-    """The model, and the day in UTC; Python's sort is stable, so requests of one partition stay in order."""
-    return request["model"], datetime.fromtimestamp(request["at"], UTC).date().isoformat()
+def _partition(row: sqlite3.Row) -> tuple[str, str]:
+    """The model, and the day of the prediction; Python's sort is stable, so the rows of one partition stay in order."""
+    return row["model"], day_of(row["partition_at"])

@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 _BESIDE = ("-wal", "-shm", "-journal")
 _HEADER_BYTES = 16
-_ROWS_BETWEEN = 1000
+_MAX_ROWS_BETWEEN = 1000
 
 
 class LogFile:
@@ -196,29 +196,31 @@ def _inode(path: Path) -> int:
 
 
 class Retention:
-    """Deletes the oldest requests of a log.
+    """Deletes the oldest requests of a log. A request that is not in the Parquet files yet is never deleted.
 
     Args:
-        keep_rows: How many requests to keep.
+        keep_rows: How many requests to keep, and how many labels.
         keep_bytes: How large the log may be.
     """
 
     def __init__(self, keep_rows: int, keep_bytes: int) -> None:
         self._keep_rows = keep_rows
         self._keep_bytes = keep_bytes
+        self._rows_between = min(_MAX_ROWS_BETWEEN, max(1, keep_rows // 10))
         self._rows = self._bytes = 0
 
     def apply(self, connection: sqlite3.Connection, inserted: Sequence[Sequence[Any]]) -> None:
         """Delete what is too much, if enough was inserted since the last time."""
         self._rows += len(inserted)
         self._bytes += sum(len(value) for row in inserted for value in row if isinstance(value, str))
-        if self._rows < _ROWS_BETWEEN and self._bytes < self._keep_bytes // 100:
+        if self._rows < self._rows_between and self._bytes < self._keep_bytes // 100:
             return
         self._rows = self._bytes = 0
-        connection.execute("DELETE FROM requests WHERE seq <= (SELECT max(seq) FROM requests) - ?", (self._keep_rows,))
+        connection.execute(sql.DELETE_MANY, (self._keep_rows,))
+        connection.execute(sql.DELETE_MANY_LABELS, (self._keep_rows,))
         excess = _used_bytes(connection) - self._keep_bytes
         if excess > 0:
-            connection.execute("DELETE FROM requests WHERE seq <= ?", (_last_to_delete(connection, excess),))
+            connection.execute(sql.DELETE_UNTIL, (_last_to_delete(connection, excess),))
 
 
 def _used_bytes(connection: sqlite3.Connection) -> int:
@@ -229,9 +231,9 @@ def _used_bytes(connection: sqlite3.Connection) -> int:
 
 
 def _last_to_delete(connection: sqlite3.Connection, excess: int) -> int:
-    """The last of the oldest requests that together have `excess` bytes."""
+    """The last of the oldest requests that together have `excess` bytes, or the last that may be deleted."""
     freed, last = 0, 0
-    for seq, size in connection.execute(sql.OLDEST_WITH_SIZE):
+    for seq, size in connection.execute(sql.OLDEST_ROLLED):
         last = seq
         freed += size
         if freed >= excess:

@@ -1,7 +1,7 @@
 """The request log of a gateway: an SQLite database in its state folder.
 
-One thread writes, and commits all waiting writes at once. The log keeps the newest requests and deletes older ones. Only one gateway
-at a time may use a state folder.
+One thread writes, and commits all waiting writes at once. The log keeps the newest requests, and deletes older ones once they are in
+the Parquet files (`rolling`). Only one gateway at a time may use a state folder.
 """
 
 import asyncio
@@ -181,6 +181,10 @@ class RequestLog:
             return found
 
         return self._reading(read)
+
+    def not_rolled(self) -> int:
+        """How many requests are not in the Parquet files yet."""
+        return int(self._read(sql.NOT_ROLLED)[0][0])
 
     def _submit(self, statement: str, rows: Sequence[Sequence[Any]]) -> asyncio.Future[None]:
         committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -1,9 +1,20 @@
 """The SQL of the request log."""
 
-VERSION = 1
-"""The version of the schema, which is the `user_version` of the file; files of version 0 have no `caller`, `total_ms` and `rolled`."""
+VERSION = 2
+"""The version of the schema, which is the `user_version` of the file.
 
-SCHEMA = """
+Files of version 0 have no `caller`, `total_ms` and `rolled`; those of version 1 have no labels.
+"""
+
+_LABELS = """
+CREATE TABLE labels (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    request_id TEXT NOT NULL, row INTEGER NOT NULL, model TEXT NOT NULL, predicted_at REAL NOT NULL,
+    label TEXT NOT NULL, at REAL NOT NULL, caller TEXT NOT NULL);
+CREATE INDEX labels_of_request ON labels (request_id, row);
+"""
+
+SCHEMA = f"""
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS requests (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -15,11 +26,12 @@ CREATE TABLE IF NOT EXISTS requests (
     caller TEXT NOT NULL DEFAULT '', total_ms REAL);
 CREATE INDEX IF NOT EXISTS by_challenger ON requests (model, challenger_version, challenger_owner)
     WHERE challenger_version IS NOT NULL;
-CREATE TABLE rolled (log_id TEXT NOT NULL, seq INTEGER NOT NULL);
-INSERT INTO rolled VALUES (lower(hex(randomblob(8))), 0);
-PRAGMA user_version = 1;
+CREATE TABLE rolled (log_id TEXT NOT NULL, seq INTEGER NOT NULL, labels INTEGER NOT NULL DEFAULT 0);
+INSERT INTO rolled (log_id, seq) VALUES (lower(hex(randomblob(8))), 0);
+{_LABELS}
+PRAGMA user_version = {VERSION};
 COMMIT;
-"""
+"""  # noqa: S608 (no values)
 # The query fails if the table is not that of version 0: another program's file is not changed.
 MIGRATIONS = {
     0: """
@@ -33,7 +45,14 @@ CREATE TABLE rolled (log_id TEXT NOT NULL, seq INTEGER NOT NULL);
 INSERT INTO rolled VALUES (lower(hex(randomblob(8))), 0);
 PRAGMA user_version = 1;
 COMMIT;
-"""
+""",
+    1: f"""
+BEGIN IMMEDIATE;
+ALTER TABLE rolled ADD COLUMN labels INTEGER NOT NULL DEFAULT 0;
+{_LABELS}
+PRAGMA user_version = 2;
+COMMIT;
+""",
 }
 """The statements that bring a file of a version to the next one, in one transaction."""
 INSERT = """
@@ -82,15 +101,26 @@ SELECT seq, request_id, at, model, payload, call, champion_version, champion_sta
 challenger_version, challenger_owner, mirror, challenger_status, challenger_answer, challenger_error, challenger_ms,
 caller, total_ms FROM requests ORDER BY seq DESC LIMIT 1
 """
-OLDEST_WITH_SIZE = """
+DELETE_MANY = """
+DELETE FROM requests WHERE seq <= (SELECT seq FROM rolled) AND seq <= (SELECT max(seq) FROM requests) - ?
+"""
+DELETE_MANY_LABELS = """
+DELETE FROM labels WHERE seq <= (SELECT labels FROM rolled) AND seq <= (SELECT max(seq) FROM labels) - ?
+"""
+DELETE_UNTIL = "DELETE FROM requests WHERE seq <= ?"
+OLDEST_ROLLED = """
 SELECT seq, length(payload) + length(champion_answer) + length(champion_error) + coalesce(length(challenger_answer), 0)
-+ coalesce(length(challenger_error), 0) + 200 FROM requests ORDER BY seq
++ coalesce(length(challenger_error), 0) + 200 FROM requests WHERE seq <= (SELECT seq FROM rolled) ORDER BY seq
 """
-ROLLED = "SELECT log_id, seq FROM rolled"
-SET_ROLLED = "UPDATE rolled SET seq = ?"
-# Ends before the first request that a challenger may still answer.
-SETTLED = """
-SELECT *, call AS call_id FROM requests WHERE seq > ?1
+ROLLED = "SELECT log_id, seq, labels FROM rolled"
+SET_ROLLED = {"requests": "UPDATE rolled SET seq = ?", "labels": "UPDATE rolled SET labels = ?"}
+NOT_ROLLED = "SELECT coalesce((SELECT max(seq) FROM requests), 0) - (SELECT seq FROM rolled)"
+# The requests end before the first one that a challenger may still answer.
+TO_ROLL = {
+    "requests": """
+SELECT *, call AS call_id, at AS partition_at FROM requests WHERE seq > ?1
 AND seq < coalesce((SELECT min(seq) FROM requests WHERE seq > ?1 AND mirror = 'queued' AND challenger_status IS NULL AND at > ?2),
-9223372036854775807) ORDER BY seq LIMIT ?3
-"""
+9223372036854775807) ORDER BY seq""",
+    "labels": "SELECT *, predicted_at AS partition_at FROM labels WHERE seq > ?1 ORDER BY seq",
+}
+"""The requests and the labels that are to be written to Parquet files, in their order."""

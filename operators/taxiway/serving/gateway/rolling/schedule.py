@@ -1,0 +1,73 @@
+"""Writes the request log to Parquet files at intervals, in a process of its own with a low priority."""
+
+import asyncio
+import logging
+from pathlib import Path
+
+from taxiway.messages import counted
+from taxiway.serving.gateway.problems import Problems
+from taxiway.serving.workers.helper import HelperProcess
+
+log = logging.getLogger(__name__)
+
+_NICENESS = 10
+_FIRST_S = 60.0
+
+
+class RollSchedule:
+    """Writes the log of a gateway to Parquet files.
+
+    Args:
+        state: The state folder of the gateway.
+        every_s: The seconds between two times.
+    """
+
+    def __init__(self, state: Path, every_s: float) -> None:
+        self._state = state
+        self._every_s = every_s
+        self._problems = Problems("the Parquet files of the request log")
+
+    @property
+    def problem(self) -> str:
+        """Why the log could not be written the last time; empty if it could."""
+        return self._problems.text
+
+    async def watch(self) -> None:
+        """Write it about every `every_s` seconds, until cancelled; after a start, what an earlier gateway has left comes soon."""
+        await asyncio.sleep(min(_FIRST_S, self._every_s))
+        while True:
+            await self.roll()
+            await asyncio.sleep(self._every_s)
+
+    async def roll(self) -> None:
+        """Write it now. If that fails, it is a problem, and the next time tries again."""
+        helper = HelperProcess(_NICENESS)  # ended after each time: it would keep the memory
+        try:
+            why, done = await helper.run(_roll, self._state)
+        except Exception as error:
+            why, done = f"{type(error).__name__}: {error}", ""
+        finally:
+            helper.close()
+        if why:
+            self._problems.begin(
+                "roll",
+                f"the request log is not written to Parquet files, so it grows: {why}; this is tried again every {self._every_s:g} s",
+            )
+            return
+        self._problems.end("roll")
+        if done:
+            log.info("%s", done)
+
+
+def _roll(state: Path) -> tuple[str, str]:
+    """Write the log; returns why it failed, or what was written. Exceptions with several arguments cannot be sent between processes."""
+    from taxiway.serving.gateway.rolling.roll import roll
+
+    try:
+        rolled = roll(state)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}", ""
+    if not rolled.files:
+        return "", ""
+    what = f"{counted(rolled.requests, 'request')} and {counted(rolled.labels, 'label')}"
+    return "", f"{what} written to {counted(rolled.files, 'Parquet file')} in {rolled.folder}"
