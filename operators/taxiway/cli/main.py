@@ -25,7 +25,7 @@ from taxiway.cli.options import (
     usage_errors,
 )
 from taxiway.cli.people import decide, doctor, label, ledger, review
-from taxiway.cli.serving import caller, log, predict, serve
+from taxiway.cli.serving import caller, log, predict, send_labels, serve
 from taxiway.errors import ConfigError, TaxiwayError
 
 if TYPE_CHECKING:
@@ -279,3 +279,4 @@ for command in (
     stack.up,
 ):
     main.add_command(command)
+label.label.add_command(send_labels.send)

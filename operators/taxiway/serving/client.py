@@ -70,6 +70,20 @@ class GatewayClient:
         ]
         return predictions
 
+    def send_labels(self, model: str, body: bytes, media_type: str = "application/json") -> dict[str, Any]:
+        """Send true labels of predictions.
+
+        Args:
+            model: The registered model.
+            body: The labels as JSON, CSV or Parquet.
+            media_type: The media type of the body.
+
+        Returns:
+            The numbers `recorded`, `corrected` and `unchanged`, and `refused`, a list with the index of a label and the reason.
+        """
+        answer: dict[str, Any] = self._call("POST", model, "/feedback", content=body, headers={"Content-Type": media_type})
+        return answer
+
     def statuses(self) -> list[ModelStatus]:
         """The status of all models that the gateway serves."""
         return [ModelStatus.model_validate(found) for found in self._request("GET", f"{self.url}/models")]

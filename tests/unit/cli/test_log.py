@@ -19,8 +19,11 @@ def state(tmp_path: Path) -> Path:
     store_settings(tmp_path / "state", RollSettings(folder=tmp_path / "log"))
 
     async def add() -> None:
-        body = '{"dataframe_records": [{"x": 1}]}'
-        await log.add([LoggedRequest("r1", 86_400.0, "a/b", body, "r1", 1, 200, "[0.5]", "", 1.0, None, None, None)])
+        body = '{"dataframe_records": [{"x": 1}, {"x": 2}]}'
+        await log.add([LoggedRequest("r1", 86_400.0, "a/b", body, "r1", 1, 200, "[0.5, 0.25]", "", 1.0, None, None, None)])
+        await log.add_labels(
+            [("r1", 0, "a/b", 86_400.0, "0", 172_800.0, "me"), ("r1", 0, "a/b", 86_400.0, "1", 172_801.0, "me")]
+        )
 
     asyncio.run(add())
     log.close()
@@ -29,11 +32,19 @@ def state(tmp_path: Path) -> Path:
 
 def test_a_log_is_rolled_and_queried(state: Path, tmp_path: Path) -> None:
     folder = str(tmp_path / "log")
-    assert CliRunner().invoke(main, ["log", "roll", "--state", str(state)]).output.startswith("1 request and 0 labels ")
-    query = ["log", "query", 'SELECT model, day, prediction_value, "input.x" FROM requests', "--log", folder]
-    assert CliRunner().invoke(main, query).output.split() == ["model,day,prediction_value,input.x", "a/b,1970-01-02,0.5,1"]
+    assert CliRunner().invoke(main, ["log", "roll", "--state", str(state)]).output.startswith("1 request and 2 labels ")
+    joined = 'SELECT model, day, prediction_value, "input.x", label_value FROM requests JOIN labels USING (model, day, request_id, row)'
+    query = ["log", "query", joined, "--log", folder]
+    assert CliRunner().invoke(main, query).output.split() == [
+        "model,day,prediction_value,input.x,label_value",
+        "a/b,1970-01-02,0.5,1,1.0",
+    ]
     found = json.loads(CliRunner().invoke(main, [*query, "--json"]).output)
-    assert found == {"model": "a/b", "day": "1970-01-02", "prediction_value": 0.5, "input.x": "1"}
+    assert found == {"model": "a/b", "day": "1970-01-02", "prediction_value": 0.5, "input.x": "1", "label_value": 1.0}
+    arrived = CliRunner().invoke(main, ["log", "labels", "--log", folder]).output.splitlines()[1]
+    assert arrived.split() == ["a/b", "1970-01-02", "2", "1", "50.0%", "1970-01-03", "00:00"]
+    other = CliRunner().invoke(main, ["log", "labels", "--log", folder, "--json", "--model", "other"])
+    assert (other.exit_code, other.output) == (0, "")
 
 
 @pytest.mark.parametrize("sql", ["SELECT * FROM '{other}'", "COPY requests TO '{other}'", "SET enable_external_access = true"])
@@ -59,4 +70,4 @@ def test_the_example_of_the_guide_reads_the_files(
     CliRunner().invoke(main, ["log", "roll", "--state", str(state)])
     monkeypatch.chdir(tmp_path)
     runpy.run_path(str(Path(__file__).parents[3] / "docs/examples/request_log.py"))
-    assert capsys.readouterr().out.split() == ["model,day,champion_version,requests,mean", "a/b,1970-01-02,1,1,0.5"]
+    assert capsys.readouterr().out.split() == ["model,day,champion_version,requests,mean", "a/b,1970-01-02,1,1,0.375"]

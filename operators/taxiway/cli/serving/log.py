@@ -53,21 +53,16 @@ def roll_log(state: Path) -> None:
 @folder_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per row instead of CSV.")
 def query_log(sql: str, folder: Path, as_json: bool) -> None:
-    """Query the Parquet files with SQL of DuckDB. The view `requests` has a row for each predicted row."""
+    """Query the Parquet files with SQL of DuckDB.
+
+    The view `requests` has a row for each predicted row, and the view `labels` the newest label of each row that has one.
+    """
     import duckdb
 
-    from taxiway.data.engine.connection import connect, path_literal, restricting_settings
+    from taxiway.serving.request_files import open_request_log
 
-    files = sorted(folder.absolute().glob("requests/model=*/day=*/*.parquet"))
-    if not files:
-        raise ConfigError(f"{folder} has no logged requests; write them first: taxiway log roll --state FOLDER --log {folder}")
-    with connect() as connection:
-        listed = ", ".join(map(path_literal, files))
-        source = f"read_parquet([{listed}], union_by_name = true, hive_partitioning = true)"
+    with open_request_log(folder) as connection:
         try:
-            connection.execute(f"CREATE VIEW requests AS SELECT * FROM {source}")  # noqa: S608 (the paths are quoted)
-            for setting in restricting_settings(files):
-                connection.execute(f"SET {setting}")
             found = connection.execute(sql)
             names = [column[0] for column in found.description or ()]
             rows = found.fetchall()
@@ -78,3 +73,30 @@ def query_log(sql: str, folder: Path, as_json: bool) -> None:
             click.echo(json.dumps(dict(zip(names, row, strict=True)), default=str, ensure_ascii=False))
     else:
         csv.writer(sys.stdout).writerows([names, *rows])
+
+
+@log.command("labels")
+@folder_option
+@click.option("--model", help="Only this model.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per model and day.")
+def labels(folder: Path, model: str | None, as_json: bool) -> None:
+    """Show how many predictions of which day have a label by now."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from taxiway.messages import percent
+    from taxiway.serving.request_files import ARRIVALS, open_request_log
+
+    with open_request_log(folder) as connection:
+        rows = connection.execute(ARRIVALS, [model]).fetchall()
+    if as_json:
+        for name, day, count, labelled, last in rows:
+            content = {"model": name, "day": day, "rows": count, "labelled": labelled, "last_label": last}
+            click.echo(json.dumps(content, default=str, ensure_ascii=False))
+        return
+    table = Table("model", "day (UTC)", "predicted rows", "with a label", "", "last label", box=None, header_style="bold")
+    for name, day, count, labelled, last in rows:
+        table.add_row(
+            name, str(day), f"{count:,}", f"{labelled:,}", percent(labelled / count), f"{last:%Y-%m-%d %H:%M}" if last else ""
+        )
+    Console().print(table)

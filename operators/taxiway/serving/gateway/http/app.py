@@ -17,7 +17,9 @@ from taxiway.messages import listed
 from taxiway.serving.answer_check import MAX_CHECKED
 from taxiway.serving.api import MAX_VERSION, ChallengerRequest, ModelStatus
 from taxiway.serving.callers import Caller, Scope
+from taxiway.serving.gateway.feedback.given import MEDIA_TYPES
 from taxiway.serving.gateway.http.auth import Access, refusal
+from taxiway.serving.gateway.http.feedback import take_labels
 from taxiway.serving.gateway.http.gateway import Gateway
 from taxiway.serving.gateway.http.known_callers import KnownCallers
 from taxiway.serving.gateway.http.limits import retry_after
@@ -128,6 +130,18 @@ async def model_invocations(name: str, request: Request) -> Response:
     return await _predict(request, _model(request, name))
 
 
+@_callers.post("/feedback")
+async def feedback(request: Request) -> Response:
+    """Take true labels of predictions of the only served model."""
+    return await _feedback(request, _gateway(request).only_model(request.state.caller))
+
+
+@_callers.post("/models/{name}/feedback")
+async def model_feedback(name: str, request: Request) -> Response:
+    """Take true labels of predictions of this model."""
+    return await _feedback(request, _model(request, name))
+
+
 @_callers.get("/models")
 async def models(request: Request) -> list[ModelStatus]:
     """The status of all served models that the caller may use."""
@@ -189,6 +203,12 @@ async def pairs(
 async def _predict(request: Request, model: ServedModel) -> Response:
     caller = _require_scope(request, Scope.PREDICT)
     return await predict(_gateway(request), model, caller, await request.body())
+
+
+async def _feedback(request: Request, model: ServedModel) -> Response:
+    caller = _require_scope(request, Scope.FEEDBACK)
+    media_type = request.headers.get("content-type", MEDIA_TYPES[0]).partition(";")[0].strip().lower()
+    return await take_labels(_gateway(request), model, caller, await request.body(), media_type)
 
 
 async def _refusal(_: Request, error: Exception) -> Response:

@@ -18,6 +18,7 @@ from taxiway.serving.gateway.rolling.settings import store_settings
 from taxiway.serving.gateway.settings import GatewaySettings
 from taxiway.serving.gateway.state.request_log import RequestLog
 from taxiway.serving.gateway.state.served import ServedState
+from taxiway.serving.workers.background import BackgroundProcess
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,8 @@ class Gateway:
         self.log = RequestLog(settings.state_folder, settings.keep_rows, settings.keep_bytes)
         store_settings(settings.state_folder, settings.roll_settings)
         self.rolls = RollSchedule(settings.state_folder, settings.roll_every_s)
+        self.matching = BackgroundProcess()
+        """Matches labels with predictions."""
         self.bodies = BodyReader()
         self.callers = callers
         self.limits = CallerLimits(settings.state_folder)
@@ -57,6 +60,7 @@ class Gateway:
         await asyncio.gather(*self._watching, return_exceptions=True)
         await asyncio.gather(*(model.close() for model in self._models.values()))
         self.bodies.close()
+        self.matching.close()
         self._versions.close()
         self.limits.store()
         await asyncio.to_thread(self.log.close)

@@ -4,7 +4,7 @@ Names and labels: https://prometheus.io/docs/practices/naming/. Labels have the 
 number does not grow with what is sent.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -45,6 +45,12 @@ class GatewayMetrics:
             buckets=_BUCKETS_S,
             registry=self._registry,
         )
+        self._labels = Counter(
+            "taxiway_labels",
+            "Labels of predictions from callers, by outcome: recorded, corrected, unchanged or refused.",
+            ["model", "caller", "outcome"],
+            registry=self._registry,
+        )
         self._registry.register(_Models(models))
 
     def answered(self, model: str, caller: str, status: int, seconds: float) -> None:
@@ -55,6 +61,11 @@ class GatewayMetrics:
     def refused(self, model: str, caller: str) -> None:
         """Count a request that exceeds a limit of its caller."""
         self._refused.labels(model, caller).inc()
+
+    def labelled(self, model: str, caller: str, counts: Mapping[str, int]) -> None:
+        """Count labels by their outcome."""
+        for outcome, count in counts.items():
+            self._labels.labels(model, caller, outcome).inc(count)
 
     def text(self) -> tuple[bytes, str]:
         """The metrics in Prometheus' text format, and its media type."""

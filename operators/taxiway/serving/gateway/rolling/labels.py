@@ -20,7 +20,7 @@ def label_rows(labels: Sequence[sqlite3.Row]) -> "pa.Table":
             "seq": pa.array([label["seq"] for label in labels], pa.int64()),
             "request_id": pa.array([label["request_id"] for label in labels], pa.string()),
             "row": pa.array([label["row"] for label in labels], pa.int64()),
-            "at": pa.array([round(label["at"] * 1e6) for label in labels], pa.timestamp("us", tz="UTC")),
+            "labelled_at": pa.array([round(label["at"] * 1e6) for label in labels], pa.timestamp("us", tz="UTC")),
             "caller": pa.array([label["caller"] for label in labels], pa.string()),
             "label": pa.array([label["label"] for label in labels], pa.string()),
             "label_value": pa.array(numbers, pa.float64()),

@@ -51,6 +51,10 @@ class PrivateColumns:
         text = json.dumps(cell, ensure_ascii=False)
         if name not in self.hashed or cell is None:
             return text
+        return self.hash_of(text)
+
+    def hash_of(self, text: str) -> str:
+        """The hash of the JSON text of a value."""
         return hmac.new(self.key, text.encode(), hashlib.sha256).hexdigest()[:32]
 
 
@@ -71,7 +75,7 @@ def _fields() -> "list[pa.Field]":
     import pyarrow as pa
 
     kinds = {"version": pa.int64(), "status": pa.int64(), "ms": pa.float64()}
-    fields = [pa.field("seq", pa.int64()), pa.field("row", pa.int64()), pa.field("at", pa.timestamp("us", tz="UTC"))]
+    fields = [pa.field("seq", pa.int64()), pa.field("row", pa.int64()), pa.field("received_at", pa.timestamp("us", tz="UTC"))]
     fields += [pa.field(name, kinds.get(name.rpartition("_")[2], pa.string())) for name in _OF_REQUEST + _OF_CHALLENGER]
     fields += [pa.field(f"{prefix}prediction", pa.string()) for prefix in ("", "challenger_")]
     fields += [pa.field(f"{prefix}prediction_value", pa.float64()) for prefix in ("", "challenger_")]
@@ -83,7 +87,7 @@ def _rows_of(request: sqlite3.Row, private: PrivateColumns) -> Iterator[dict[str
     sent = _sent(request["payload"])
     champion, challenger = _predictions(request["champion_answer"]), _predictions(request["challenger_answer"])
     shared = {name: request[name] for name in _OF_REQUEST + _OF_CHALLENGER}
-    shared |= {"seq": request["seq"], "at": round(request["at"] * 1e6)}
+    shared |= {"seq": request["seq"], "received_at": round(request["at"] * 1e6)}
     shared["body"] = request["payload"] if request["champion_status"] != 200 else None
     if private:
         shared |= dict.fromkeys(("body", "champion_error", "challenger_error"))

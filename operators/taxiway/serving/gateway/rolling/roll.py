@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from taxiway.serving.gateway.rolling.files import Kind, PartitionFiles, day_of, delete_old_days, delete_unfinished
 from taxiway.serving.gateway.rolling.labels import label_rows
 from taxiway.serving.gateway.rolling.predicted_rows import PrivateColumns, predicted_rows
-from taxiway.serving.gateway.rolling.settings import hash_key, read_settings
+from taxiway.serving.gateway.rolling.settings import RollSettings, hash_key, read_settings
 from taxiway.serving.gateway.state import request_log_sql as sql
 from taxiway.serving.gateway.state.request_log import FILE
 
@@ -69,13 +69,18 @@ def roll(state: Path, now: float | None = None) -> Rolled:
         connection.row_factory = sqlite3.Row
         log_id, requests, labels = connection.execute(sql.ROLLED).fetchone()
         delete_unfinished(settings.folder, log_id, {"requests": requests, "labels": labels})
-        key = hash_key(state) if settings.hash_columns else b""
-        private = PrivateColumns(frozenset(settings.omit_columns), frozenset(settings.hash_columns), key)
+        private = private_columns(state, settings)
         part = partial(_roll, connection, settings.folder, log_id)
         of_requests = part("requests", requests, (now - settings.settle_s,), partial(predicted_rows, private=private))
         of_labels = part("labels", labels, (), label_rows)
     deleted = delete_old_days(settings.folder, settings.keep_days, datetime.fromtimestamp(now, UTC))
     return Rolled(settings.folder, of_requests.rows, of_labels.rows, of_requests.files + of_labels.files, deleted)
+
+
+def private_columns(state: Path, settings: RollSettings) -> PrivateColumns:
+    """The columns that are not written as they are."""
+    key = hash_key(state) if settings.hash_columns else b""
+    return PrivateColumns(frozenset(settings.omit_columns), frozenset(settings.hash_columns), key)
 
 
 @contextmanager

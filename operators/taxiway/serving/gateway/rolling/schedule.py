@@ -6,7 +6,7 @@ from pathlib import Path
 
 from taxiway.messages import counted
 from taxiway.serving.gateway.problems import Problems
-from taxiway.serving.workers.helper import HelperProcess
+from taxiway.serving.workers.background import BackgroundProcess
 
 log = logging.getLogger(__name__)
 
@@ -41,13 +41,13 @@ class RollSchedule:
 
     async def roll(self) -> None:
         """Write it now. If that fails, it is a problem, and the next time tries again."""
-        helper = HelperProcess(_NICENESS)  # ended after each time: it would keep the memory
+        process = BackgroundProcess(_NICENESS)  # ended after each time: it would keep the memory
         try:
-            why, done = await helper.run(_roll, self._state)
+            why, done = await process.run(_roll, self._state)
         except Exception as error:
             why, done = f"{type(error).__name__}: {error}", ""
         finally:
-            helper.close()
+            process.close()
         if why:
             self._problems.begin(
                 "roll",

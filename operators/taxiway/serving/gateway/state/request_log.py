@@ -182,6 +182,10 @@ class RequestLog:
 
         return self._reading(read)
 
+    def add_labels(self, labels: Sequence[tuple[str, int, str, float, str, float, str]]) -> asyncio.Future[None]:
+        """Append labels: request id, row, model, time of the request, label as JSON, time of the label and caller."""
+        return self._submit(sql.ADD_LABELS, labels)
+
     def not_rolled(self) -> int:
         """How many requests are not in the Parquet files yet."""
         return int(self._read(sql.NOT_ROLLED)[0][0])

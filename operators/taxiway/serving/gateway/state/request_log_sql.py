@@ -124,3 +124,11 @@ AND seq < coalesce((SELECT min(seq) FROM requests WHERE seq > ?1 AND mirror = 'q
     "labels": "SELECT *, predicted_at AS partition_at FROM labels WHERE seq > ?1 ORDER BY seq",
 }
 """The requests and the labels that are to be written to Parquet files, in their order."""
+ADD_LABELS = """
+INSERT INTO labels (request_id, row, model, predicted_at, label, at, caller) VALUES (?, ?, ?, ?, ?, ?, ?)
+"""
+REQUESTS_OF = """
+SELECT request_id, model, at, champion_status, CASE champion_status WHEN 200 THEN json_array_length(champion_answer) END FROM requests
+WHERE request_id IN ({marks})
+"""
+LABELS_OF = "SELECT request_id, row, label FROM labels WHERE request_id IN ({marks}) ORDER BY seq"

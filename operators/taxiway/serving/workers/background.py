@@ -15,7 +15,7 @@ from taxiway.serving.workers.process import initialize_worker
 T = TypeVar("T")
 
 
-class HelperProcess:
+class BackgroundProcess:
     """A process that is started when it is needed, and replaced if it dies.
 
     Args:
@@ -25,6 +25,8 @@ class HelperProcess:
     def __init__(self, niceness: int = 0) -> None:
         self._niceness = niceness
         self._pool: ProcessPoolExecutor | None = None
+        self.waiting = 0
+        """How many calls are in progress or wait for one."""
 
     async def run(self, function: Callable[..., T], *arguments: Any) -> T:
         """Call a function of a module in the process; calls wait for each other.
@@ -37,12 +39,15 @@ class HelperProcess:
             context = multiprocessing.get_context("forkserver")
             self._pool = ProcessPoolExecutor(1, mp_context=context, initializer=_initialize, initargs=(self._niceness,))
         pool = self._pool
+        self.waiting += 1
         try:
             return await asyncio.wrap_future(pool.submit(function, *arguments))
         except BrokenProcessPool as error:
             if self._pool is pool:  # otherwise another call has already replaced it
                 self.close()
             raise WorkerDiedError(f"the process that ran {function.__name__} has died: {error}") from None
+        finally:
+            self.waiting -= 1
 
     def close(self) -> None:
         """End the process when its current call is done; the next call starts a new one."""

@@ -1,0 +1,1 @@
+"""The true labels of predictions, which callers send once they are known."""

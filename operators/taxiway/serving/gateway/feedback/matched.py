@@ -1,0 +1,163 @@
+"""Matches labels with predictions: which are new, which correct an earlier one, and which cannot be used and why."""
+
+import json
+import logging
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from taxiway.errors import RequestError, TaxiwayError
+from taxiway.messages import error_line, listed, quoted
+from taxiway.serving.gateway.feedback.given import GivenLabel, number_of_text, read_labels
+from taxiway.serving.gateway.feedback.predictions import Prediction, Predictions, same_columns
+from taxiway.serving.gateway.rolling.roll import private_columns, roll
+from taxiway.serving.gateway.rolling.settings import read_settings
+
+if TYPE_CHECKING:
+    from taxiway.serving.gateway.rolling.predicted_rows import PrivateColumns
+
+log = logging.getLogger(__name__)
+
+_UNKNOWN = "no prediction of this model has this {what}, or it is older than the log"
+
+
+@dataclass(frozen=True)
+class NewLabel:
+    """A label to store.
+
+    Attributes:
+        request_id: The request.
+        row: The row of the request.
+        predicted_at: When the request was received, in seconds since 1970.
+        label: The label as JSON: the text of a class, or what was sent.
+    """
+
+    request_id: str
+    row: int
+    predicted_at: float
+    label: str
+
+
+@dataclass(frozen=True)
+class Matched:
+    """What was found for the labels of a body.
+
+    Attributes:
+        new: The labels to store, among them the corrections.
+        corrected: How many replace another label.
+        unchanged: How many predictions have the label already.
+        refused: Why a label cannot be used, by its index.
+    """
+
+    new: Sequence[NewLabel] = ()
+    corrected: int = 0
+    unchanged: int = 0
+    refused: Mapping[int, str] = field(default_factory=dict)
+
+
+def match_labels(state: Path, model: str, classes: Sequence[str], body: bytes, media_type: str) -> Matched | tuple[int, str]:
+    """Parse a body and match its labels. This runs in a background process.
+
+    Args:
+        state: The state folder of the gateway.
+        model: The registered model.
+        classes: The classes of the champion; empty if it has none, or they are not known.
+        body: The body.
+        media_type: Its media type.
+
+    Returns:
+        What was found, or the status and the message of an error: exceptions with two arguments cannot be sent between processes.
+    """
+    import duckdb
+
+    try:
+        given = read_labels(body, media_type)
+    except RequestError as error:
+        return error.status, error.message
+    try:
+        return _matched(state, model, classes, given)
+    except (TaxiwayError, duckdb.Error, sqlite3.Error, OSError) as error:
+        log.warning("feedback for %s cannot be matched: %s", model, error_line(error))
+        return 503, "the request log cannot be read, so the labels cannot be matched with predictions; try again later"
+
+
+def _matched(state: Path, model: str, classes: Sequence[str], given: Sequence[GivenLabel]) -> Matched:
+    settings = read_settings(state)
+    predictions = Predictions(state, settings.folder, model)
+    refused: dict[int, str] = {}
+    usable: list[tuple[GivenLabel, str]] = []
+    for label in given:
+        problem, text = (label.problem, "") if label.problem else _label_text(label, classes)
+        if problem:
+            refused[label.index] = problem
+        else:
+            usable.append((label, text))
+    if any(label.key for label, _ in usable):
+        roll(state)  # keys are looked up in the files
+    found = _found(predictions, [label for label, _ in usable], private_columns(state, settings), refused)
+    return _compared(predictions, [(row, text) for label, text in usable for row in found.get(label.index, ())], refused)
+
+
+def _found(
+    predictions: Predictions, given: Sequence[GivenLabel], private: "PrivateColumns", refused: dict[int, str]
+) -> dict[int, list[tuple[str, int, float]]]:
+    """The predicted rows of each label by its index; why there are none is added to `refused`."""
+    found: dict[int, list[tuple[str, int, float]]] = {}
+    known = predictions.by_id(label.request_id for label in given if not label.key)
+    for label in given:
+        if not label.key:
+            row, problem = _row(label, known.get(label.request_id))
+            if problem:
+                refused[label.index] = problem
+            else:
+                found[label.index] = [(label.request_id, row, known[label.request_id].at)]
+    for columns, labels in same_columns(label for label in given if label.key).items():
+        omitted = [name for name in columns if name in private.omitted]
+        rows = {} if omitted else predictions.by_key(labels, private)
+        for label in labels:
+            if label.index in rows:
+                found[label.index] = rows[label.index]
+            else:
+                what = f"the log does not have {listed(omitted)}" if omitted else _UNKNOWN.format(what="key")
+                refused[label.index] = what
+    return found
+
+
+def _row(label: GivenLabel, prediction: Prediction | None) -> tuple[int, str]:
+    """The row that a label is for, and why there is none."""
+    if prediction is None:
+        return 0, _UNKNOWN.format(what="request_id")
+    if not prediction.rows:
+        return 0, "the request was answered with an error, so it has no prediction"
+    if label.row is None and prediction.rows > 1:
+        return 0, f"the request has {prediction.rows:,} rows; give the row, from 0"
+    row = label.row or 0
+    return (
+        row,
+        f"the request has {prediction.rows:,} rows, counted from 0, and no row {row:,}" if row >= prediction.rows else "",
+    )
+
+
+def _label_text(label: GivenLabel, classes: Sequence[str]) -> tuple[str, str]:
+    """Why a label cannot be used, empty if it can, and its JSON."""
+    from taxiway.features.encoding import category_text
+
+    if not classes:
+        return "", json.dumps(number_of_text(label.label) if label.from_text else label.label, ensure_ascii=False)
+    text = category_text(label.label)
+    if text not in classes:
+        return f"its label is {quoted(label.label)}, and the classes are {listed(classes)}", ""
+    return "", json.dumps(text, ensure_ascii=False)
+
+
+def _compared(
+    predictions: Predictions, labelled: Iterable[tuple[tuple[str, int, float], str]], refused: Mapping[int, str]
+) -> Matched:
+    """Leave out the labels that the predictions have already; of several for a prediction, the last one counts."""
+    wanted = {(request_id, row): (at, text) for (request_id, row, at), text in labelled}
+    known = predictions.labels(request_id for request_id, _ in wanted)
+    new = [NewLabel(*place, at, text) for place, (at, text) in wanted.items() if known.get(place) != text]
+    corrected = sum((label.request_id, label.row) in known for label in new)
+    return Matched(new, corrected, len(wanted) - len(new), refused)

@@ -1,0 +1,168 @@
+"""Finds the predictions that labels are for: in the request log, or in its Parquet files. It runs in a background process."""
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import groupby, product
+from operator import itemgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from taxiway.serving.gateway.feedback.given import GivenLabel
+from taxiway.serving.gateway.request_ids import time_of
+from taxiway.serving.gateway.rolling.files import day_of
+from taxiway.serving.gateway.rolling.predicted_rows import INPUT, PrivateColumns
+from taxiway.serving.gateway.state import request_log_sql as sql
+from taxiway.serving.gateway.state.request_log import FILE
+from taxiway.serving.request_files import files_sql, request_files
+
+if TYPE_CHECKING:
+    import duckdb
+
+_AT_ONCE = 500
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A predicted row, or a request of several.
+
+    Attributes:
+        at: When the request was received, in seconds since 1970.
+        rows: How many rows were predicted; 0 if it was answered with an error.
+    """
+
+    at: float
+    rows: int
+
+
+class Predictions:
+    """The predictions of one model.
+
+    Args:
+        state: The state folder of the gateway.
+        folder: The folder of the Parquet files.
+        model: The registered model.
+    """
+
+    def __init__(self, state: Path, folder: Path, model: str) -> None:
+        self._log = state / FILE
+        self._folder = folder
+        self._model = model
+
+    def by_id(self, request_ids: Iterable[str]) -> dict[str, Prediction]:
+        """The requests of the model with these ids; unknown ones are left out."""
+        wanted = sorted(set(request_ids))
+        found = self._in_log(wanted)
+        days = [(day_of(at), each) for each in wanted if each not in found and (at := time_of(each)) is not None]
+        if not days:
+            return found
+        with _connected() as connection:
+            for day, group in groupby(sorted(days), key=itemgetter(0)):
+                ids = [each for _, each in group]
+                files = request_files(self._folder, "requests", self._model, day)
+                if files:
+                    found |= _in_files(connection, files, ids)
+        return found
+
+    def by_key(self, labels: Sequence[GivenLabel], private: PrivateColumns) -> dict[int, list[tuple[str, int, float]]]:
+        """The predicted rows of the model whose inputs have these keys, by the index of the label: request id, row and time.
+
+        Args:
+            labels: Labels with keys of the same columns.
+            private: The columns of which the files have hashes.
+        """
+        names = [name for name, _ in labels[0].key]
+        files = request_files(self._folder, "requests", self._model)
+        with _connected() as connection:
+            known = _columns(connection, files) if files else ()
+            if any(INPUT + name not in known for name in names):
+                return {}
+            _add_keys(connection, names, labels, private)
+            same = " AND ".join(
+                f"{_form(_quoted(INPUT + name), hashed=name in private.hashed)} = key{at}" for at, name in enumerate(names)
+            )
+            rows = connection.execute(
+                f"SELECT DISTINCT index, request_id, row, epoch(received_at) FROM {files_sql(files)} JOIN keys ON {same} WHERE champion_status = 200"  # noqa: S608 (names and paths are quoted)
+            ).fetchall()
+        found: dict[int, list[tuple[str, int, float]]] = {}
+        for index, *row in sorted(rows):
+            found.setdefault(index, []).append((row[0], row[1], row[2]))
+        return found
+
+    def labels(self, request_ids: Iterable[str]) -> dict[tuple[str, int], str]:
+        """The newest labels of requests, as JSON by request id and row, as far as the log still has them."""
+        return {(name, row): label for name, row, label in self._from_log(sql.LABELS_OF, sorted(set(request_ids)))}
+
+    def _in_log(self, request_ids: Sequence[str]) -> dict[str, Prediction]:
+        rows = self._from_log(sql.REQUESTS_OF, request_ids)
+        return {
+            name: Prediction(at, count if status == 200 else 0)
+            for name, model, at, status, count in rows
+            if model == self._model
+        }
+
+    def _from_log(self, query: str, request_ids: Sequence[str]) -> list[Any]:
+        rows: list[Any] = []
+        with closing(sqlite3.connect(f"{self._log.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            for start in range(0, len(request_ids), _AT_ONCE):
+                some = request_ids[start : start + _AT_ONCE]
+                rows += connection.execute(query.format(marks=", ".join("?" * len(some))), some)
+        return rows
+
+
+def _connected() -> Any:
+    from taxiway.data.engine.connection import connect
+
+    return connect(max_threads=1)  # requests need the other cores
+
+
+def _in_files(connection: "duckdb.DuckDBPyConnection", files: Sequence[Path], request_ids: list[str]) -> dict[str, Prediction]:
+    rows = connection.execute(
+        f"SELECT request_id, epoch(min(received_at)), count(*) FILTER (WHERE champion_status = 200) FROM {files_sql(files)} "  # noqa: S608 (the paths are quoted)
+        "WHERE request_id IN (SELECT unnest($1)) GROUP BY request_id",
+        [request_ids],
+    ).fetchall()
+    return {name: Prediction(at, count) for name, at, count in rows}
+
+
+def _columns(connection: "duckdb.DuckDBPyConnection", files: Sequence[Path]) -> set[str]:
+    found = connection.execute(f"DESCRIBE SELECT * FROM {files_sql(files)}").fetchall()  # noqa: S608 (the paths are quoted)
+    return {name for name, *_ in found}
+
+
+def _add_keys(
+    connection: "duckdb.DuckDBPyConnection", names: Sequence[str], labels: Sequence[GivenLabel], private: PrivateColumns
+) -> None:
+    """Make a table of keys, with a row for each combination of the forms of their values."""
+    import pyarrow as pa
+
+    rows: list[tuple[Any, ...]] = []
+    for label in labels:
+        forms = [[private.hash_of(text) for text in texts] if name in private.hashed else texts for name, texts in label.key]
+        rows += [(label.index, *each) for each in product(*forms)]
+    columns = list(zip(*rows, strict=True))
+    table = pa.table(
+        {"index": pa.array(columns[0], pa.int64())}
+        | {f"text{at}": pa.array(texts, pa.string()) for at, texts in enumerate(columns[1:])}
+    )
+    forms_sql = ", ".join(f"{_form(f'text{at}', hashed=name in private.hashed)} AS key{at}" for at, name in enumerate(names))
+    connection.register("given", table)
+    connection.execute(f"CREATE TABLE keys AS SELECT index, {forms_sql} FROM given")  # noqa: S608 (the names are made here)
+
+
+def _form(column: str, *, hashed: bool) -> str:
+    """SQL for JSON text in a form that is the same for equal numbers; JSON texts are in quotes, so they are no numbers."""
+    return column if hashed else f"coalesce(TRY_CAST({column} AS DOUBLE)::VARCHAR, {column})"
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def same_columns(labels: Iterable[GivenLabel]) -> Mapping[tuple[str, ...], list[GivenLabel]]:
+    """Labels by the columns of their keys."""
+    groups: dict[tuple[str, ...], list[GivenLabel]] = {}
+    for label in labels:
+        groups.setdefault(tuple(name for name, _ in label.key), []).append(label)
+    return groups

@@ -1,0 +1,55 @@
+"""Takes true labels of predictions from callers."""
+
+import sqlite3
+import time
+
+from starlette.responses import JSONResponse, Response
+
+from taxiway.errors import RequestError, WorkerDiedError
+from taxiway.serving.callers import Caller
+from taxiway.serving.gateway.feedback.matched import match_labels
+from taxiway.serving.gateway.http.gateway import Gateway
+from taxiway.serving.gateway.models.served_model import ServedModel
+
+_MAX_WAITING = 8
+
+
+async def take_labels(gateway: Gateway, model: ServedModel, caller: Caller, body: bytes, media_type: str) -> Response:
+    """Match labels with predictions in a process of its own, and store them; they are committed when this returns.
+
+    Args:
+        gateway: The gateway.
+        model: The model that the labels are for.
+        caller: Who sends them.
+        body: The body.
+        media_type: Its media type.
+
+    Returns:
+        How many labels are stored for predictions that had none, replace another label, and are known already; and for each of the others,
+        its place in the body and why it was refused.
+
+    Raises:
+        RequestError: The body is not valid, or labels cannot be taken now.
+    """
+    gateway.limits.take_request(caller)
+    if gateway.matching.waiting >= _MAX_WAITING:
+        raise RequestError(503, f"{_MAX_WAITING} requests with labels are waiting; try again later")
+    champion = model.champion.current
+    classes = tuple(champion.version.classes) if champion else ()
+    try:
+        found = await gateway.matching.run(match_labels, gateway.settings.state_folder, model.name, classes, body, media_type)
+    except WorkerDiedError:
+        raise RequestError(503, "the process that matches labels has died; try again") from None
+    if isinstance(found, tuple):
+        raise RequestError(*found)
+    now = time.time()
+    if found.new:
+        rows = [(new.request_id, new.row, model.name, new.predicted_at, new.label, now, caller.name) for new in found.new]
+        try:
+            await gateway.log.add_labels(rows)
+        except (sqlite3.Error, OSError) as error:
+            raise RequestError(503, f"the labels could not be stored ({error}); try again later") from None
+    counts = {"recorded": len(found.new) - found.corrected, "corrected": found.corrected, "unchanged": found.unchanged}
+    gateway.metrics.labelled(model.name, caller.name, counts | {"refused": len(found.refused)})
+    refused = [{"index": index, "reason": reason} for index, reason in sorted(found.refused.items())]
+    return JSONResponse({**counts, "refused": refused})

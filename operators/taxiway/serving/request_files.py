@@ -1,0 +1,70 @@
+"""Reads the Parquet files of a gateway's request log with SQL."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from taxiway.data.engine.connection import connect, path_literal, restricting_settings
+from taxiway.errors import ConfigError
+
+if TYPE_CHECKING:
+    import duckdb
+
+_NO_LABELS = """
+SELECT NULL::VARCHAR AS request_id, NULL::BIGINT AS row, NULL::TIMESTAMPTZ AS labelled_at, NULL::VARCHAR AS caller, NULL::VARCHAR AS label,
+NULL::DOUBLE AS label_value, NULL::VARCHAR AS model, NULL::DATE AS day WHERE false
+"""
+ARRIVALS = """
+SELECT model, day, count(*) AS rows, count(labels.request_id) AS labelled, max(labelled_at) AS last_label
+FROM requests LEFT JOIN labels USING (model, day, request_id, row)
+WHERE champion_status = 200 AND ($1 IS NULL OR model = $1) GROUP BY ALL ORDER BY ALL
+"""
+"""How many rows of each model and day were predicted, and how many of them have a label. Its parameter is a model, or null for all."""
+
+
+def request_files(folder: Path, kind: str, model: str | None = None, day: str | None = None) -> list[Path]:
+    """The files of requests or of labels, in order.
+
+    Args:
+        folder: The folder of the log.
+        kind: `requests` or `labels`.
+        model: The registered model; None for all.
+        day: The day of the requests in UTC, such as `2026-01-31`; None for all.
+    """
+    name = "*" if model is None else quote(model, safe="")
+    return sorted((folder.absolute() / kind).glob(f"model={name}/day={day or '*'}/*.parquet"))
+
+
+def files_sql(files: Sequence[Path]) -> str:
+    """SQL for the rows of files, with the model and the day as columns."""
+    listed = ", ".join(map(path_literal, files))
+    types = "hive_types = {model: VARCHAR, day: DATE}"
+    return f"read_parquet([{listed}], union_by_name = true, hive_partitioning = true, {types})"
+
+
+@contextmanager
+def open_request_log(folder: Path) -> "Iterator[duckdb.DuckDBPyConnection]":
+    """A connection with the views `requests`, a row for each predicted row, and `labels`, the newest label of each row that has one.
+
+    It can read no other files.
+
+    Args:
+        folder: The folder of the log.
+
+    Raises:
+        ConfigError: It has no requests.
+    """
+    requests, labels = request_files(folder, "requests"), request_files(folder, "labels")
+    if not requests:
+        raise ConfigError(
+            f"{folder} has no logged requests; a gateway writes them there every hour, or at once: taxiway log roll --state FOLDER"
+        )
+    newest = f"SELECT * EXCLUDE (seq) FROM {files_sql(labels)} QUALIFY row_number() OVER (PARTITION BY request_id, row ORDER BY labelled_at DESC, seq DESC) = 1"  # noqa: S608 (the paths are quoted)
+    with connect() as connection:
+        connection.execute(f"CREATE VIEW requests AS SELECT * FROM {files_sql(requests)}")  # noqa: S608 (the paths are quoted)
+        connection.execute(f"CREATE VIEW labels AS {newest if labels else _NO_LABELS}")
+        for setting in restricting_settings([*requests, *labels]):
+            connection.execute(f"SET {setting}")
+        yield connection
