@@ -18,7 +18,11 @@ from taxiway.features.list_cells import list_text
 from taxiway.records import FeatureSet
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
 
 # BLAS sums the products of a row in another order if there are few rows, or few rows left over, so the predictions of a linear
 # model differ in their last bits. With multiples of 16 rows, none of its kernels has rows left over.
@@ -29,6 +33,7 @@ _EPOCH = datetime(1970, 1, 1)
 _EPOCH_DAY = _EPOCH.toordinal()
 _DAY_SECONDS = 86_400
 _NO_TYPES: Mapping[str, str] = {}
+_JSON_TYPES = frozenset((type(None), bool, int, float, str, list))
 
 
 def raw_frame(
@@ -59,9 +64,22 @@ def raw_frame(
     """
     import pandas as pd
 
-    columns: dict[str, Any] = {name: _numbers(name, rows[name], types.get(name), lenient=lenient) for name in numeric}
-    columns |= {name: _categories(name, rows[name], types.get(name), lenient=lenient) for name in categorical}
-    return pd.DataFrame(columns)
+    numbers, texts = raw_columns(rows, numeric, categorical, types, lenient=lenient)
+    # With another type, pandas would change None to NaN.
+    return pd.DataFrame({**numbers, **{name: pd.Series(cells, dtype="object") for name, cells in texts.items()}})
+
+
+def raw_columns(
+    rows: "pd.DataFrame | Mapping[str, Sequence[Any]]",
+    numeric: Sequence[str],
+    categorical: Sequence[str],
+    types: Mapping[str, str] = _NO_TYPES,
+    *,
+    lenient: bool = False,
+) -> "tuple[dict[str, Floats], dict[str, list[str | None]]]":
+    """The columns of `raw_frame`, which costs more than these for few rows: float64 for numbers, and text or None for categories."""
+    numbers = {name: _numbers(name, rows[name], types.get(name), lenient=lenient) for name in numeric}
+    return numbers, {name: _categories(name, rows[name], types.get(name), lenient=lenient) for name in categorical}
 
 
 def frame_of(features: FeatureSet, rows: "pd.DataFrame") -> "pd.DataFrame":
@@ -87,7 +105,20 @@ def predict_rows(predict: "Callable[[pd.DataFrame], Any]", frame: "pd.DataFrame"
     rows = len(frame)
     repeated = -rows % _ROWS_AT_ONCE
     padded = frame if not repeated else frame.iloc[np.minimum(np.arange(rows + repeated), rows - 1)]
-    answers = predict(padded.reset_index(drop=True))
+    return _of_rows(predict(padded.reset_index(drop=True)), rows, repeated)
+
+
+def predict_features(predict: "Callable[[Floats], Any]", features: "Floats") -> Any:
+    """The same as `predict_rows` for the features (rows, columns) that an estimator takes."""
+    import numpy as np
+
+    rows = len(features)
+    repeated = -rows % _ROWS_AT_ONCE
+    padded = features if not repeated else np.concatenate([features, np.repeat(features[-1:], repeated, axis=0)])
+    return _of_rows(predict(padded), rows, repeated)
+
+
+def _of_rows(answers: Any, rows: int, repeated: int) -> Any:
     if len(answers) != rows + repeated:
         raise ValueError(f"predict returned {len(answers) - repeated} predictions for {rows} rows")
     return answers[:rows]
@@ -178,17 +209,14 @@ def _number(name: str, row: int, cell: Any, kind: str | None) -> float:
         raise _unfit_error(name, row, cell, "a number, or null") from None
 
 
-def _categories(name: str, values: Any, kind: str | None, *, lenient: bool) -> "pd.Series[Any]":
-    import pandas as pd
-
+def _categories(name: str, values: Any, kind: str | None, *, lenient: bool) -> list[str | None]:
     cells, missing_cells = _cells(values)
     # A text is its own category: without a call for each of these, a frame is made three times as fast.
     own = str if kind in (None, "string") else None
-    texts = [
+    return [
         None if missing else cell if type(cell) is own else _category_or_missing(name, row, cell, kind, lenient=lenient)
-        for row, (cell, missing) in enumerate(zip(cells.tolist(), missing_cells.tolist(), strict=True))
+        for row, (cell, missing) in enumerate(zip(cells, missing_cells, strict=True))
     ]
-    return pd.Series(texts, dtype="object")  # with another type, pandas would change None to NaN
 
 
 def _category_or_missing(name: str, row: int, cell: Any, kind: str | None, *, lenient: bool) -> str | None:
@@ -213,15 +241,19 @@ def _list_as_text(name: str, row: int, cell: Any, kind: str, *, lenient: bool) -
         raise _unfit_error(name, row, cell, f"{unfit}, or null") from None
 
 
-def _cells(values: Any) -> "tuple[pd.Series[Any], pd.Series[Any]]":
+def _cells(values: Any) -> tuple[list[Any], list[bool]]:
     """The values as objects, whatever the type of the column, and which of them are missing."""
     import pandas as pd
 
+    if type(values) is list and all(
+        type(cell) in _JSON_TYPES for cell in values
+    ):  # for a few cells, pandas costs 50 times as much
+        return values, [cell is None or cell != cell for cell in values]
     kind = getattr(values, "dtype", None)
     if isinstance(kind, pd.ArrowDtype) and isinstance(kind.type, type) and issubclass(kind.type, list):
         values = values.array.__arrow_array__().to_pylist()  # pandas would round large integers beside a missing one
     cells = pd.Series(values, dtype="object")
-    return cells, cells.isna()
+    return cells.tolist(), cells.isna().tolist()
 
 
 def _unfit_error(name: str, row: int, cell: Any, allowed: str) -> DataError:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from taxiway.errors import WrongAnswersError
+from taxiway.models.predictor import predictor_of
 from taxiway.records import Reason, ReasonCode, ShadowReport, Status, worst
 from taxiway.records.shadow_pairs import Answer, Pair
 from taxiway.serving.protocol import read_rows
@@ -65,10 +66,12 @@ def check_answers(answers: Mapping[int, Sequence[LoggedAnswer]], load: Load) -> 
     """
     total, equal, difference = 0, 0, None
     for version, logged in answers.items():
-        model = load(version) if logged else None
+        if not logged:
+            continue
+        predictor = predictor_of(load(version))
         for start in range(0, len(logged), _REQUESTS_AT_ONCE):
             batch = logged[start : start + _REQUESTS_AT_ONCE]
-            outcomes = predict_with(model, [read_rows(answer.body.encode())[1] for answer in batch])
+            outcomes = predict_with(predictor, [read_rows(answer.body.encode())[1] for answer in batch])
             recomputed_answers = [json.loads(outcome.predictions) if outcome.status == 200 else None for outcome in outcomes]
             allowed = _TOLERANCE * max(map(_magnitude, recomputed_answers))
             for answer, outcome, recomputed in zip(batch, outcomes, recomputed_answers, strict=True):

@@ -88,6 +88,7 @@ class ModelStatus(ApiModel):
         promotion: Why it is the champion, by the ledger: when, by whom and why it was promoted; empty if that is not known.
         problem: What is wrong, such as why the registry's champion is not the version that answers; empty if nothing is.
         registry_away_since: Since when the registry does not answer; None if it does.
+        plan: How the champion predicts: `compiled`, or `original` and why it is not compiled; empty if there is no champion.
         challenger: The challenger; None if there is none.
     """
 
@@ -97,4 +98,5 @@ class ModelStatus(ApiModel):
     problem: str
     promotion: str = ""
     registry_away_since: datetime | None = None
+    plan: str = ""
     challenger: ChallengerStatus | None

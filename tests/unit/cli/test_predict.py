@@ -16,6 +16,7 @@ from stages.conftest import Site
 
 from helping import PATIENCE_S, until
 from taxiway.errors import ConfigError
+from taxiway.models.predictor import predictor_of
 from taxiway.registry.load import load_trusted
 from taxiway.serving.protocol import Rows
 from taxiway.serving.workers.process import predict_with
@@ -47,7 +48,7 @@ def test_the_champion_scores_a_file_as_the_gateway_does(champion: Site) -> None:
     model = load_trusted(database_uri(DEFAULT_HOME), NAME, 1)
     names = [name for name in rows.columns if name != "y"]
     cells = rows[names].astype("object").where(rows[names].notna(), None).to_numpy().tolist()
-    (outcome,) = predict_with(model, [Rows(tuple(names), cells)])
+    (outcome,) = predict_with(predictor_of(model), [Rows(tuple(names), cells)])
     probabilities = found[[name for name in found.columns if name.startswith("probability_")]]
     assert json.loads(outcome.predictions) == probabilities.to_numpy().tolist()
     assert json.loads(Path("out/_batch.json").read_text())["finished_at"]

@@ -29,6 +29,7 @@ from taxiway.features import raw_frame
 from taxiway.features.build import build_transform
 from taxiway.features.columns import FeatureColumns
 from taxiway.features.signature import ModelColumns, signature_columns
+from taxiway.models.predictor import predictor_of
 from taxiway.models.row_model import RowModel
 from taxiway.records import Span
 from taxiway.registry.load import load_trusted
@@ -175,7 +176,9 @@ def gateway_answers(model: Any, table: pa.Table) -> list[list[float]]:
         }
         for row in table.to_pylist()
     ]
-    (outcome,) = worker.predict_with(model, [rows_of_body(json.dumps({"dataframe_records": records}).encode())[1]])
+    (outcome,) = worker.predict_with(
+        predictor_of(model), [rows_of_body(json.dumps({"dataframe_records": records}).encode())[1]]
+    )
     assert outcome.error == ""
     return list(json.loads(outcome.predictions))
 
@@ -317,7 +320,7 @@ def test_a_value_of_another_type_is_refused_by_python_and_by_the_gateway(model: 
         model.predict(pd.DataFrame([{**ROW, column: cell}]))
     names = signature_columns(model).names
     body = {"dataframe_records": [{**dict.fromkeys(names), **ROW, column: cell}]}
-    (outcome,) = worker.predict_with(model, [rows_of_body(json.dumps(body).encode())[1]])
+    (outcome,) = worker.predict_with(predictor_of(model), [rows_of_body(json.dumps(body).encode())[1]])
     assert (outcome.status, str(refused.value) in outcome.error) == (400, True)
 
 

@@ -18,6 +18,7 @@ from taxiway.features.build import build_transform
 from taxiway.features.columns import FeatureColumns
 from taxiway.features.encoding import predict_rows, raw_frame
 from taxiway.features.signature import signature_columns
+from taxiway.models.predictor import predictor_of
 from taxiway.serving.protocol import Rows
 from taxiway.serving.workers import process as worker
 
@@ -64,7 +65,7 @@ def served(*requests: list[list[Any]]) -> list[Any]:
 def test_json_categories_are_answered_as_evaluation_answers_them(
     rows: pd.DataFrame, model: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "_model", model)
+    monkeypatch.setattr(worker, "_predictor", predictor_of(model))
     evaluated = rows.dropna().astype({"gate": "int64"}).head(20)  # no gap here: the file holds integers
     expected = predict_rows(model.predict, raw_frame(evaluated, ["x"], CATEGORIES)).tolist()
     sent = [[row.x, bool(row.wet), int(row.gate)] for row in evaluated.itertuples()]
@@ -76,7 +77,7 @@ def test_json_categories_are_answered_as_evaluation_answers_them(
 def test_a_gap_is_answered_as_evaluation_answers_it_whoever_shares_the_call(
     rows: pd.DataFrame, model: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "_model", model)
+    monkeypatch.setattr(worker, "_predictor", predictor_of(model))
     gaps = pd.DataFrame({"x": [0.5, np.nan], "wet": pd.Series([None, None], dtype="object"), "gate": [np.nan, 2.0]})
     expected = predict_rows(model.predict, raw_frame(gaps, ["x"], CATEGORIES)).tolist()
     missing, other = [[0.5, None, None]], [[None, None, 2]]
@@ -89,7 +90,7 @@ def test_a_gap_is_answered_as_evaluation_answers_it_whoever_shares_the_call(
 
 
 def test_a_bad_row_fails_alone_and_changes_nobody_elses_answer(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "_model", model)
+    monkeypatch.setattr(worker, "_predictor", predictor_of(model))
     good, bad = [[0.5, None, 2]], [["noon", None, 2]]
     (alone,) = worker.predict([Rows(("x", *CATEGORIES), bad)])
     outcomes = worker.predict([Rows(("x", *CATEGORIES), data) for data in (good, bad, good)])

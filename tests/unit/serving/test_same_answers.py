@@ -29,6 +29,7 @@ from taxiway.features import raw_frame
 from taxiway.features.build import build_transform
 from taxiway.features.columns import FeatureColumns
 from taxiway.features.signature import ModelColumns, predict_function
+from taxiway.models.predictor import Predictor, compiled_predictor, predictor_of
 from taxiway.models.row_model import RowModel
 from taxiway.records import Span
 from taxiway.registry.signature import signature_of
@@ -183,6 +184,16 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return mlflow.pyfunc.load_model(str(path))
 
 
+@pytest.fixture(scope="module", params=["compiled", "original"])
+def predictor(request: pytest.FixtureRequest, model: Any) -> Predictor:
+    """How the gateway predicts with it, and how Python does."""
+    if request.param == "original":
+        return predictor_of(model)
+    compiled = compiled_predictor(model, None)
+    assert compiled.plan.startswith("compiled, but for text, lists")
+    return compiled
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _one_thread() -> Iterator[None]:
     """As in the gateway's workers: threads that wait for each other take seconds on a busy machine."""
@@ -214,8 +225,8 @@ def evaluated(model: Any, rows: list[dict[str, Any]], file: Path) -> list[float]
     return score(LoadedModel(1, model, CLASSES), rows, CLASSES, 1).values[:, 1].tolist()
 
 
-def served(model: Any, batch: list[Rows]) -> list[float]:
-    outcomes = worker.predict_with(model, batch)
+def served(predictor: Predictor, batch: list[Rows]) -> list[float]:
+    outcomes = worker.predict_with(predictor, batch)
     assert [outcome.error for outcome in outcomes] == [""] * len(batch)
     return [row[1] for outcome in outcomes for row in json.loads(outcome.predictions)]
 
@@ -248,7 +259,7 @@ def request_of(rows: list[dict[str, Any]], draw: Any) -> Rows:
 @examples(60)
 @given(rows=ROWS, data=st.data())
 def test_any_partition_into_requests_and_batches_is_answered_as_the_evaluation_scores_it(
-    model: Any, file: Path, rows: list[dict[str, Any]], data: st.DataObject
+    model: Any, predictor: Predictor, file: Path, rows: list[dict[str, Any]], data: st.DataObject
 ) -> None:
     expected = [number.hex() for number in evaluated(model, rows, file)]
     requests, start = [], 0
@@ -259,7 +270,7 @@ def test_any_partition_into_requests_and_batches_is_answered_as_the_evaluation_s
     answers, start = [], 0
     while start < len(requests):
         size = data.draw(st.integers(1, len(requests) - start))
-        answers += served(model, requests[start : start + size])
+        answers += served(predictor, requests[start : start + size])
         start += size
     assert [number.hex() for number in answers] == expected
 
@@ -276,7 +287,7 @@ def _by_hand(cell: Any) -> str:
     return str(float(cell) if isinstance(cell, Decimal) else cell).removesuffix(".0")
 
 
-def test_a_thousand_requests_are_answered_as_mlflow_does_alone_and_together(model: Any) -> None:
+def test_a_thousand_requests_are_answered_as_mlflow_does_alone_and_together(model: Any, predictor: Predictor) -> None:
     """The oracle's frame is made by hand, from the texts and numbers that the JSON was made of."""
     rows = learned(1008)
     cells = {name: rows[name].tolist() for name in COLUMNS}
@@ -290,7 +301,7 @@ def test_a_thousand_requests_are_answered_as_mlflow_does_alone_and_together(mode
     sent = [[as_sent(name, cell, 0) for cell in column] for name, column in cells.items()]
     requests = [Rows(tuple(COLUMNS), [list(row)]) for row in zip(*sent, strict=True)][:1000]
     expected = [number.hex() for number in oracle[:1000, 1].tolist()]
-    assert [number.hex() for number in served(model, requests)] == expected
+    assert [number.hex() for number in served(predictor, requests)] == expected
     # Alone, the first of them: the property above draws requests of one row, too, and each takes the time of many in one call.
-    alone = [answer.hex() for request in requests[:ALONE] for answer in served(model, [request])]
+    alone = [answer.hex() for request in requests[:ALONE] for answer in served(predictor, [request])]
     assert alone == expected[:ALONE]

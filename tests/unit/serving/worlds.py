@@ -27,6 +27,7 @@ class FakeWorker:
 
     def __init__(self, version: int) -> None:
         self.version = version
+        self.plan = "original"
         self.is_stopped = False
         self.ensured = 0
         self.may_load, self.may_answer = asyncio.Event(), asyncio.Event()

@@ -14,6 +14,7 @@ from mlflow.types.schema import Array, DataType
 from sklearn.metrics import roc_auc_score
 from stages.conftest import Site
 
+from taxiway.models.predictor import predictor_of
 from taxiway.records import FeatureSet, Outcome
 from taxiway.serving.answer_check import LoggedAnswer, check_answers
 from taxiway.serving.protocol import read_rows as rows_of_body
@@ -134,8 +135,8 @@ def records_of(rows: pd.DataFrame) -> list[dict[str, Any]]:
 def assert_answered(model: Any, rows: pd.DataFrame, expected: Any) -> None:
     bodies = [json.dumps({"dataframe_records": [record]}) for record in records_of(rows)]
     requests = [rows_of_body(body.encode())[1] for body in bodies]
-    together = [json.loads(outcome.predictions)[0] for outcome in worker.predict_with(model, requests)]
-    alone = [json.loads(worker.predict_with(model, [request])[0].predictions)[0] for request in requests[:20]]
+    together = [json.loads(outcome.predictions)[0] for outcome in worker.predict_with(predictor_of(model), requests)]
+    alone = [json.loads(worker.predict_with(predictor_of(model), [request])[0].predictions)[0] for request in requests[:20]]
     assert [row[1] for row in together] == expected.tolist()
     assert alone == together[:20]
     logged = [LoggedAnswer(str(at), body, [row]) for at, (body, row) in enumerate(zip(bodies, together, strict=True))]
@@ -155,7 +156,7 @@ def assert_refused(model: Any, rows: pd.DataFrame) -> None:
         ("a", [1.0], "row 0: column a is [1.0]; allowed: a number, or null"),
     ):
         request = rows_of_body(json.dumps({"dataframe_records": [{**record, name: cell}]}).encode())[1]
-        refused, answered = worker.predict_with(model, [request, good])
+        refused, answered = worker.predict_with(predictor_of(model), [request, good])
         assert (refused.status, answered.status) == (400, 200)
         assert says in refused.error
 

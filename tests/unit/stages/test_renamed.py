@@ -11,6 +11,7 @@ import pytest
 from stages.conftest import SCHEMA, Site
 
 from taxiway.data.ingest.renamed import rename_columns
+from taxiway.models.predictor import predictor_of
 from taxiway.records import Outcome
 from taxiway.registry.load import load_trusted
 from taxiway.serving.protocol import Rows
@@ -65,12 +66,12 @@ def test_a_renamed_column_changes_neither_training_nor_the_comparison_nor_reques
 
     model = load_trusted(installation.client.tracking_uri, made.name, found.verdict.version, code=site.folder)
     requests = [Rows(names, [[0.3, "x"], [-2.0, "z"]]) for names in (("a", "b"), ("amount", "b"), ("amount", "kind"))]
-    answers = {outcome.predictions for outcome in predict_with(model, requests)}
+    answers = {outcome.predictions for outcome in predict_with(predictor_of(model), requests)}
     assert len(answers) == 1
     raw = model.get_raw_model()
     before, after = (raw.predict_proba([dict(zip(request.columns, request.data[0], strict=True))]) for request in requests[::2])
     assert before.tolist() == after.tolist() == [json.loads(answers.pop())[0]]
-    wrong = predict_with(model, [Rows(("a", "sort"), [[0.3, "x"]])])[0]
+    wrong = predict_with(predictor_of(model), [Rows(("a", "sort"), [[0.3, "x"]])])[0]
     assert (wrong.status, "missing columns: kind" in wrong.error) == (400, True)
 
 

@@ -52,6 +52,11 @@ class VersionServer:
         """How many requests are queued or in progress."""
         return self._unanswered
 
+    @property
+    def plan(self) -> str:
+        """How the workers predict, see `Predictor.plan`; empty if that is not known."""
+        return self._backends[0].plan
+
     async def start(self) -> None:
         """Load the model in every worker, then start to take requests.
 

@@ -48,7 +48,13 @@ class Outcome:
 
 
 class PredictBackend(Protocol):
-    """A worker with one model version: a process of the gateway, or a server elsewhere."""
+    """A worker with one model version: a process of the gateway, or a server elsewhere.
+
+    Attributes:
+        plan: How the loaded model predicts, see `Predictor.plan`; empty if that is not known.
+    """
+
+    plan: str
 
     async def ensure_loaded(self) -> None:
         """Start the worker if it does not run, and wait until it can predict.

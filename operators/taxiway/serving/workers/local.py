@@ -28,6 +28,9 @@ class Worker:
         source: The model version to load.
         load_timeout_s: How long loading may take, in seconds.
         predict_timeout_s: How long a predict call may take, in seconds.
+
+    Attributes:
+        plan: How the loaded model predicts, see `Predictor.plan`; empty until it is loaded.
     """
 
     def __init__(self, source: ModelSource, *, load_timeout_s: float, predict_timeout_s: float) -> None:
@@ -38,6 +41,7 @@ class Worker:
         self._process: multiprocessing.process.BaseProcess | None = None
         self._starting = asyncio.Lock()
         self._stopped = False
+        self.plan = ""
 
     async def ensure_loaded(self) -> None:
         """Start the process if it does not run, and load the model.
@@ -53,7 +57,7 @@ class Worker:
                 return
             self.kill()
             try:
-                await asyncio.wait_for(asyncio.wrap_future(self._start()), self._load_timeout_s)
+                self.plan = await asyncio.wait_for(asyncio.wrap_future(self._start()), self._load_timeout_s)
             except (ModelLoadError, TransientError, BrokenProcessPool, TimeoutError) as error:
                 self.kill()
                 why = f"it took more than {self._load_timeout_s:g} s" if isinstance(error, TimeoutError) else str(error)
@@ -63,8 +67,8 @@ class Worker:
                 self.kill()
                 raise
 
-    def _start(self) -> Future[None]:
-        """Start a process that loads the model.
+    def _start(self) -> Future[str]:
+        """Start a process that loads the model and returns its plan.
 
         Raises:
             TransientError: It cannot be started now.

@@ -12,19 +12,22 @@ import time
 from importlib import import_module
 from itertools import groupby
 from multiprocessing import connection, parent_process
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import DataError, ModelLoadError, RequestError, TransientError
 from taxiway.messages import clipped
 from taxiway.serving.protocol import Rows
 from taxiway.serving.workers.base import ModelSource, Outcome
 
+if TYPE_CHECKING:
+    from taxiway.models.predictor import Predictor
+
 log = logging.getLogger(__name__)
 
 _MAX_NAMED_COLUMNS = 10
 _MAX_ERROR_CHARS = 1000
 _PARENT_POLL_S = 1.0
-_model: Any | None = None  # the model of this process, once it is loaded
+_predictor: "Predictor | None" = None  # that of the model of this process, once it is loaded
 
 
 def initialize_worker() -> None:
@@ -46,34 +49,35 @@ def limit_threads() -> None:
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 
-def load(source: ModelSource) -> None:
-    """Load the model of this process and warm it up on its input example.
+def load(source: ModelSource) -> str:
+    """Load the model of this process and warm it up on its input example; returns how it predicts, see `Predictor.plan`.
 
     Raises:
         ModelLoadError: The loader refused the model, or the model has no signature. The original error is replaced, because errors
             of some libraries cannot be pickled.
         TransientError: The files cannot be read, or have changed since they were downloaded; or there is not enough memory.
     """
-    global _model
+    global _predictor
     module, _, function = source.loader.partition(":")
-    from taxiway.features.signature import signature_columns
+    from taxiway.models.predictor import compiled_predictor
 
     try:
         source.copy.verify()
         trusted = {} if source.code is None else {"code": source.code}
         model = getattr(import_module(module), function)(source.copy.folder, **trusted)
-        signature_columns(model)  # a model without a signature cannot predict
+        example = getattr(model, "input_example", None)
+        predictor = compiled_predictor(model, example)
     except (OSError, MemoryError, TransientError) as error:
         raise TransientError(f"{type(error).__name__}: {error}") from None
     except Exception as error:
         raise ModelLoadError(f"{type(error).__name__}: {error}") from None
-    example = getattr(model, "input_example", None)
     if example is not None:
         try:
             model.predict(example)  # the first call is much slower than later ones
         except Exception:
             log.warning("%s version %d cannot predict its input example", source.model, source.version, exc_info=True)
-    _model = model
+    _predictor = predictor
+    return predictor.plan
 
 
 def predict(batch: list[Rows]) -> list[Outcome]:
@@ -82,19 +86,19 @@ def predict(batch: list[Rows]) -> list[Outcome]:
     Raises:
         RuntimeError: No model has been loaded.
     """
-    if _model is None:
+    if _predictor is None:
         raise RuntimeError("this process has not loaded a model; call load() before predict()")
-    return predict_with(_model, batch)
+    return predict_with(_predictor, batch)
 
 
-def predict_with(model: Any, batch: list[Rows]) -> list[Outcome]:
+def predict_with(predictor: "Predictor", batch: list[Rows]) -> list[Outcome]:
     """Predict for a batch of requests.
 
     Requests with the same columns are predicted in one call. If the call fails, its requests are retried one by one, so that an
     invalid row fails only its own request. The answer to a request does not depend on the others.
 
     Args:
-        model: A pyfunc model.
+        predictor: The predict function of the model.
         batch: The rows of each request.
 
     Returns:
@@ -105,10 +109,10 @@ def predict_with(model: Any, batch: list[Rows]) -> list[Outcome]:
     order = sorted(range(len(batch)), key=lambda position: batch[position].columns)
     for _, group in groupby(order, key=lambda position: batch[position].columns):
         members = list(group)
-        group_outcomes = _predict_call(model, [batch[position] for position in members], calls)
+        group_outcomes = _predict_call(predictor, [batch[position] for position in members], calls)
         if any(outcome.status != 200 for outcome in group_outcomes) and len(members) > 1:
             group_outcomes = [
-                _predict_call(model, [batch[position]], calls + index)[0] for index, position in enumerate(members)
+                _predict_call(predictor, [batch[position]], calls + index)[0] for index, position in enumerate(members)
             ]
         for position, outcome in zip(members, group_outcomes, strict=True):
             outcomes[position] = outcome
@@ -116,10 +120,10 @@ def predict_with(model: Any, batch: list[Rows]) -> list[Outcome]:
     return [outcome for outcome in outcomes if outcome is not None]
 
 
-def _predict_call(model: Any, requests: list[Rows], call_index: int) -> list[Outcome]:
+def _predict_call(predictor: "Predictor", requests: list[Rows], call_index: int) -> list[Outcome]:
     began = time.perf_counter()
     try:
-        answers = _predict_as_json(model, requests)
+        answers = _predict_as_json(predictor, requests)
     except RequestError as error:
         failed = (400, str(error))
     except DataError as error:
@@ -133,20 +137,15 @@ def _predict_call(model: Any, requests: list[Rows], call_index: int) -> list[Out
     return [Outcome(failed[0], "", clipped(failed[1], _MAX_ERROR_CHARS), latency_ms, call_index) for _ in requests]
 
 
-def _predict_as_json(model: Any, requests: list[Rows]) -> list[str]:
+def _predict_as_json(predictor: "Predictor", requests: list[Rows]) -> list[str]:
     """The predictions of each request as JSON text. Raises ValueError if the model does not predict for every row,
     or predicts NaN or text that cannot be encoded as UTF-8."""
     from mlflow.utils.proto_json_utils import NumpyEncoder, _get_jsonable_obj
 
-    from taxiway.features.encoding import predict_rows, raw_frame
-    from taxiway.features.signature import predict_function, signature_columns
-
-    columns = signature_columns(model)
+    columns = predictor.columns
     sent = columns.present_names(requests[0].columns)
     rows = _select_columns([row for request in requests for row in request.data], sent, columns.names)
-    frame = raw_frame(rows, columns.numeric, columns.categorical, columns.types)
-    answered = predict_rows(predict_function(model), frame)
-    predictions = _get_jsonable_obj(answered)
+    predictions = _get_jsonable_obj(predictor.predict(rows))
     if not isinstance(predictions, list):
         raise ValueError(f"it returned a {type(predictions).__name__}")  # noqa: TRY004 an error of the model like others
     answers, start = [], 0

@@ -147,6 +147,7 @@ class ServedModel:
             problem=self._problems.text,
             promotion=self.champion.promotion,
             registry_away_since=self.champion.registry_away_since,
+            plan=champion.server.plan if champion else "",
             challenger=await self.challenger.status(),
         )
 
