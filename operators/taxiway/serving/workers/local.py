@@ -2,14 +2,14 @@
 
 import asyncio
 import multiprocessing
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+import socket
 from multiprocessing import forkserver
 
-from taxiway.errors import ModelLoadError, ModelRefusedError, ModelUnavailableError, TransientError, WorkerDiedError
+from taxiway.errors import ModelRefusedError, ModelUnavailableError, TransientError, WorkerDiedError
 from taxiway.serving.protocol import Rows
 from taxiway.serving.workers import process as worker
 from taxiway.serving.workers.base import ModelSource, Outcome
+from taxiway.serving.workers.channel import Channel
 
 LIBRARIES = "taxiway.serving.workers.libraries"
 """The module that imports the libraries of worker processes."""
@@ -22,7 +22,7 @@ def start_fork_server() -> None:
 
 
 class Worker:
-    """One worker process, in its own pool, so that its death is noticed and does not affect other workers.
+    """One worker process.
 
     Args:
         source: The model version to load.
@@ -35,9 +35,10 @@ class Worker:
 
     def __init__(self, source: ModelSource, *, load_timeout_s: float, predict_timeout_s: float) -> None:
         self._source = source
+        self._name = f"{source.model} version {source.version}"
         self._load_timeout_s = load_timeout_s
         self._predict_timeout_s = predict_timeout_s
-        self._pool: ProcessPoolExecutor | None = None
+        self._channel: Channel | None = None
         self._process: multiprocessing.process.BaseProcess | None = None
         self._starting = asyncio.Lock()
         self._stopped = False
@@ -52,37 +53,45 @@ class Worker:
         """
         async with self._starting:
             if self._stopped:
-                raise ModelUnavailableError(f"{self._source.model} version {self._source.version} is no longer served")
-            if self._pool is not None and self._process is not None and self._process.is_alive():
+                raise ModelUnavailableError(f"{self._name} is no longer served")
+            if self._channel is not None and self._process is not None and self._process.is_alive():
                 return
             self.kill()
             try:
-                self.plan = await asyncio.wait_for(asyncio.wrap_future(self._start()), self._load_timeout_s)
-            except (ModelLoadError, TransientError, BrokenProcessPool, TimeoutError) as error:
-                self.kill()
-                why = f"it took more than {self._load_timeout_s:g} s" if isinstance(error, TimeoutError) else str(error)
-                kind = ModelRefusedError if isinstance(error, ModelLoadError) else ModelUnavailableError
-                raise kind(f"{self._source.model} version {self._source.version} could not be loaded: {why}") from None
-            except asyncio.CancelledError:
+                async with asyncio.timeout(self._load_timeout_s):
+                    self._channel = await Channel.open(self._start())
+                    loaded = worker.Loaded(**await self._channel.call("load", self._source))
+            except (TransientError, WorkerDiedError) as error:
+                loaded = worker.Loaded(problem=str(error))
+            except TimeoutError:
+                loaded = worker.Loaded(problem=f"it took more than {self._load_timeout_s:g} s")
+            except BaseException:
                 self.kill()
                 raise
+            if loaded.problem:
+                self.kill()
+                kind = ModelRefusedError if loaded.refused else ModelUnavailableError
+                raise kind(f"{self._name} could not be loaded: {loaded.problem}")
+            self.plan = loaded.plan
 
-    def _start(self) -> Future[str]:
-        """Start a process that loads the model and returns its plan.
+    def _start(self) -> socket.socket:
+        """Start a process; returns the gateway's end of a pair of sockets.
 
         Raises:
             TransientError: It cannot be started now.
         """
-        before = set(multiprocessing.active_children())
+        own, other = socket.socketpair()
         try:
             start_fork_server()
-            context = multiprocessing.get_context("forkserver")
-            self._pool = ProcessPoolExecutor(1, mp_context=context, initializer=worker.initialize_worker)
-            return self._pool.submit(worker.load, self._source)  # this starts the process
-        except (OSError, EOFError, RuntimeError) as error:  # of the fork server if it ends meanwhile; of a thread
+            self._process = multiprocessing.get_context("forkserver").Process(target=worker.run, args=(other,), daemon=True)
+            self._process.start()
+        except (OSError, EOFError, RuntimeError) as error:  # of the fork server if it ends meanwhile
+            own.close()
+            self._process = None
             raise TransientError(f"no process can be started: {type(error).__name__}: {error}") from error
         finally:
-            self._process = next(iter(set(multiprocessing.active_children()) - before), None)
+            other.close()
+        return own
 
     async def predict(self, batch: list[Rows]) -> list[Outcome]:
         """Predict for a batch of requests; returns one outcome for each.
@@ -93,23 +102,18 @@ class Worker:
             ModelUnavailableError: The model cannot be loaded, or the worker has been stopped.
         """
         await self.ensure_loaded()
-        pool = self._pool
-        if pool is None:
-            raise ModelUnavailableError(f"{self._source.model} version {self._source.version} is no longer served")
+        channel = self._channel
+        if channel is None:
+            raise ModelUnavailableError(f"{self._name} is no longer served")
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(pool.submit(worker.predict, batch)), self._predict_timeout_s)
-        except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
-                raise
-            # Not this task was canceled, but the batch: `kill` drops what the process has not begun.
-            raise WorkerDiedError(f"{self._source.model} version {self._source.version}: the process was killed") from error
-        except (BrokenProcessPool, TimeoutError) as error:
-            if self._pool is pool:  # otherwise another batch has already replaced it
+            async with asyncio.timeout(self._predict_timeout_s):
+                return [Outcome(*outcome) for outcome in await channel.call("predict", batch)]
+        except (WorkerDiedError, TimeoutError) as error:
+            if self._channel is channel:  # otherwise another batch has already replaced it
                 self.kill()
             if isinstance(error, TimeoutError):
                 raise
-            raise WorkerDiedError(f"{self._source.model} version {self._source.version}: {error}") from error
+            raise WorkerDiedError(f"{self._name}: {error}") from error
 
     def stop(self) -> None:
         """End the process for good."""
@@ -123,6 +127,6 @@ class Worker:
         """End the process at once; the next batch starts a new one."""
         if self._process is not None:
             self._process.kill()
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
-        self._pool = self._process = None
+        if self._channel is not None:
+            self._channel.close()
+        self._channel = self._process = None

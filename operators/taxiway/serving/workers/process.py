@@ -7,8 +7,10 @@ import json
 import logging
 import os
 import signal
+import socket
 import threading
 import time
+from dataclasses import asdict, astuple, dataclass
 from importlib import import_module
 from itertools import groupby
 from multiprocessing import connection, parent_process
@@ -18,6 +20,7 @@ from taxiway.errors import DataError, ModelLoadError, RequestError, TransientErr
 from taxiway.messages import clipped
 from taxiway.serving.protocol import Rows
 from taxiway.serving.workers.base import ModelSource, Outcome
+from taxiway.serving.workers.channel import answer_calls
 
 if TYPE_CHECKING:
     from taxiway.models.predictor import Predictor
@@ -28,6 +31,36 @@ _MAX_NAMED_COLUMNS = 10
 _MAX_ERROR_CHARS = 1000
 _PARENT_POLL_S = 1.0
 _predictor: "Predictor | None" = None  # that of the model of this process, once it is loaded
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The outcome of loading a model.
+
+    Attributes:
+        plan: How it predicts, see `Predictor.plan`; empty if it could not be loaded.
+        problem: Why it could not be loaded; empty if it is.
+        refused: Whether loading it again would fail, too.
+    """
+
+    plan: str = ""
+    problem: str = ""
+    refused: bool = False
+
+
+def run(end: socket.socket) -> None:
+    """Answer the calls of the gateway; the main function of a worker process."""
+    initialize_worker()
+    answer_calls(end, {"load": _load, "predict": lambda batch: [astuple(outcome) for outcome in predict(batch)]})
+
+
+def _load(source: ModelSource) -> dict[str, Any]:
+    try:
+        return asdict(Loaded(load(source)))
+    except ModelLoadError as error:
+        return asdict(Loaded(problem=str(error), refused=True))
+    except TransientError as error:
+        return asdict(Loaded(problem=str(error)))
 
 
 def initialize_worker() -> None:
@@ -53,8 +86,7 @@ def load(source: ModelSource) -> str:
     """Load the model of this process and warm it up on its input example; returns how it predicts, see `Predictor.plan`.
 
     Raises:
-        ModelLoadError: The loader refused the model, or the model has no signature. The original error is replaced, because errors
-            of some libraries cannot be pickled.
+        ModelLoadError: The loader refused the model, or the model has no signature.
         TransientError: The files cannot be read, or have changed since they were downloaded; or there is not enough memory.
     """
     global _predictor
@@ -171,7 +203,7 @@ def _select_columns(rows: list[list[Any]], sent: tuple[str, ...], needed: tuple[
 
 def _exit_with_gateway() -> None:
     gateway, forked_by = parent_process(), os.getppid()
-    # A worker of a pool waits on a pipe that the worker itself holds open, so the worker would outlive a killed gateway. The worker also
+    # A process of a pool waits on a pipe that it holds open itself, so it would outlive a killed gateway. It also
     # exits when the fork server exits: without the fork server, the gateway would not notice that the worker has ended.
     while gateway is not None and os.getppid() == forked_by:
         if connection.wait([gateway.sentinel], timeout=_PARENT_POLL_S):

@@ -216,7 +216,7 @@ def test_a_copy_that_cannot_be_read_is_none(tmp_path: Path, damage: Callable[[Pa
 
 
 @pytest.mark.parametrize("error", [OSError(24, "Too many open files"), EOFError("unexpected EOF"), RuntimeError("no thread")])
-@pytest.mark.parametrize("where", ["start_fork_server", "ProcessPoolExecutor.submit"])
+@pytest.mark.parametrize("where", ["start_fork_server", "multiprocessing.get_context"])
 def test_a_process_that_cannot_be_started_is_an_error_of_loading(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, where: str
 ) -> None:
