@@ -78,6 +78,7 @@ def _compiled(model: Any, columns: ModelColumns) -> tuple[Callable[[Cells], Any]
     from sklearn.pipeline import Pipeline
 
     from taxiway.features.fast_transform import fast_transform
+    from taxiway.models.fast_trees import fast_trees
     from taxiway.models.row_model import RowModel
 
     raw = raw_model(model)
@@ -88,7 +89,7 @@ def _compiled(model: Any, columns: ModelColumns) -> tuple[Callable[[Cells], Any]
     fast = fast_transform(transform, columns.numeric)
     if fast is None:
         return None, "its transform is of another kind, or has sparse features"
-    predict = estimator.predict_proba if raw.classes else estimator.predict
+    predict = fast_trees(estimator) or (estimator.predict_proba if raw.classes else estimator.predict)
 
     def predicted(cells: Cells) -> Any:
         features = fast(*raw_columns(cells, columns.numeric, columns.categorical, columns.types))

@@ -20,6 +20,7 @@ from taxiway.features.build import build_transform
 from taxiway.features.columns import FeatureColumns
 from taxiway.features.signature import ModelColumns
 from taxiway.models import predictor as predictors
+from taxiway.models.fast_trees import fast_trees
 from taxiway.models.predictor import Predictor, compiled_predictor, predictor_of
 from taxiway.models.row_model import RowModel
 
@@ -27,6 +28,8 @@ NUMBERS, CATEGORIES, MANY, DATES = ("x", "y"), ("kind", "code"), ("place",), ("a
 TYPES = {"x": "number", "y": "integer", "kind": "string", "code": "integer", "place": "string", "at": "datetime"}
 ESTIMATORS = {
     "trees": (HistGradientBoostingClassifier(max_iter=8), True),
+    "three classes": (HistGradientBoostingClassifier(max_iter=8), True),
+    "poisson": (HistGradientBoostingRegressor(max_iter=8, loss="poisson"), True),
     "regression": (HistGradientBoostingRegressor(max_iter=8), True),
     "linear": (LogisticRegression(max_iter=300), False),
     "ridge": (Ridge(), False),
@@ -68,14 +71,25 @@ def fitted(kind: str, gaps: float = 0.1, **options: Any) -> Loaded:
     columns = FeatureColumns(NUMBERS, categorical, (), DATES)
     label = frame["x"].fillna(0) + (frame["kind"] == "a") * 10 + frame["place"].isin(["p1", "p2", "p3"]) * 9
     classes = ("False", "True") if hasattr(estimator, "predict_proba") else ()
-    options = {"accepts_missing": accepts_missing, "types": TYPES, "many_valued": MANY, "classes": classes, **options}
-    model = make_pipeline(build_transform(columns, **options), estimator).fit(frame, label > 5 if classes else label)
+    target = label > 5 if classes else label
+    if kind == "three classes":
+        classes, target = ("0", "1", "2"), np.digitize(label, [0, 10])
+    elif kind == "poisson":
+        target = label.abs()
+    options = {
+        "accepts_missing": accepts_missing,
+        "types": TYPES,
+        "many_valued": MANY if len(classes) < 3 else (),
+        "classes": classes,
+        **options,
+    }
+    model = make_pipeline(build_transform(columns, **options), estimator).fit(frame, target)
     return Loaded(RowModel.of(model, ModelColumns(numeric, categorical, TYPES, numeric + categorical), classes))
 
 
 @pytest.fixture(scope="module", params=[*ESTIMATORS, "trees without gaps"])
 def model(request: pytest.FixtureRequest) -> Loaded:
-    return fitted(request.param.split()[0], gaps=0.0 if "without" in request.param else 0.1)
+    return fitted(request.param.removesuffix(" without gaps"), gaps=0.0 if "without" in request.param else 0.1)
 
 
 def answered(predictor: Predictor, cells: dict[str, list[Any]]) -> tuple[Any, ...]:
@@ -131,6 +145,20 @@ def test_what_cannot_be_compiled_is_served_as_it_was_saved(monkeypatch: pytest.M
 
     monkeypatch.setattr("taxiway.features.fast_transform._numeric_step", broken)
     assert compiled_predictor(fitted("ridge"), None).plan == "original: it cannot be compiled: RuntimeError: broken on purpose"
+
+
+@pytest.mark.parametrize("kind", ["trees", "three classes", "poisson"])
+@pytest.mark.parametrize("count", [1, 512, 513])
+def test_trees_are_added_up_in_the_order_of_scikit_learn(kind: str, count: int) -> None:
+    pytest.importorskip("treelite")
+    pipeline = fitted(kind).get_raw_model().estimator
+    features = np.random.default_rng(5).normal(
+        0, 50, (count, pipeline[0].transform(raw_frame(rows(1), NUMBERS + DATES, CATEGORIES + MANY, TYPES)).shape[1])
+    )
+    predict = fast_trees(pipeline[-1])
+    assert predict is not None
+    original = getattr(pipeline[-1], "predict_proba", pipeline[-1].predict)
+    assert predict(features).tobytes() == original(features).tobytes()
 
 
 def test_values_of_the_example_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:

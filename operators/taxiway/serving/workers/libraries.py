@@ -15,4 +15,4 @@ with contextlib.suppress(ImportError):  # loading a model then reports the missi
     import sklearn.linear_model
     import sklearn.pipeline
     import sklearn.preprocessing  # noqa: F401
-    import skops.io  # noqa: F401
+    import treelite.sklearn  # noqa: F401

@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
-from importlib.metadata import version as installed
+from functools import cache, partial
+from importlib.metadata import version as version_of
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -28,6 +28,7 @@ from taxiway.serving.gateway.models.served_model import ServedModel
 from taxiway.serving.gateway.settings import GatewaySettings
 
 MAX_PAIRS = 50_000
+_installed = cache(version_of)  # it reads files
 
 
 def create_app(settings: GatewaySettings) -> FastAPI:
@@ -119,8 +120,8 @@ async def metrics(request: Request) -> Response:
 @_callers.get("/version")
 async def version(request: Request) -> Response:
     """MLflow's version as text, as MLflow's servers answer; Taxiway's version and the role of the token are headers."""
-    headers = {"X-Taxiway-Version": installed("taxiway"), "X-Taxiway-Role": request.state.caller.role}
-    return PlainTextResponse(installed("mlflow-skinny"), headers=headers)
+    headers = {"X-Taxiway-Version": _installed("taxiway"), "X-Taxiway-Role": request.state.caller.role}
+    return PlainTextResponse(_installed("mlflow-skinny"), headers=headers)
 
 
 @_callers.post("/invocations")
