@@ -9,6 +9,7 @@ from running import ADMIN, CALLER
 from taxiway.errors import RequestError, TransientError
 from taxiway.serving.api import ChallengerRequest
 from taxiway.serving.gateway.backing import LedgerPosition, WantedChampion
+from taxiway.serving.gateway.metrics import GatewayMetrics
 from taxiway.serving.gateway.models.served_model import ServedModel
 from taxiway.serving.gateway.registry_lookup import RegisteredVersion
 from taxiway.serving.gateway.settings import GatewaySettings
@@ -27,7 +28,7 @@ class FakeWorker:
 
     def __init__(self, version: int) -> None:
         self.version = version
-        self.plan = "original"
+        self.plan, self.restarts = "original", 0
         self.is_stopped = False
         self.ensured = 0
         self.may_load, self.may_answer = asyncio.Event(), asyncio.Event()
@@ -74,7 +75,7 @@ class World:
         self.prepare: Callable[[FakeWorker], None] = lambda _: None
 
     def served(self) -> ServedModel:
-        return ServedModel(MODEL, self.settings, self.log, self.state, self)  # type: ignore[arg-type]
+        return ServedModel(MODEL, self.settings, self.log, self.state, self, GatewayMetrics())  # type: ignore[arg-type]
 
     def backends_of(self, model: str, version: int, where: object, settings: GatewaySettings) -> list[FakeWorker]:
         workers = [FakeWorker(version) for _ in range(settings.workers)]

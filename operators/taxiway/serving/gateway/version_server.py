@@ -57,6 +57,11 @@ class VersionServer:
         """How the workers predict, see `Predictor.plan`; empty if that is not known."""
         return self._backends[0].plan
 
+    @property
+    def restarts(self) -> int:
+        """How often a worker has been restarted."""
+        return sum(backend.restarts for backend in self._backends)
+
     async def start(self) -> None:
         """Load the model in every worker, then start to take requests.
 

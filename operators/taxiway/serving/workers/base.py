@@ -52,9 +52,11 @@ class PredictBackend(Protocol):
 
     Attributes:
         plan: How the loaded model predicts, see `Predictor.plan`; empty if that is not known.
+        restarts: How often it has been restarted.
     """
 
     plan: str
+    restarts: int
 
     async def ensure_loaded(self) -> None:
         """Start the worker if it does not run, and wait until it can predict.

@@ -31,6 +31,7 @@ class Worker:
 
     Attributes:
         plan: How the loaded model predicts, see `Predictor.plan`; empty until it is loaded.
+        restarts: How often a process has replaced one that ended.
     """
 
     def __init__(self, source: ModelSource, *, load_timeout_s: float, predict_timeout_s: float) -> None:
@@ -43,6 +44,7 @@ class Worker:
         self._starting = asyncio.Lock()
         self._stopped = False
         self.plan = ""
+        self.restarts = 0
 
     async def ensure_loaded(self) -> None:
         """Start the process if it does not run, and load the model.
@@ -72,6 +74,7 @@ class Worker:
                 self.kill()
                 kind = ModelRefusedError if loaded.refused else ModelUnavailableError
                 raise kind(f"{self._name} could not be loaded: {loaded.problem}")
+            self.restarts += bool(self.plan)
             self.plan = loaded.plan
 
     def _start(self) -> socket.socket:

@@ -53,6 +53,7 @@ class RemoteWorker:
         self._closing: asyncio.Task[None] | None = None
         self._seen_at: float | None = None
         self._stopped = False
+        self.restarts = 0
         self.plan = ""  # the server of the version does not tell
 
     async def ensure_loaded(self) -> None:

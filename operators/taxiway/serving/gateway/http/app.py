@@ -24,6 +24,7 @@ from taxiway.serving.gateway.http.gateway import Gateway
 from taxiway.serving.gateway.http.known_callers import KnownCallers
 from taxiway.serving.gateway.http.limits import retry_after
 from taxiway.serving.gateway.http.predict import predict
+from taxiway.serving.gateway.metrics import GatewayMetrics
 from taxiway.serving.gateway.models.served_model import ServedModel
 from taxiway.serving.gateway.settings import GatewaySettings
 
@@ -33,18 +34,18 @@ _installed = cache(version_of)  # it reads files
 
 def create_app(settings: GatewaySettings) -> FastAPI:
     """Create the gateway as an ASGI application; it loads its models when the server starts."""
-    callers = KnownCallers(settings)
+    callers, metrics = KnownCallers(settings), GatewayMetrics()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.gateway = Gateway(settings, callers)
+        app.state.gateway = Gateway(settings, callers, metrics)
         try:
             yield
         finally:
             await app.state.gateway.stop()
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(Access, callers=callers, max_bytes=settings.max_body_bytes)
+    app.add_middleware(Access, callers=callers, max_bytes=settings.max_body_bytes, metrics=metrics)
     app.add_exception_handler(RequestError, _refusal)
     app.add_exception_handler(TransientError, _unavailable)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -73,6 +74,7 @@ async def _only_known_options(request: Request) -> None:
 def _require_scope(request: Request, scope: Scope) -> Caller:
     caller: Caller = request.state.caller
     if not caller.may(scope):
+        _gateway(request).metrics.refused("scope")
         has = listed(tuple(map(str, caller.scopes)))
         raise HTTPException(
             403, f"this route needs the scope {scope}; the caller {caller.name} has the scope {has}. Ask for another token"
@@ -113,7 +115,9 @@ async def ready(request: Request) -> Response:
 async def metrics(request: Request) -> Response:
     """The metrics in Prometheus' text format; the caller needs the scope `metrics`."""
     _require_scope(request, Scope.METRICS)
-    content, media_type = _gateway(request).metrics.text()
+    gateway = _gateway(request)
+    not_rolled = await asyncio.to_thread(gateway.log.not_rolled)
+    content, media_type = gateway.metrics.text(not_rolled, gateway.log.uncommitted)
     return Response(content, headers={"Content-Type": media_type})
 
 

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from taxiway.messages import clipped
 from taxiway.serving.callers import Caller
 from taxiway.serving.gateway.http.known_callers import KnownCallers
+from taxiway.serving.gateway.metrics import GatewayMetrics
 
 _OPEN = ("/ping", "/ready")
 _MAX_MESSAGE = 2000
@@ -43,12 +44,14 @@ class Access:
         app: The application behind it.
         callers: The callers.
         max_bytes: The size limit of a body.
+        metrics: Counts what is refused.
     """
 
-    def __init__(self, app: ASGIApp, callers: KnownCallers, max_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, callers: KnownCallers, max_bytes: int, metrics: GatewayMetrics) -> None:
         self._app = app
         self._callers = callers
         self._max_bytes = max_bytes
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] in _OPEN:
@@ -57,6 +60,7 @@ class Access:
         headers = dict(scope["headers"])
         caller = self._caller(headers.get(b"authorization", b""))
         if caller is None:
+            self._metrics.refused("token")
             message = (
                 "missing or invalid bearer token; send the header Authorization: Bearer TOKEN with a token of this gateway"
             )
@@ -65,6 +69,7 @@ class Access:
         scope.setdefault("state", {})["caller"] = caller
         announced = headers.get(b"content-length", b"0")
         if announced.isdigit() and int(announced) > self._max_bytes:
+            self._metrics.refused("size")
             await refusal(413, self._too_large())(scope, receive, send)
             return
         await self._app(scope, self._counting(receive), send)
@@ -81,6 +86,7 @@ class Access:
             message: dict[str, Any] = dict(await receive())
             seen += len(message.get("body", b""))
             if seen > self._max_bytes:
+                self._metrics.refused("size")
                 raise HTTPException(413, self._too_large())
             return message
 

@@ -10,7 +10,7 @@ from taxiway.serving.callers import Caller
 from taxiway.serving.gateway.http.body_reader import BodyReader
 from taxiway.serving.gateway.http.known_callers import KnownCallers
 from taxiway.serving.gateway.http.limits import CallerLimits
-from taxiway.serving.gateway.http.metrics import GatewayMetrics
+from taxiway.serving.gateway.metrics import GatewayMetrics
 from taxiway.serving.gateway.models.served_model import ServedModel
 from taxiway.serving.gateway.models.versions import ModelVersions
 from taxiway.serving.gateway.rolling.schedule import RollSchedule
@@ -31,9 +31,10 @@ class Gateway:
     Args:
         settings: The settings of the gateway.
         callers: Its callers.
+        metrics: Its metrics.
     """
 
-    def __init__(self, settings: GatewaySettings, callers: KnownCallers) -> None:
+    def __init__(self, settings: GatewaySettings, callers: KnownCallers, metrics: GatewayMetrics) -> None:
         self.settings = settings
         self.log = RequestLog(settings.state_folder, settings.keep_rows, settings.keep_bytes)
         store_settings(settings.state_folder, settings.roll_settings)
@@ -43,7 +44,8 @@ class Gateway:
         self.bodies = BodyReader()
         self.callers = callers
         self.limits = CallerLimits(settings.state_folder)
-        self.metrics = GatewayMetrics(lambda: self.models)
+        self.metrics = metrics
+        metrics.follow(lambda: self.models)
         self._state = ServedState(settings.state_folder)
         self._versions = ModelVersions(settings)
         self._models: dict[str, ServedModel] = {}
@@ -131,7 +133,7 @@ class Gateway:
 
     def _serve(self, name: str) -> None:
         if name not in self._models:
-            self._models[name] = ServedModel(name, self.settings, self.log, self._state, self._versions)
+            self._models[name] = ServedModel(name, self.settings, self.log, self._state, self._versions, self.metrics)
             self._watching.append(asyncio.create_task(self._models[name].watch()))
 
     async def _watch_callers(self) -> None:

@@ -31,7 +31,7 @@ async def predict(gateway: Gateway, model: ServedModel, caller: Caller, body: by
     try:
         response = await _answer(gateway, model, caller, body)
     except LimitError:
-        gateway.metrics.refused(model.name, caller.name)
+        gateway.metrics.over_limit(model.name, caller.name)
         raise
     except RequestError as error:
         gateway.metrics.answered(model.name, caller.name, error.status, time.perf_counter() - began)

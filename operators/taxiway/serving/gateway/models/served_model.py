@@ -9,6 +9,7 @@ from functools import partial
 from taxiway.errors import RequestError, TransientError
 from taxiway.serving.api import ModelStatus
 from taxiway.serving.gateway.batches import by_call, resolve, warn_if_lost
+from taxiway.serving.gateway.metrics import GatewayMetrics
 from taxiway.serving.gateway.models.challenger import ChallengerDeployment
 from taxiway.serving.gateway.models.champion import ChampionDeployment
 from taxiway.serving.gateway.models.context import ModelContext
@@ -38,6 +39,7 @@ class ServedModel:
         request_log: The log of all requests.
         state: What is served after a restart.
         versions: The model versions.
+        metrics: Counts predict calls.
 
     Attributes:
         champion: Follows the alias in the registry.
@@ -51,12 +53,14 @@ class ServedModel:
         request_log: RequestLog,
         state: ServedState,
         versions: ModelVersions,
+        metrics: GatewayMetrics,
     ) -> None:
         self.name = name
         self._settings = settings
         self._log = request_log
         self._state = state
         self._versions = versions
+        self._metrics = metrics
         self._problems = Problems(name)
         context = ModelContext(name, settings, versions, state, self._problems)
         self.champion = ChampionDeployment(
@@ -180,7 +184,8 @@ class ServedModel:
         """Mirror the requests of one predict call to the challenger; returns their rows for the log."""
         requests = [request for request, _ in answered]
         now = time.monotonic()
-        status = answered[0][1].status  # all outcomes of a predict call have the same status
+        status, latency_ms = answered[0][1].status, answered[0][1].latency_ms  # the same for all outcomes of a predict call
+        self._metrics.predicted(self.name, version, sum(len(request.rows.data) for request in requests), latency_ms / 1e3)
         challenger = self.challenger.current
         server = challenger.server if challenger else None
         lease, mirror = None, None
@@ -189,6 +194,7 @@ class ServedModel:
             # Its answers update the rows, which are not yet queued for the log. It cannot answer before they are: it runs in this
             # event loop, and nothing is awaited in between.
             mirror = "queued" if server.try_submit(requests) else "dropped"
+            self._metrics.mirrored(self.name, len(requests), mirror)
         return [
             LoggedRequest(
                 request_id=request.request_id,

@@ -101,7 +101,8 @@ class RequestLog:
         self._problems = Problems("the request log")
         self._file = LogFile(folder / FILE)
         self._retention = Retention(keep_rows, keep_bytes)
-        self._uncommitted = 0  # requests; only the event loop changes it
+        self.uncommitted = 0
+        """How many requests wait to be committed; only the event loop changes it."""
         self._queue: queue.SimpleQueue[tuple[Statement, asyncio.Future[None]] | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write_all, name="request-log", daemon=True)
         self._writer.start()
@@ -119,7 +120,7 @@ class RequestLog:
 
     def add(self, requests: list[LoggedRequest]) -> asyncio.Future[None]:
         """Append rows."""
-        self._uncommitted += len(requests)
+        self.uncommitted += len(requests)
         committed = self._submit(sql.INSERT, [astuple(request) for request in requests])
         committed.add_done_callback(lambda _: self._committed(len(requests)))
         return committed
@@ -131,10 +132,10 @@ class RequestLog:
         They may not if more than `MAX_UNCOMMITTED` wait, which is how many are lost if the gateway is killed, or if the log cannot be
         written.
         """
-        return self._uncommitted <= MAX_UNCOMMITTED and not self.problem
+        return self.uncommitted <= MAX_UNCOMMITTED and not self.problem
 
     def _committed(self, requests: int) -> None:
-        self._uncommitted -= requests
+        self.uncommitted -= requests
 
     def challenger_answered(self, answers: list[tuple[int, str, str, float, str]]) -> asyncio.Future[None]:
         """Add answers of the challenger: status, predictions, error, latency in ms and request id."""
