@@ -15,6 +15,7 @@ from taxiway.messages import counted
 if TYPE_CHECKING:
     from taxiway.data.engine.duckdb_table import Table
     from taxiway.data.schema.model import Schema
+    from taxiway.records import DataReport
     from taxiway.spec.base import Format
 
 
@@ -73,38 +74,40 @@ def predict(
     from taxiway.data.schema.file import load_schema
     from taxiway.registry.load import load_trusted
     from taxiway.stages.batch.predict import predict_batch
+    from taxiway.stages.batch.recorder import BatchRecorder
     from taxiway.stages.batch.version import find_version, row_model
 
     schema = None if schema_file is None else load_schema(schema_file)
     with opened(Given(**given)) as installation:
+        client = installation.ledger.client
         version = find_version(installation.ledger, name)
         about = f"{version.model} version {version.version}"
-        uri = installation.ledger.client.tracking_uri
         with busy(f"loading {about}"):
+            uri = client.tracking_uri
             model = row_model(load_trusted(uri, version.model, version.version, code=code, files=version.files), version)
-    # Text files are read with the types of the training rows: digits in a category are text.
-    options = replace(read_options(csv, file_format), types=schema.types if schema else model.columns.types)
-    with busy(f"reading {data}") as show, open_data(data, options) as table:
-        notes = table.notes
-        if schema is not None:
-            _check(table, data, schema, stop=on_invalid_data == "fail")
-        batch = predict_batch(
-            model,
-            version,
-            table,
-            data,
-            out,
-            keys=tuple(dict.fromkeys(keys)),
-            rows_per_file=rows_per_file,
-            overwrite=overwrite,
-            progress=lambda done, rows: show(f"{about}: {done:,} of {rows:,} rows"),
-        )
+        # Text files are read with the types of the training rows: digits in a category are text.
+        options = replace(read_options(csv, file_format), types=schema.types if schema else model.columns.types)
+        with busy(f"reading {data}") as show, open_data(data, options) as table:
+            notes = table.notes
+            report = None if schema is None else _check(table, data, schema, stop=on_invalid_data == "fail")
+            batch = predict_batch(
+                model,
+                version,
+                table,
+                data,
+                out,
+                recorder=BatchRecorder(client, version, out, report),
+                keys=tuple(dict.fromkeys(keys)),
+                rows_per_file=rows_per_file,
+                overwrite=overwrite,
+                progress=lambda done, rows: show(f"{about}: {done:,} of {rows:,} rows"),
+            )
     show_notes(notes)
-    click.echo(f"{counted(batch.rows, 'row')} scored with {about}; the predictions are in {out}")
+    click.echo(f"{counted(batch.rows, 'row')} scored with {about}; the predictions are in {out}, the MLflow run is {batch.run}")
 
 
-def _check(table: "Table", data: str, schema: "Schema", *, stop: bool) -> None:
-    """Check data against a schema; blocking anomalies end the command, or are shown."""
+def _check(table: "Table", data: str, schema: "Schema", *, stop: bool) -> "DataReport":
+    """The report on data by a schema; blocking anomalies end the command, or are shown."""
     from taxiway.cli.data import show_report
     from taxiway.data.schema.model import SERVING
     from taxiway.data.validation.validate import validate_table
@@ -115,3 +118,4 @@ def _check(table: "Table", data: str, schema: "Schema", *, stop: bool) -> None:
         if stop:
             click.echo("nothing was scored; correct the data, or score it anyway: --on-invalid-data continue", err=True)
             sys.exit(1)
+    return report

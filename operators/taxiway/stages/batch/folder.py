@@ -8,17 +8,13 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
 from taxiway.errors import ConfigError
 from taxiway.messages import listed
+from taxiway.records.batch import BATCH_FILE, Batch, read_batch
 
-FILE = "_batch.json"
-"""Readers of a folder of Parquet files ignore names that begin with `_` or `.`."""
 _PARTIAL = ".partial"
 _WORDS = {
     "model": "model",
@@ -30,33 +26,6 @@ _WORDS = {
     "rows_per_file": "number of rows per file",
 }
 _OWN = re.compile(r"part-\d+\.parquet|_batch\.json|\..*\.partial")
-
-
-class Batch(BaseModel):
-    """What was scored, and where the predictions are.
-
-    Attributes:
-        model: The registered model.
-        version: The version that predicts.
-        files: The digest of the version's files, by the ledger or the registry; None if neither has it.
-        data: The data, as it was given.
-        data_digest: The digest of the files that were scored.
-        keys: The columns that identify a row.
-        rows: The number of rows.
-        rows_per_file: How many rows a file of predictions has.
-        finished_at: When all predictions were written; None if they are not.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    model: str
-    version: int
-    files: str | None
-    data: str
-    data_digest: str
-    keys: tuple[str, ...]
-    rows: int
-    rows_per_file: int
-    finished_at: datetime | None = None
 
 
 @contextmanager
@@ -93,7 +62,7 @@ def prepare(out: Path, batch: Batch, *, overwrite: bool) -> Batch | None:
     Raises:
         ConfigError: The folder has other files, or predictions that are not to be replaced.
     """
-    known = _saved(out)
+    known = read_batch(out)
     if known is not None and not _differences(known, batch) and not overwrite:
         return known if known.finished_at else None
     others = sorted(path.name for path in out.iterdir())
@@ -101,9 +70,9 @@ def prepare(out: Path, batch: Batch, *, overwrite: bool) -> Batch | None:
     if foreign:
         raise ConfigError(f"{out} has other files, such as {foreign[0]}; name an empty folder: -o FOLDER")
     if not overwrite and any(not name.startswith(".") for name in others):
-        found = _differences(known, batch) if known else f"no readable {FILE}"
+        found = _differences(known, batch) if known else f"no readable {BATCH_FILE}"
         raise ConfigError(f"{out} has other predictions ({found}); name another folder, or replace them: --overwrite")
-    (out / FILE).unlink(missing_ok=True)  # first: without it, the rest is not continued
+    (out / BATCH_FILE).unlink(missing_ok=True)  # first: without it, the rest is not continued
     for name in others:
         (out / name).unlink(missing_ok=True)
     save(out, batch)
@@ -111,8 +80,8 @@ def prepare(out: Path, batch: Batch, *, overwrite: bool) -> Batch | None:
 
 
 def _differences(known: Batch, batch: Batch) -> str:
-    """How two batches differ; empty if they have the same predictions. The same data may have another path."""
-    before, now = known.model_dump(exclude={"finished_at", "data"}), batch.model_dump(exclude={"finished_at", "data"})
+    """How two batches differ; empty if they have the same predictions."""
+    before, now = known.of_the_predictions(), batch.of_the_predictions()
     return "; ".join(
         f"their {_WORDS[name]} is {_shown(before[name])}, now {_shown(now[name])}" for name in now if before[name] != now[name]
     )
@@ -127,15 +96,8 @@ def beside(name: str) -> str:
     return f".{name}{_PARTIAL}"
 
 
-def _saved(out: Path) -> Batch | None:
-    try:
-        return Batch.model_validate_json((out / FILE).read_bytes())
-    except (FileNotFoundError, ValidationError):
-        return None
-
-
 def save(out: Path, batch: Batch) -> None:
     """Write what the predictions in a folder are of."""
-    temporary = out / beside(FILE)
+    temporary = out / beside(BATCH_FILE)
     temporary.write_text(batch.model_dump_json(indent=2))
-    temporary.replace(out / FILE)
+    temporary.replace(out / BATCH_FILE)
