@@ -73,17 +73,18 @@ def batches_of(client: "MlflowClient", model: str, version: int | None = None, n
         version: Only batches of this version; None for all versions.
         newest: At most so many.
     """
+    wanted = {tags.BATCH_MODEL: model} | ({} if version is None else {tags.BATCH_VERSION: str(version)})
+    return tuple(map(_read, runs_with(client, wanted, newest)))
+
+
+def runs_with(client: "MlflowClient", wanted: Mapping[str, str], newest: int) -> "list[Run]":
+    """The newest MLflow runs of batches with some tags, newest first, at most so many."""
     known = client.get_experiment_by_name(EXPERIMENT)
     if known is None:
-        return ()
-    wanted = {tags.BATCH_MODEL: model} | ({} if version is None else {tags.BATCH_VERSION: str(version)})
-    runs = client.search_runs(
-        [known.experiment_id],
-        " and ".join(f"tags.`{tag}` = '{value}'" for tag, value in wanted.items()),
-        order_by=["attributes.start_time DESC"],
-        max_results=newest,
-    )
-    return tuple(map(_read, runs))
+        return []
+    condition = " and ".join(f"tags.`{tag}` = '{value}'" for tag, value in wanted.items())
+    newest_first = ["attributes.start_time DESC"]
+    return list(client.search_runs([known.experiment_id], condition, order_by=newest_first, max_results=newest))
 
 
 def batch_behind(client: "MlflowClient", predictions: Path) -> BatchRun:

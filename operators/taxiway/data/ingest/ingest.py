@@ -3,7 +3,7 @@
 `plan` chooses the spans. Here rows are only read; `taxiway.data.validation` checks them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from functools import partial
 from pathlib import Path
 
@@ -61,7 +61,7 @@ def ingest(
 
 def all_rows_of(
     plan: tuple[FoundSpan, ...], *, source: str, read: Read, read_spec: ReadSpec
-) -> Iterator[tuple[FoundSpan, Path]]:
+) -> Generator[tuple[FoundSpan, Path], None, None]:
     """The rows of spans as a run reads them, including those without a label: one Parquet file for each span.
 
     A file is deleted when the next one is read.

@@ -6,12 +6,13 @@ A file is written under another name and then renamed, so a file that can be fou
 import fcntl
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from taxiway.errors import ConfigError
+from taxiway.errors import ConfigError, TransientError
 from taxiway.messages import listed
 from taxiway.records.batch import BATCH_FILE, Batch, read_batch
 
@@ -33,7 +34,7 @@ def only_process(out: Path) -> Iterator[None]:
     """Lock a folder, which is created if needed.
 
     Raises:
-        ConfigError: Another process writes predictions into it.
+        TransientError: Another process writes predictions into it.
     """
     out.mkdir(parents=True, exist_ok=True)
     folder = os.open(out, os.O_RDONLY)
@@ -41,7 +42,7 @@ def only_process(out: Path) -> Iterator[None]:
         fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     except BlockingIOError:
-        raise ConfigError(
+        raise TransientError(
             f"another process writes predictions into {out}; wait for it, or name another folder: -o FOLDER"
         ) from None
     finally:
@@ -65,10 +66,7 @@ def prepare(out: Path, batch: Batch, *, overwrite: bool) -> Batch | None:
     known = read_batch(out)
     if known is not None and not _differences(known, batch) and not overwrite:
         return known if known.finished_at else None
-    others = sorted(path.name for path in out.iterdir())
-    foreign = [name for name in others if not _OWN.fullmatch(name)]
-    if foreign:
-        raise ConfigError(f"{out} has other files, such as {foreign[0]}; name an empty folder: -o FOLDER")
+    others = _own_files(out)
     if not overwrite and any(not name.startswith(".") for name in others):
         found = _differences(known, batch) if known else f"no readable {BATCH_FILE}"
         raise ConfigError(f"{out} has other predictions ({found}); name another folder, or replace them: --overwrite")
@@ -77,6 +75,51 @@ def prepare(out: Path, batch: Batch, *, overwrite: bool) -> Batch | None:
         (out / name).unlink(missing_ok=True)
     save(out, batch)
     return None
+
+
+def finished_batch(out: Path, batch: Batch) -> Batch | None:
+    """The batch of a folder if it has the same predictions as `batch`, all of them; else None."""
+    known = read_batch(out)
+    return known if known is not None and known.finished_at is not None and not _differences(known, batch) else None
+
+
+def begun(out: Path, batch: Batch) -> bool:
+    """Whether a folder has predictions of this batch, perhaps not all."""
+    known = read_batch(out)
+    return known is not None and not _differences(known, batch)
+
+
+def beside_folder(out: Path) -> Path:
+    """Where predictions are written that appear in a folder only when they are complete."""
+    return out.with_name(beside(out.name))
+
+
+def put_in_place(out: Path) -> None:
+    """Rename the folder with complete predictions beside `out` to `out`, and remove the predictions that it replaces.
+
+    Raises:
+        ConfigError: `out` has files that are not of a batch.
+    """
+    replaced = out.with_name(f".{out.name}.replaced")
+    if out.exists():
+        _own_files(out)
+        shutil.rmtree(replaced, ignore_errors=True)
+        out.rename(replaced)
+    beside_folder(out).rename(out)
+    shutil.rmtree(replaced, ignore_errors=True)
+
+
+def _own_files(out: Path) -> list[str]:
+    """The names of the files in a folder.
+
+    Raises:
+        ConfigError: One of them is not of a batch.
+    """
+    found = sorted(path.name for path in out.iterdir())
+    foreign = [name for name in found if not _OWN.fullmatch(name)]
+    if foreign:
+        raise ConfigError(f"{out} has other files, such as {foreign[0]}; name an empty folder: -o FOLDER")
+    return found
 
 
 def _differences(known: Batch, batch: Batch) -> str:

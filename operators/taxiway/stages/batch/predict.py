@@ -67,17 +67,7 @@ def predict_batch(
         ConfigError: A key is not a column, the folder has something else, or predictions that are not to be replaced.
         DataError: The rows do not fit the model.
     """
-    _require_columns(table, keys)
-    batch = Batch(
-        model=version.model,
-        version=version.version,
-        files=version.files,
-        data=without_credentials(data),
-        data_digest=table.digest,
-        keys=tuple(keys),
-        rows=table.row_count,
-        rows_per_file=rows_per_file,
-    )
+    batch = batch_of(version, table, data, keys=keys, rows_per_file=rows_per_file)
     with only_process(out):
         finished = prepare(out, batch, overwrite=overwrite)
         if finished is None:
@@ -87,6 +77,25 @@ def predict_batch(
             finished = recorded.model_copy(update={"finished_at": datetime.now(UTC)})
             save(out, finished)
     return finished
+
+
+def batch_of(version: Version, table: "Table", data: str, *, keys: Sequence[str], rows_per_file: int) -> Batch:
+    """The batch that `predict_batch` would write, not finished.
+
+    Raises:
+        ConfigError: A key is not a column.
+    """
+    _require_columns(table, keys)
+    return Batch(
+        model=version.model,
+        version=version.version,
+        files=version.files,
+        data=without_credentials(data),
+        data_digest=table.digest,
+        keys=tuple(keys),
+        rows=table.row_count,
+        rows_per_file=rows_per_file,
+    )
 
 
 def _write_missing(model: "RowModel", batch: Batch, table: "Table", out: Path, progress: Callable[[int, int], None]) -> None:
