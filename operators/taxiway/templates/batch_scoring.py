@@ -44,7 +44,7 @@ def batch_scoring(
         catchup=False,
         max_active_runs=1,
         default_args={**DEFAULT_ARGS, **ours, **(default_args or {})},
-        tags=["taxiway", scoring.team],
+        tags=["taxiway-scoring", scoring.team],  # the pages take DAGs with the tag taxiway for pipelines
         params={
             "span": Param(
                 None,
