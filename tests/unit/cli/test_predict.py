@@ -171,6 +171,8 @@ def test_invalid_data_is_not_scored(champion: Site) -> None:
     assert "range" in done(*predict, "--on-invalid-data", "continue")
     assert len(predictions()) == len(rows)
     done("predict", NAME, "data/1.parquet", "-o", "valid", "--schema", "small.schema.yaml")
+    rows.drop(columns="y").to_parquet("unlabelled.parquet")
+    done("predict", NAME, "unlabelled.parquet", "-o", "unlabelled", "--schema", "small.schema.yaml")
 
 
 def test_a_batch_is_one_mlflow_run_from_data_to_predictions_and_back(champion: Site) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from stages.conftest import Site
+from stages.conftest import SCHEMA, Site
 
 from taxiway.errors import ConfigError, DataError
 from taxiway.ledger.chain import Ledger
@@ -139,7 +139,13 @@ def test_rows_that_do_not_pass_are_not_scored_unless_told(scoring: Score, site: 
     assert done(scoring(rows, schema=schema)).batch.validation == "PASS"
 
 
-def test_rows_are_filtered_and_joined_as_in_a_pipeline(scoring: Score, site: Site) -> None:
+def test_rows_need_no_label(scoring: Score, site: Site) -> None:
+    pd.read_parquet(site.data / "1.parquet").drop(columns="y").to_parquet(site.data / "new-3.parquet")
+    rows = RowsToScore(source(spans="{data}/new-{SPAN}.parquet"))
+    assert done(scoring(rows, schema=str(site.folder / "small.schema.yaml"))).batch.validation == "PASS"
+
+
+def test_rows_are_filtered_and_joined_as_in_a_pipeline(scoring: Score, site: Site, installation: Installation) -> None:
     rows = pd.read_parquet(site.data / "2.parquet")
     rows.drop(columns=["y", "b"]).to_parquet(site.data / "plain-7.parquet")
     rows[["id", "b"]].to_parquet(site.data / "letters.parquet")
@@ -152,6 +158,19 @@ def test_rows_are_filtered_and_joined_as_in_a_pipeline(scoring: Score, site: Sit
     kept = rows[rows["a"] > 0]
     assert list(pd.read_parquet(found.folder)["b"]) == list(kept["b"])
     assert found.batch.rows == len(kept)
+    uses = data_uses(installation.client, digest_of_file(site.data / "letters.parquet"))
+    assert [(use.span, use.context, use.folder) for use in uses] == [("letters", "joined", str(found.folder))]
+
+
+def test_a_joined_table_that_matches_few_rows_is_invalid_data(scoring: Score, site: Site) -> None:
+    rows = pd.read_parquet(site.data / "2.parquet")
+    rows.drop(columns=["y", "b"]).to_parquet(site.data / "plain-7.parquet")
+    rows[["id", "b"]].head(500).to_parquet(site.data / "letters.parquet")
+    schema = site.folder / "letters.schema.yaml"
+    schema.write_text(SCHEMA.replace("b: {type: string, presence: required", "b: {type: string, presence: optional"))
+    join = {"file": "{data}/letters.parquet", "on": {"id": "id"}, "columns": ["b"], "min_match_rate": 0.9}
+    with pytest.raises(DataError, match=r"(?s)letters .* matches 500 of 1,000 rows \(50\.0%\)"):
+        scoring(RowsToScore(source(spans="{data}/plain-{SPAN}.parquet", join={"letters": join})), schema=str(schema))
 
 
 def test_files_and_queries_are_scored_into_one_folder(scoring: Score, site: Site) -> None:

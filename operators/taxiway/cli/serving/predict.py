@@ -77,7 +77,7 @@ def predict(
     from taxiway.stages.batch.recorder import BatchRecorder
     from taxiway.stages.batch.version import find_version, row_model
 
-    schema = None if schema_file is None else load_schema(schema_file)
+    schema = None if schema_file is None else load_schema(schema_file).without_label()
     with opened(Given(**given)) as installation:
         client = installation.ledger.client
         version = find_version(installation.ledger, name)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from taxiway.lineage.batches import EXPERIMENT
 from taxiway.messages import clipped, listed
-from taxiway.records import DataReport
+from taxiway.records import DataReport, JoinMatch
 from taxiway.records.batch import Batch
 from taxiway.stages.batch.version import Version
 from taxiway.tracking import tags
@@ -18,6 +18,7 @@ from taxiway.tracking.run import MlflowRun, experiment_id
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import DatasetInput
 
     from taxiway.data.engine.duckdb_table import Table
 
@@ -36,6 +37,7 @@ class BatchRecorder:
         version: The version that scores.
         folder: The folder where the predictions can be found when they are finished.
         report: The DataReport of the data; None if it was not checked.
+        joins: The tables that were joined to the rows.
         tags: Further tags of the run.
         opened: Called with the URL of the run before rows are scored.
     """
@@ -44,6 +46,7 @@ class BatchRecorder:
     version: Version
     folder: Path
     report: DataReport | None = None
+    joins: tuple[JoinMatch, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
     opened: Callable[[str], None] = lambda _url: None
 
@@ -107,26 +110,20 @@ class BatchRecorder:
         }
 
     def _log_inputs(self, run: MlflowRun, batch: Batch, table: "Table") -> None:
-        """Log the version's model, the data as a whole, and each of its files, by the digest of its content."""
-        from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelInput
+        """Log the version's model, the data as a whole, each of its files and joined tables, by the digests of their contents."""
+        from mlflow.entities import LoggedModelInput
 
         files = tuple(zip(table.paths, table.file_digests, strict=True))[:_MOST_FILES]
         names = table.file_names or {}
         read = [(batch.data, batch.data_digest), *((names.get(path, path.name), digest) for path, digest in files)]
-        context = [InputTag(tags.DATA_CONTEXT, SCORING_CONTEXT)]
-        self.client.log_inputs(
-            run.run_id,
-            [
-                DatasetInput(
-                    Dataset(
-                        name=clipped(name, _LONGEST // 2),
-                        digest=digest,
-                        source_type="taxiway",
-                        source=clipped(batch.data, _LONGEST),
-                    ),
-                    context,
-                )
-                for name, digest in dict.fromkeys(read)
-            ],
-            [LoggedModelInput(self.version.model_id)] if self.version.model_id else None,
-        )
+        scored = [_input(name, digest, batch.data, SCORING_CONTEXT) for name, digest in dict.fromkeys(read)]
+        joined = [_input(join.name, join.content, join.table, "joined") for join in self.joins]
+        models = [LoggedModelInput(self.version.model_id)] if self.version.model_id else None
+        self.client.log_inputs(run.run_id, [*scored, *joined], models)
+
+
+def _input(name: str, digest: str, source: str, context: str) -> "DatasetInput":
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    dataset = Dataset(name=clipped(name, _LONGEST // 2), digest=digest, source_type="taxiway", source=clipped(source, _LONGEST))
+    return DatasetInput(dataset, [InputTag(tags.DATA_CONTEXT, context)])

@@ -5,8 +5,8 @@ next one.
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from taxiway.data.schema.model import Schema
     from taxiway.data.sources.reader import FoundSpan
     from taxiway.models.row_model import RowModel
-    from taxiway.records import DataReport
+    from taxiway.records import DataReport, JoinMatch
     from taxiway.spec.source import Source
     from taxiway.stages.ingest import IngestPlan
 
@@ -96,7 +96,7 @@ def _score_span(context: ScoringContext, settings: ScoringSettings, source: "Sou
         span_tags = {tags.BATCH_SPAN: label, tags.SPAN_NAME: found.name}
         folder = context.folder(settings.output, (found.name, found.version))
         with _open(path, f"span {label}") as table:
-            scored = _score(context, loaded, table, rows, folder, span_tags)
+            scored = _score(context, loaded, table, replace(rows, tags=span_tags), folder)
     context.index.add(found.name, found.version, scored.batch.run or "")
     return replace(scored, span=label)
 
@@ -110,10 +110,10 @@ def _score_data(context: ScoringContext, settings: ScoringSettings, data: str, c
     if connection is None:
         path = context.filled(data)
         with open_data(path, ReadOptions(types=loaded.types)) as table:
-            return _score(context, loaded, table, path, folder, {})
+            return _score(context, loaded, table, _Rows(path), folder)
     name = f"{connection}: {clipped(' '.join(data.split()), _LONGEST_QUERY)}"
     with queried(context.services, connection, data, name) as table:
-        return _score(context, loaded, table, name, folder, {})
+        return _score(context, loaded, table, _Rows(name), folder)
 
 
 @contextmanager
@@ -137,6 +137,15 @@ def queried(services: Services, connection: str, query: str, name: str) -> "Iter
 
 
 @dataclass(frozen=True)
+class _Rows:
+    """What the rows of a run are called, the match rates of the tables that were joined to them, and tags of their span."""
+
+    data: str
+    joins: "tuple[JoinMatch, ...]" = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class _Loaded:
     """The version that scores, its model, and the schema of its rows."""
 
@@ -155,7 +164,7 @@ def _load(context: ScoringContext, settings: ScoringSettings) -> _Loaded:
     from taxiway.data.schema.file import load_schema
     from taxiway.registry.load import load_trusted
 
-    schema = load_schema(Path(settings.schema)) if settings.schema is not None else None
+    schema = load_schema(Path(settings.schema)).without_label() if settings.schema is not None else None
     version = find_version(context.ledger, settings.model)
     context.log.info("scoring with %s version %d", version.model, version.version)
     uri = context.ledger.client.tracking_uri
@@ -167,9 +176,9 @@ def _load(context: ScoringContext, settings: ScoringSettings) -> _Loaded:
 @contextmanager
 def _rows_of(
     context: ScoringContext, loaded: _Loaded, source: "Source", plan: "IngestPlan", found: "FoundSpan"
-) -> Iterator[tuple[Path, str]]:
-    """The Parquet file with the rows of a span, filtered and joined, and what they are called."""
-    from taxiway.data.ingest.ingest import all_rows_of
+) -> "Iterator[tuple[Path, _Rows]]":
+    """The Parquet file with the rows of a span, filtered and joined."""
+    from taxiway.data.ingest.ingest import rows_of_span
     from taxiway.data.ingest.read_spec import read_spec_of
     from taxiway.data.sources.find import reader_of
 
@@ -180,8 +189,8 @@ def _rows_of(
     spec = read_spec_of(source, plan.joined, lambda: loaded.types)
     for text in plan.window.notes:
         note(text)
-    with closing(all_rows_of((found,), source=source.text, read=read, read_spec=spec)) as rows:
-        yield next(rows)[1], found.path
+    with rows_of_span(found, source=source.text, read=read, read_spec=spec) as (path, joins):
+        yield path, _Rows(found.path, joins)
 
 
 @contextmanager
@@ -192,14 +201,12 @@ def _open(path: Path, name: str) -> "Iterator[Table]":
         yield table
 
 
-def _score(
-    context: ScoringContext, loaded: _Loaded, table: "Table", data: str, folder: Path, span_tags: Mapping[str, str]
-) -> Scored:
+def _score(context: ScoringContext, loaded: _Loaded, table: "Table", rows: _Rows, folder: Path) -> Scored:
     """Check rows and score them beside their folder, which then replaces another batch in it."""
     settings, version = loaded.settings, loaded.version
-    report = _checked(context, loaded, table, data)
-    batch = batch_of(version, table, data, keys=settings.keys, rows_per_file=settings.rows_per_file)
-    run_tags = {**context.tags, tags.DAG_RUN: context.run, tags.BATCH_SCORING: context.name, **span_tags}
+    report = _checked(context, loaded, table, rows)
+    batch = batch_of(version, table, rows.data, keys=settings.keys, rows_per_file=settings.rows_per_file)
+    run_tags = {**context.tags, tags.DAG_RUN: context.run, tags.BATCH_SCORING: context.name, **rows.tags}
     urls = []
 
     def opened(url: str) -> None:
@@ -213,20 +220,20 @@ def _score(
             loaded.model,
             version,
             table,
-            data,
+            rows.data,
             beside,
-            recorder=BatchRecorder(context.ledger.client, version, folder, report, run_tags, opened),
+            recorder=BatchRecorder(context.ledger.client, version, folder, report, rows.joins, run_tags, opened),
             keys=settings.keys,
             rows_per_file=settings.rows_per_file,
             overwrite=not begun(beside, batch),
-            progress=lambda done, rows: context.log.info("%s of %s rows scored", f"{done:,}", f"{rows:,}"),
+            progress=lambda done, count: context.log.info("%s of %s rows scored", f"{done:,}", f"{count:,}"),
         )
         put_in_place(folder)
     context.log.info("%s rows scored with %s version %d into %s", f"{known.rows:,}", known.model, known.version, folder)
     return Scored(known, folder, None, urls[0] if urls else _url(context, known))
 
 
-def _checked(context: ScoringContext, loaded: _Loaded, table: "Table", data: str) -> "DataReport | None":
+def _checked(context: ScoringContext, loaded: _Loaded, table: "Table", rows: _Rows) -> "DataReport | None":
     """The report on rows by the schema; None without one.
 
     Raises:
@@ -237,14 +244,14 @@ def _checked(context: ScoringContext, loaded: _Loaded, table: "Table", data: str
 
     if loaded.schema is None:
         return None
-    report = validate_table(table, data, loaded.schema, SERVING)
+    report = validate_table(table, rows.data, loaded.schema, SERVING, rows.joins)
     blocking = bullets([anomaly.message for anomaly in report.blocking])
     if report.blocking and loaded.settings.on_invalid_data == "fail":
         raise DataError(
-            f"{data} did not pass the schema, so nothing was scored; correct the data, or set on_invalid_data: continue\n{blocking}"
+            f"{rows.data} did not pass the schema, so nothing was scored; correct the data, or set on_invalid_data: continue\n{blocking}"
         )
     if report.blocking:
-        context.log.warning("%s did not pass the schema, and is scored by on_invalid_data: continue\n%s", data, blocking)
+        context.log.warning("%s did not pass the schema, and is scored by on_invalid_data: continue\n%s", rows.data, blocking)
     return report
 
 
