@@ -12,6 +12,7 @@ from taxiway.ledger.entry import State
 from taxiway.ledger.promotions import entries
 from taxiway.lineage.batches import BatchRun, batches_of
 from taxiway.lineage.run_records import RunRecords, run_records
+from taxiway.lineage.upstream import Downstream, Upstream, downstream_of, upstream_of
 from taxiway.records import Promotion, Record
 from taxiway.registry.aliases import CHAMPION, version_at
 from taxiway.tracking import tags
@@ -40,6 +41,8 @@ class ModelLineage:
         records: The records of the run.
         promotions: The promotions from this version and to it, oldest first.
         batches: The newest batches of predictions of this version, newest first.
+        upstream: The models whose predictions it was trained on or evaluated on.
+        downstream: The newest runs that read predictions of this version, newest first.
     """
 
     model: str
@@ -51,6 +54,8 @@ class ModelLineage:
     records: RunRecords
     promotions: tuple[Promotion, ...] = ()
     batches: tuple[BatchRun, ...] = ()
+    upstream: tuple[Upstream, ...] = ()
+    downstream: tuple[Downstream, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -149,7 +154,7 @@ def model_lineage(client: "MlflowClient", model: str, version: int) -> ModelLine
     found = client.get_model_version(model, str(version))
     if not found.run_id:
         raise TerminalError(f"{model} version {version} has no lineage: it was not made by a run of Taxiway")
-    run = client.get_run(found.run_id)
+    run, batches = client.get_run(found.run_id), batches_of(client, model, version)
     return ModelLineage(
         model=model,
         version=version,
@@ -159,7 +164,9 @@ def model_lineage(client: "MlflowClient", model: str, version: int) -> ModelLine
         code=found.tags.get(tags.CODE, ""),
         records=run_records(RunArtifacts(client, found.run_id), refs_of(run.data.tags)),
         promotions=_of_version(_all_promotions(client, model), version),
-        batches=batches_of(client, model, version),
+        batches=batches,
+        upstream=upstream_of(run.data.tags),
+        downstream=downstream_of(client, model, version, _experiments(client)) if batches else (),
     )
 
 
@@ -171,12 +178,16 @@ def data_uses(client: "MlflowClient", data: str) -> tuple[DataUse, ...]:
         data: A content digest, or the name of a span such as 2013-04.
     """
     key = "digest" if re.fullmatch(r"[0-9a-f]{32}", data) else "name"
-    experiments = [e.experiment_id for e in all_pages(lambda token: client.search_experiments(page_token=token))]
+    experiments = _experiments(client)
     wanted, newest = f"dataset.{key} = '{_quoted(data)}'", ["attributes.start_time DESC"]
     runs = all_pages(lambda token: client.search_runs(experiments, wanted, order_by=newest, page_token=token))
     own = [run for run in runs if tags.TRIAL not in run.data.tags]  # the trials of a sweep read the rows of their run
     promotions = cache(lambda model: _all_promotions(client, model))  # one search for each pipeline, not for each run
     return tuple(use for run in own for use in _uses(run, key, data, promotions))
+
+
+def _experiments(client: "MlflowClient") -> list[str]:
+    return [e.experiment_id for e in all_pages(lambda token: client.search_experiments(page_token=token))]
 
 
 def _uses(run: "Run", key: str, data: str, promotions: Callable[[str], tuple[Promotion, ...]]) -> list[DataUse]:

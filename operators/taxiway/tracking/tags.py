@@ -28,6 +28,8 @@ AIRFLOW_RUN = "airflow.run_id"
 AIRFLOW_URL = "airflow.url"
 RECORD_PREFIX = "taxiway.record."
 """Followed by a record's kind: the digest of the record of that kind."""
+PREDICTIONS_PREFIX = "taxiway.predictions."
+"""Followed by a model: the batches of its predictions that the run read, a JSON list with `version` and the MLflow run `run`."""
 CHANGED_PARAM_PREFIX = "taxiway.changed."
 """Followed by a parameter's name: its value, if a cleared task set another one than the first try."""
 

@@ -10,12 +10,14 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
 from stages.conftest import SCHEMA, Site
 
+from taxiway.cli.views.lineage import show_model
 from taxiway.errors import ConfigError, DataError
 from taxiway.ledger.chain import Ledger
 from taxiway.lineage.batches import batches_of
-from taxiway.lineage.queries import data_uses
+from taxiway.lineage.queries import data_uses, model_lineage
 from taxiway.records.batch import Batch, read_batch
 from taxiway.records.digests import digest_of_file
 from taxiway.spec.scoring import rows_to_score
@@ -28,6 +30,18 @@ from taxiway.stages.installation import Installation
 from taxiway.stages.runner import run_in
 
 SCORED = "runner.scored.predict"
+SECOND = """\
+label: y
+key: id
+features:
+  id: {type: integer, presence: required}
+  y: {type: boolean, presence: required}
+  prediction: {type: string, presence: required, domain: open}
+  probability_False: {type: number, presence: required}
+  probability_True: {type: number, presence: required}
+  model: {type: string, presence: required, domain: open}
+  version: {type: integer, presence: required}
+"""
 Score = Callable[..., Scored | str]
 
 
@@ -209,3 +223,33 @@ def test_predictions_are_a_source_of_spans(scoring: Score, site: Site) -> None:
     (span,) = find_spans(f"{site.data}/predictions/{{SPAN}}/part-*.parquet")
     assert (span.name, len(span.files)) == ("1", 4)
     assert pq.read_schema(Path(span.files[0])).metadata[b"taxiway.run"]
+
+
+def test_a_model_on_predictions_is_traced_to_the_model_that_predicted(
+    scoring: Score, site: Site, installation: Installation
+) -> None:
+    batches = [done(scoring(RowsToScore(source()), keys=("id", "y"))).batch for _ in range(2)]
+    (site.folder / "second.schema.yaml").write_text(SECOND)
+    second = site.pipeline(
+        pipeline=f"{site.name}_second",
+        schema=str(site.folder / "second.schema.yaml"),
+        source={"spans": "{data}/predictions/{SPAN}/part-*.parquet", "window": 1, "label": "y"},
+        features={"numeric": ["probability_True"], "categorical": []},
+    )
+    assert run_in(installation, second).promotion is not None
+    first = f"runner.{site.name}"
+    (upstream,) = model_lineage(installation.client, second.name, 1).upstream
+    assert (upstream.model, upstream.version, upstream.mlflow_runs) == (first, 1, tuple(batch.run for batch in batches))
+    (reader,) = model_lineage(installation.client, first, 1).downstream
+    assert (reader.pipeline, reader.version, reader.is_batch) == (second.name, 1, False)
+    on_predictions = RowsToScore(data="{data}/predictions/2/part-*.parquet")
+    again = done(scoring(on_predictions, model=second.name, output="{data}/second"))
+    newest, _ = model_lineage(installation.client, first, 1).downstream
+    assert (newest.pipeline, newest.is_batch, newest.mlflow_run) == (second.name, True, again.batch.run)
+    console = Console(record=True, width=200)
+    for name in (first, second.name):
+        show_model(console, model_lineage(installation.client, name, 1))
+    shown = console.export_text()
+    assert f"read predictions of {first} version 1" in shown
+    assert f"{second.name}, trained version 1" in shown
+    assert f"{second.name}, scored with version 1" in shown

@@ -70,12 +70,13 @@ def predict(
     DATA is a file, a pattern such as 'sales/*.csv', or a URL. MODEL alone is its champion. A batch that was interrupted continues with
     the same command.
     """
-    from taxiway.data.formats.open_data import open_data
+    from taxiway.data.formats.open_data import files_of, open_data
     from taxiway.data.schema.file import load_schema
     from taxiway.registry.load import load_trusted
     from taxiway.stages.batch.predict import predict_batch
     from taxiway.stages.batch.recorder import BatchRecorder
     from taxiway.stages.batch.version import find_version, row_model
+    from taxiway.stages.upstream import upstream_tags
 
     schema = None if schema_file is None else load_schema(schema_file).without_label()
     with opened(Given(**given)) as installation:
@@ -96,7 +97,7 @@ def predict(
                 table,
                 data,
                 out,
-                recorder=BatchRecorder(client, version, out, report),
+                recorder=BatchRecorder(client, version, out, report, tags=upstream_tags(files_of(data))),
                 keys=tuple(dict.fromkeys(keys)),
                 rows_per_file=rows_per_file,
                 overwrite=overwrite,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 
 _TRIALS = 5
+_UPSTREAM = 5
 
 
 def as_json_text(answer: "DataclassInstance | Sequence[DataclassInstance]") -> str:
@@ -35,6 +36,7 @@ def show_model(console: Console, found: ModelLineage) -> None:
     """Print how a model version was made, as a tree from its data to its promotions."""
     records, tree = found.records, Tree(f"[bold]{escape(found.model)}[/bold] version {found.version}")
     _add_data(tree, records)
+    _add_upstream(tree, found)
     _add_training(tree, found)
     for name, decision in (("Verdict", records.verdict), ("ShadowReport", records.shadow)):
         node = tree.add(f"{name}: {decision.status if decision else 'none'}")
@@ -43,10 +45,7 @@ def show_model(console: Console, found: ModelLineage) -> None:
     promotions = tree.add("promotions" if found.promotions else "never promoted")
     for promotion in found.promotions:
         promotions.add(escape(_promotion_text(promotion)))
-    if found.batches:
-        batches = tree.add("newest batches of predictions")
-        for batch in found.batches:
-            batches.add(escape(_batch_text(batch)))
+    _add_uses(tree, found)
     for unread in records.unread:
         tree.add(escape(unread))
     tree.add(f"MLflow run {found.mlflow_run}")
@@ -76,6 +75,27 @@ def _add_data(tree: Tree, records: RunRecords) -> None:
         )
         for anomaly in records.report.anomalies:
             report.add(escape(f"{anomaly.severity}: {anomaly.message}"))
+
+
+def _add_upstream(tree: Tree, found: ModelLineage) -> None:
+    for upstream in found.upstream:
+        node = tree.add(escape(f"read predictions of {upstream.model} version {upstream.version}"))
+        for run in upstream.mlflow_runs[-_UPSTREAM:]:
+            node.add(f"batch, MLflow run {run}")
+
+
+def _add_uses(tree: Tree, found: ModelLineage) -> None:
+    if found.batches:
+        batches = tree.add("newest batches of predictions")
+        for batch in found.batches:
+            batches.add(escape(_batch_text(batch)))
+    if found.downstream:
+        readers = tree.add("newest runs that read its predictions")
+        for reader in found.downstream:
+            version = f"version {reader.version}" if reader.version is not None else "no version"
+            readers.add(
+                escape(f"{reader.pipeline}, {'scored with' if reader.is_batch else 'trained'} {version}, {reader.mlflow_run}")
+            )
 
 
 def _add_training(tree: Tree, found: ModelLineage) -> None:

@@ -23,6 +23,7 @@ from taxiway.stages.batch.predict import batch_of, predict_batch
 from taxiway.stages.batch.recorder import BatchRecorder
 from taxiway.stages.batch.version import Version, find_version, row_model
 from taxiway.stages.context import Services, bullets
+from taxiway.stages.upstream import files_read, upstream_tags
 from taxiway.store import temp_folder
 from taxiway.tracking import tags
 
@@ -93,7 +94,8 @@ def _score_span(context: ScoringContext, settings: ScoringSettings, source: "Sou
     loaded = _load(context, settings)
     with _rows_of(context, loaded, source, plan, found) as (path, rows):
         label = span_label(found.name, found.version)
-        span_tags = {tags.BATCH_SPAN: label, tags.SPAN_NAME: found.name}
+        upstream = upstream_tags(files_read(source, (found,), plan.joined))
+        span_tags = {tags.BATCH_SPAN: label, tags.SPAN_NAME: found.name, **upstream}
         folder = context.folder(settings.output, (found.name, found.version))
         with _open(path, f"span {label}") as table:
             scored = _score(context, loaded, table, replace(rows, tags=span_tags), folder)
@@ -104,13 +106,13 @@ def _score_span(context: ScoringContext, settings: ScoringSettings, source: "Sou
 def _score_data(context: ScoringContext, settings: ScoringSettings, data: str, connection: str | None) -> Scored:
     """Score files; with a connection, the rows of a query."""
     from taxiway.data.formats.convert import ReadOptions
-    from taxiway.data.formats.open_data import open_data
+    from taxiway.data.formats.open_data import files_of, open_data
 
     loaded, folder = _load(context, settings), context.folder(settings.output, None)
     if connection is None:
         path = context.filled(data)
         with open_data(path, ReadOptions(types=loaded.types)) as table:
-            return _score(context, loaded, table, _Rows(path), folder)
+            return _score(context, loaded, table, _Rows(path, tags=upstream_tags(files_of(path))), folder)
     name = f"{connection}: {clipped(' '.join(data.split()), _LONGEST_QUERY)}"
     with queried(context.services, connection, data, name) as table:
         return _score(context, loaded, table, _Rows(name), folder)
