@@ -3,8 +3,10 @@
 import fcntl
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pandas as pd
@@ -119,6 +121,20 @@ def test_rows_are_read_in_parts(champion: Site) -> None:
     done("predict", NAME, "groups.parquet", "-o", "out", "--rows-per-file", "10")
     done("predict", NAME, "rows-*.csv", "-o", "twice", "--rows-per-file", "33")
     assert predictions("twice").equals(pd.concat([predictions("out")] * 2, ignore_index=True))
+
+
+def test_the_rows_of_a_query_are_scored(champion: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(sqlite3.connect("rows.db")) as database:
+        pd.read_parquet("data/1.parquet").drop(columns="y").to_sql("arrived", database, index=False)
+    monkeypatch.setenv("TAXIWAY_DATABASE", "sqlite:///rows.db")
+    done("predict", NAME, "SELECT * FROM arrived ORDER BY id", "-o", "query", "--key", "id")
+    monkeypatch.delenv("TAXIWAY_DATABASE")
+    done("predict", NAME, "data/1.parquet", "-o", "file", "--key", "id")
+    assert predictions("query").equals(predictions("file"))
+    assert json.loads(Path("query/_batch.json").read_text())["data"] == "sqlite:///rows.db: SELECT * FROM arrived ORDER BY id"
+    refusal = refused("predict", NAME, "SELECT 1", "-o", "none", "--database", "nothing://ann:secret@host/rows")
+    assert "the database nothing://host/rows cannot be used" in refusal
+    assert "secret" not in refusal
 
 
 def test_digits_in_a_category_are_text(champion: Site) -> None:

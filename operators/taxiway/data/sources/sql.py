@@ -154,7 +154,7 @@ def _connect(engine: "Engine", data_name: str) -> "Iterator[Connection]":
         connection = engine.connect()
     except DBAPIError as error:
         raise TransientError(
-            f"{data_name}: cannot connect to the database: {_text_of(error)}; check the connection in Airflow. A retry connects again"
+            f"{data_name}: cannot connect to the database: {_text_of(error)}; check the connection. A retry connects again"
         ) from None
     with connection:
         if engine.dialect.name in _IN_UTC:
@@ -172,9 +172,7 @@ def _errors(data_name: str) -> Iterator[None]:
     except (exc.DataError, ValueError, OverflowError) as error:
         raise DataError(f"{data_name}: a value cannot be read: {_text_of(error)}; convert it in the query") from None
     except exc.ProgrammingError as error:
-        raise ConfigError(
-            f"{data_name}: the database rejects the query: {_text_of(error)}; correct it in the pipeline file"
-        ) from None
+        raise ConfigError(f"{data_name}: the database rejects the query: {_text_of(error)}; correct the query") from None
     except exc.OperationalError as error:
         raise TransientError(
             f"{data_name}: the connection to the database was lost: {_text_of(error)}; a retry runs the query again"
@@ -182,9 +180,7 @@ def _errors(data_name: str) -> Iterator[None]:
     except exc.DBAPIError as error:
         raise DataError(f"{data_name}: the query failed: {_text_of(error)}") from None
     except exc.SQLAlchemyError as error:
-        raise ConfigError(
-            f"{data_name}: the query cannot be executed: {_text_of(error)}; correct it in the pipeline file"
-        ) from None
+        raise ConfigError(f"{data_name}: the query cannot be executed: {_text_of(error)}; correct the query") from None
 
 
 def _text_of(error: BaseException) -> str:

@@ -13,18 +13,17 @@ from typing import TYPE_CHECKING
 
 from taxiway.credentials import without_credentials
 from taxiway.errors import ConfigError, DataError
-from taxiway.messages import clipped
 from taxiway.records import span_label
 from taxiway.records.batch import Batch
 from taxiway.spec.scoring import index_name
 from taxiway.stages.batch.context import RowsToScore, Scored, ScoringContext, ScoringSettings
 from taxiway.stages.batch.folder import begun, beside_folder, finished_batch, put_in_place
 from taxiway.stages.batch.predict import batch_of, predict_batch
+from taxiway.stages.batch.queries import open_rows, queried, query_name
 from taxiway.stages.batch.recorder import BatchRecorder
 from taxiway.stages.batch.version import Version, find_version, row_model
-from taxiway.stages.context import Services, bullets
+from taxiway.stages.context import bullets
 from taxiway.stages.upstream import files_read, upstream_tags
-from taxiway.store import temp_folder
 from taxiway.tracking import tags
 
 if TYPE_CHECKING:
@@ -35,8 +34,6 @@ if TYPE_CHECKING:
     from taxiway.records import DataReport, JoinMatch
     from taxiway.spec.source import Source
     from taxiway.stages.ingest import IngestPlan
-
-_LONGEST_QUERY = 200
 
 
 def score(context: ScoringContext, settings: ScoringSettings, rows: RowsToScore, *, retried: bool) -> Scored | str:
@@ -97,7 +94,7 @@ def _score_span(context: ScoringContext, settings: ScoringSettings, source: "Sou
         upstream = upstream_tags(files_read(source, (found,), plan.joined))
         span_tags = {tags.BATCH_SPAN: label, tags.SPAN_NAME: found.name, **upstream}
         folder = context.folder(settings.output, (found.name, found.version))
-        with _open(path, f"span {label}") as table:
+        with open_rows(path, f"span {label}") as table:
             scored = _score(context, loaded, table, replace(rows, tags=span_tags), folder)
     context.index.add(found.name, found.version, scored.batch.run or "")
     return replace(scored, span=label)
@@ -113,29 +110,8 @@ def _score_data(context: ScoringContext, settings: ScoringSettings, data: str, c
         path = context.filled(data)
         with open_data(path, ReadOptions(types=loaded.types)) as table:
             return _score(context, loaded, table, _Rows(path, tags=upstream_tags(files_of(path))), folder)
-    name = f"{connection}: {clipped(' '.join(data.split()), _LONGEST_QUERY)}"
-    with queried(context.services, connection, data, name) as table:
-        return _score(context, loaded, table, _Rows(name), folder)
-
-
-@contextmanager
-def queried(services: Services, connection: str, query: str, name: str) -> "Iterator[Table]":
-    """The rows of a query, as one table in a temporary folder.
-
-    Args:
-        services: Opens the database.
-        connection: The name of its connection.
-        query: The query.
-        name: The name of the rows in errors.
-    """
-    from taxiway.data.sources.sql import whole_query_to_parquet
-
-    with temp_folder("query") as folder:
-        path = folder / "rows.parquet"
-        with services.connect(connection) as engine:
-            whole_query_to_parquet(engine, query, path, name)
-        with _open(path, name) as table:
-            yield table
+    with queried(context.services.connect, connection, data) as table:
+        return _score(context, loaded, table, _Rows(query_name(connection, data)), folder)
 
 
 @dataclass(frozen=True)
@@ -193,14 +169,6 @@ def _rows_of(
         note(text)
     with rows_of_span(found, source=source.text, read=read, read_spec=spec) as (path, joins):
         yield path, _Rows(found.path, joins)
-
-
-@contextmanager
-def _open(path: Path, name: str) -> "Iterator[Table]":
-    from taxiway.data.engine.duckdb_table import open_table
-
-    with open_table(path, name, file_names={path: name}) as table:
-        yield table
 
 
 def _score(context: ScoringContext, loaded: _Loaded, table: "Table", rows: _Rows, folder: Path) -> Scored:
