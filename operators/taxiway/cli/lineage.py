@@ -62,12 +62,11 @@ def lineage_predictions(predictions: Path, tracking_uri: str, as_json: bool) -> 
 
     with mlflow_at(tracking_uri) as client:
         found = batch_behind(client, predictions)
-        made = None if as_json else model_lineage(client, found.model, found.version)
-    if made is None:
-        click.echo(as_json_text(found))
-    else:
+        if as_json:
+            click.echo(as_json_text(found))
+            return
         show_batch(Console(), str(predictions), found)
-        show_model(Console(), made)
+        show_model(Console(), model_lineage(client, found.model, found.version))
 
 
 @click.command()

@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 from airflow.sdk import DAG, AssetOrTimeSchedule
 
+from taxiway.hooks.config import open_store
+from taxiway.store import SpanIndex
 from taxiway.templates import load_scoring
+from taxiway.triggers.new_span import NewSpanTrigger
 
 REPOSITORY = Path(__file__).parents[3]
 EXAMPLES = REPOSITORY / "docs/examples/scoring"
@@ -61,6 +64,20 @@ def test_a_new_span_starts_a_run_by_the_spans_that_the_task_has_not_scored(folde
     assert arguments["pipeline"] == "scored/flights.arrivals_scored.predict"
     assert f"{folder}/flights/{{YYYY}}-{{MM}}.parquet" in arguments["source"]
     assert dag.max_active_runs == 1
+
+
+def test_the_trigger_waits_for_a_span_that_the_task_has_not_scored(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__TAXIWAY__STORE", str(folder / "store"))
+    (asset,) = scheduled(folder, "new_span").schedule
+    _, arguments = asset.watchers[0].trigger.serialize()
+    trigger = NewSpanTrigger(**arguments)
+    assert trigger.due() is None
+    (folder / "flights").mkdir()
+    for month in (1, 2):
+        (folder / f"flights/2013-0{month}.parquet").write_text("only its name is read")
+    assert trigger.due() == ("2013-01", 0)
+    SpanIndex(open_store(), f"decided/{arguments['pipeline']}").add("2013-01", 0, "run")
+    assert trigger.due() == ("2013-02", 0)
 
 
 def test_the_other_schedules(folder: Path) -> None:
