@@ -6,7 +6,7 @@ description is an error.
 
 from pathlib import Path
 
-from reference_pages import pipeline_file, schema_file, team_file
+from reference_pages import pipeline_file, schema_file, scoring_file, team_file
 from reference_pages.page import page_text
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -14,7 +14,7 @@ REFERENCE = Path(__file__).parent / "reference"
 
 def pages() -> dict[Path, str]:
     """The pages of the reference by their paths."""
-    made = [module.page() for module in (pipeline_file, team_file, schema_file)]
+    made = [module.page() for module in (pipeline_file, scoring_file, team_file, schema_file)]
     return {REFERENCE / page.file: page_text(page) for page in made}
 
 

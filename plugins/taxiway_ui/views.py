@@ -9,6 +9,7 @@ from taxiway.ledger.chain import Ledger
 from taxiway.ledger.decisions import decisions
 from taxiway.ledger.effects import without_effect
 from taxiway.ledger.entry import DECIDED, Entry, State
+from taxiway.lineage.batches import BatchRun, batches_of
 from taxiway.lineage.labels_due import labels_due
 from taxiway.lineage.outcomes import earlier_attempts, summaries, summary_of
 from taxiway.lineage.run_records import RunRecords, behind_verdict, run_records
@@ -20,7 +21,7 @@ from taxiway.store import Store
 from taxiway.tracking import tags
 from taxiway_ui import airflow_db
 from taxiway_ui.airflow_db import Question, RunState
-from taxiway_ui.clients import can_write, notices, open_store, query_ledger
+from taxiway_ui.clients import can_write, notices, open_store, query_ledger, query_mlflow
 from taxiway_ui.history.metric_history import MetricHistory, metric_history, newest_evaluated
 from taxiway_ui.history.timeline import Event, timeline
 from taxiway_ui.people.labels import takes_labels
@@ -31,6 +32,7 @@ from taxiway_ui.runs.outside import find_outside, states_of, verdicts_outside
 from taxiway_ui.runs.tags import run_tags
 
 _ATTEMPTS = 5
+_BATCHES = "batches of predictions"
 _REFUSED = (Outcome.REJECTED, Outcome.UNDECIDED)
 _PASSED = (Status.PASS, Status.NOT_APPLICABLE)
 
@@ -98,6 +100,7 @@ class History:
     reviewed: Reviewed = NOT_REVIEWED
     metric: MetricHistory | None = None
     waiting: tuple[WaitingSpan, ...] = ()
+    batches: tuple[BatchRun, ...] = ()
 
     @property
     def events(self) -> tuple[Event, ...]:
@@ -194,7 +197,7 @@ class RunPage:
 def history(session: Session, name: str) -> History | None:
     """The page of one pipeline; None if it does not exist.
 
-    Takes five requests to MLflow, without keys of the ledger two more, and two more if a version was evaluated outside of Airflow.
+    Takes seven requests to MLflow, without keys of the ledger two more, and two more if a version was evaluated outside of Airflow.
     """
     if name not in airflow_db.pipelines(session, {name}):
         return None
@@ -203,17 +206,20 @@ def history(session: Session, name: str) -> History | None:
     spans = reversed(summaries(store, name)) if store else ()
     decided = tuple(SpanDecision(made, earlier_attempts(store, made, _ATTEMPTS) if store else ()) for made in spans)
     due = labels_due(store, name) if store else None
+    none: tuple[BatchRun, ...] = ()
+    batches, unknown = (none, "") if opened is None else query_mlflow(lambda client: batches_of(client, name), none, _BATCHES)
     return History(
         name,
         _tenure(store, ledger.champion),
         ledger,
         decided,
-        notices(problem, store),
+        (*notices(problem, store), *((unknown,) if unknown else ())),
         bool(problem),
         airflow_db.open_questions(session, [name]),
         _reviewed(session, store, opened, name, ledger),
         _metric(session, store, name, decided, ledger) if store else None,
         due.spans if due is not None else (),
+        batches,
     )
 
 

@@ -49,6 +49,8 @@ def own_parameters(operator: type[BaseOperator]) -> dict[str, inspect.Parameter]
 
 
 def make(operator: type[BaseOperator]) -> BaseOperator:
+    if operator is taxiway.operators.BatchPredictOperator:
+        return operator(task_id="predict", model="flights.late_arrivals", output_folder="predictions")
     given = {name: {"record": "X", "digest": "0" * 32} for name in own_parameters(operator) if name in operator.template_fields}
     if operator is taxiway.operators.IngestOperator:
         given = {}
@@ -63,8 +65,9 @@ class TestEveryOperator:
     def test_only_stores_what_it_is_given(self, operator: type[BaseOperator]) -> None:
         made = make(operator)
         for name, parameter in own_parameters(operator).items():
+            given = {"pipeline": PIPELINE, "model": "flights.late_arrivals", "output_folder": "predictions"}
             kept = getattr(made, name)
-            assert kept == PIPELINE if name == "pipeline" else kept in (parameter.default, {"record": "X", "digest": "0" * 32})
+            assert kept == given[name] if name in given else kept in (parameter.default, {"record": "X", "digest": "0" * 32})
 
     def test_its_template_fields_are_its_parameters(self, operator: type[BaseOperator]) -> None:
         assert set(operator.template_fields) <= set(own_parameters(operator))
@@ -86,8 +89,8 @@ class TestEveryOperator:
     def test_is_an_adapter_of_a_few_lines(self, operator: type[BaseOperator]) -> None:
         """What a stage decides is in `taxiway.stages`, where it runs and is tested without Airflow."""
         assert operator.__doc__
-        lines = [line for line in inspect.getsource(operator).replace(operator.__doc__, "").splitlines() if line.strip()]
-        assert len(lines) <= 32
+        source = inspect.getsource(operator).replace(operator.__doc__, "").replace(inspect.getsource(operator.__init__), "")
+        assert len([line for line in source.splitlines() if line.strip()]) <= 29
 
     def test_leaves_mlflow_and_the_store_to_its_stage(self, operator: type[BaseOperator]) -> None:
         module = Path(inspect.getfile(operator)).read_text()

@@ -153,7 +153,7 @@ def test_without_mlflow_the_rest_is_shown_and_said(airflow: httpx.Client, runnin
 
 def test_a_page_costs_mlflow_a_handful_of_requests(airflow: httpx.Client, running: Running, played: Played) -> None:
     headers = as_user(running, "viewer")
-    for path, most in (("/taxiway/", 7), (f"/taxiway/pipelines/{PIPELINE}", 7), (run_address(running, 1), 8)):
+    for path, most in (("/taxiway/", 7), (f"/taxiway/pipelines/{PIPELINE}", 9), (run_address(running, 1), 8)):
         before = running.refusals.left["default"]
         airflow.get(path, headers=headers).raise_for_status()
         assert before - running.refusals.left["default"] <= most, path

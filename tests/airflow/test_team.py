@@ -7,9 +7,10 @@ import pytest
 from conftest_airflow import Running
 
 from taxiway.demo.airflow_api import TaskState
+from taxiway.lineage.batches import batch_behind, batches_of
 from taxiway.records import Outcome
 
-DAG, INCOME = "own.small", "census.income"
+DAG, INCOME, SCORED = "own.small", "census.income", "own.scored"
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples" / "models"
 DATA = Path(__file__).parents[3] / "shared" / "data"
 
@@ -67,6 +68,21 @@ def test_the_team_is_told_what_a_run_came_to_with_its_reasons(running: Running, 
     assert first.startswith("own.small FIRST_CHAMPION on 3: the data passed validation: ")
     assert first.endswith(f"/runs/{running.mlflow_run(DAG, ran[0]).info.run_id}")
     assert broken.startswith("own.small ERROR on : a task failed before anything was decided")
+
+
+def test_the_champion_scores_a_span_and_the_asset_names_the_predictions(
+    running: Running, ran: tuple[str, dict[str, TaskState]]
+) -> None:
+    run, tasks = running.run(SCORED)
+    assert {name: task.state for name, task in tasks.items()} == {"predict": "success"}
+    (batch,) = batches_of(running.mlflow, DAG)
+    assert (batch.span, batch.rows, batch.validation, batch.status) == ("1", 2000, "PASS", "FINISHED")
+    assert batch.airflow_url.endswith(f"/dags/{SCORED}/runs/{run}")
+    assert batch_behind(running.mlflow, next(Path(batch.folder).glob("part-*"))).mlflow_run == batch.mlflow_run
+    (event,) = running.api._get(f"/assets/events?source_dag_id={SCORED}")["asset_events"]
+    assert (event["extra"]["folder"], event["extra"]["mlflow_run"]) == (batch.folder, batch.mlflow_run)
+    links = running.api._get(f"/dags/{SCORED}/dagRuns/{run}/taskInstances/predict/links")["extra_links"]
+    assert links["MLflow run"].endswith(f"/runs/{batch.mlflow_run}")
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="needs the public data in ../shared/data")

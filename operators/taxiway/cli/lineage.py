@@ -1,5 +1,6 @@
 """The commands that query MLflow: `taxiway lineage` and `taxiway history`."""
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -12,7 +13,7 @@ from taxiway.errors import TerminalError
 
 @click.group()
 def lineage() -> None:
-    """Show how a model was made, or what used some data."""
+    """Show how a model was made, what used some data, or where predictions come from."""
 
 
 @lineage.command("model")
@@ -49,21 +50,42 @@ def lineage_data(data: str, tracking_uri: str, as_json: bool) -> None:
         show_uses(Console(), data, found)
 
 
+@lineage.command("predictions")
+@click.argument("predictions", type=click.Path(path_type=Path, exists=True))
+@found_tracking_option
+@json_option
+def lineage_predictions(predictions: Path, tracking_uri: str, as_json: bool) -> None:
+    """Show the version and the data of PREDICTIONS, a folder or a Parquet file of it, and how the version was made."""
+    from taxiway.cli.views.lineage import as_json_text, show_batch, show_model
+    from taxiway.lineage.batches import batch_behind
+    from taxiway.lineage.queries import model_lineage
+
+    with mlflow_at(tracking_uri) as client:
+        found = batch_behind(client, predictions)
+        if as_json:
+            click.echo(as_json_text(found))
+            return
+        show_batch(Console(), str(predictions), found)
+        show_model(Console(), model_lineage(client, found.model, found.version))
+
+
 @click.command()
 @click.argument("model")
 @installation_options
 def history(model: str, **given: Any) -> None:
-    """List all promotions and rollbacks of MODEL, newest first, and what people have decided about it."""
-    from taxiway.cli.views.lineage import show_decisions, show_history
+    """List all promotions and rollbacks of MODEL, newest first, what people have decided about it, and its newest batches."""
+    from taxiway.cli.views.lineage import show_batches, show_decisions, show_history
     from taxiway.ledger.decisions import decisions
     from taxiway.ledger.entry import untrusted
     from taxiway.ledger.promotions import entries
+    from taxiway.lineage.batches import batches_of
 
     with opened(Given(**given)) as installation:
         ledger = installation.ledger
         found, made = entries(ledger.client, model), decisions(ledger, model=model)
+        batches = batches_of(ledger.client, model)
         suspects = {entry.run_id for entry in untrusted(ledger, found)}
-    if not found and not made:
+    if not found and not made and not batches:
         raise TerminalError(
             f"the ledger at {given['tracking_uri']} has no promotion of {model}; allowed: the name of a promoted model, "
             "such as flights.late_arrivals"
@@ -72,3 +94,5 @@ def history(model: str, **given: Any) -> None:
         show_history(Console(), model, found, suspects)
     if made:
         show_decisions(Console(), made, found)
+    if batches:
+        show_batches(Console(), model, batches)

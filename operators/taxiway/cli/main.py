@@ -27,6 +27,7 @@ from taxiway.cli.options import (
 from taxiway.cli.people import decide, doctor, label, ledger, review
 from taxiway.cli.serving import caller, log, predict, send_labels, serve
 from taxiway.errors import ConfigError, TaxiwayError
+from taxiway.messages import counted
 
 if TYPE_CHECKING:
     from taxiway.spec.base import Format
@@ -149,7 +150,7 @@ def compose_env(output: Path) -> None:
 @main.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 def lint(paths: tuple[Path, ...]) -> None:
-    """Find mistakes in pipeline files and their schemas.
+    """Find mistakes in pipeline files, scoring files and their schemas.
 
     PATHS are files or folders; suites and DAG files are checked too.
     Notes about missing documentation and deprecated features are not mistakes. The exit code is 1 if there are mistakes.
@@ -157,16 +158,19 @@ def lint(paths: tuple[Path, ...]) -> None:
     from taxiway.cli.lint import lint as find_mistakes
     from taxiway.cli.lint import pipeline_files
     from taxiway.cli.lint.notes import notes
+    from taxiway.cli.lint.scoring import scoring_files, scoring_mistakes
 
-    files = pipeline_files(paths)
-    mistakes = find_mistakes(files)
+    scorings = scoring_files(paths)
+    files = pipeline_files(path for path in paths if path not in scorings)
+    mistakes = [*find_mistakes(files), *scoring_mistakes(scorings)]
     for mistake in mistakes:
         click.echo(mistake)
     for note in notes(files):
         click.echo(f"note: {note}")
     count = sum(not line.startswith("    ") for mistake in mistakes for line in mistake.splitlines())
     file_word, mistake_word = "file" if len(files) == 1 else "files", "mistake" if count == 1 else "mistakes"
-    click.echo(f"{len(files)} pipeline {file_word}, {count or 'no'} {mistake_word}", err=True)
+    others = f" and {counted(len(scorings), 'scoring file')}" if scorings else ""
+    click.echo(f"{len(files)} pipeline {file_word}{others}, {count or 'no'} {mistake_word}", err=True)
     sys.exit(1 if mistakes else 0)
 
 

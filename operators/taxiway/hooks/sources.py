@@ -18,7 +18,16 @@ if TYPE_CHECKING:
 
 def source_of(pipeline: Pipeline) -> Source:
     """The pipeline's source with {data} filled in, in its own paths and in those of joined tables."""
-    return located(pipeline.source, data_folder(pipeline))
+    return located_source(pipeline.source)
+
+
+def located_source(source: Source) -> Source:
+    """A source with {data} filled in.
+
+    Raises:
+        ConfigError: The source uses `{data}`, and `[taxiway] data` is not set.
+    """
+    return located(source, _data_folder(source))
 
 
 def data_folder(pipeline: Pipeline) -> str | None:
@@ -27,7 +36,11 @@ def data_folder(pipeline: Pipeline) -> str | None:
     Raises:
         ConfigError: The source uses `{data}`, and `[taxiway] data` is not set.
     """
-    return setting("data") if needs_data(pipeline.source) else None
+    return _data_folder(pipeline.source)
+
+
+def _data_folder(source: Source) -> str | None:
+    return setting("data") if needs_data(source) else None
 
 
 @contextmanager

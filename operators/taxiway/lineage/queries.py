@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, TypeVar
 from taxiway.errors import CorruptArtifactError, TerminalError, allowed_values
 from taxiway.ledger.entry import State
 from taxiway.ledger.promotions import entries
+from taxiway.lineage.batches import BatchRun, batches_of
 from taxiway.lineage.run_records import RunRecords, run_records
+from taxiway.lineage.upstream import Downstream, Upstream, downstream_of, upstream_of
 from taxiway.records import Promotion, Record
 from taxiway.registry.aliases import CHAMPION, version_at
 from taxiway.tracking import tags
@@ -38,6 +40,9 @@ class ModelLineage:
         code: The git commit of the team's folder; empty if not recorded.
         records: The records of the run.
         promotions: The promotions from this version and to it, oldest first.
+        batches: The newest batches of predictions of this version, newest first.
+        upstream: The models whose predictions it was trained on or evaluated on.
+        downstream: The newest runs that read predictions of this version, newest first.
     """
 
     model: str
@@ -48,6 +53,9 @@ class ModelLineage:
     code: str
     records: RunRecords
     promotions: tuple[Promotion, ...] = ()
+    batches: tuple[BatchRun, ...] = ()
+    upstream: tuple[Upstream, ...] = ()
+    downstream: tuple[Downstream, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,18 +82,19 @@ class RunArtifacts:
 
 @dataclass(frozen=True)
 class DataUse:
-    """A run that read a span or a joined table.
+    """A run that read a span or a joined table, or a batch that scored it.
 
     Attributes:
-        pipeline: The pipeline.
+        pipeline: The pipeline; for a batch, the model.
         mlflow_run: The id of the MLflow run.
         airflow_url: The DAG run's page; empty for a local run.
         span: The name of the span, or of the join.
         content: The digest of the rows.
-        context: What they were read for: `training`, `evaluation` or `joined`.
-        outcome: The run's outcome.
-        version: The model version that the run trained; None if it trained none.
-        promotions: The promotions from that version and to it, oldest first.
+        context: What they were read for: `training`, `evaluation`, `joined` or `scoring`.
+        outcome: The run's outcome; the status of a batch.
+        version: The model version that the run trained, None if it trained none; or that scored the batch.
+        promotions: The promotions from that version and to it, oldest first; none for a batch.
+        folder: The folder of the predictions; empty for a run of a pipeline.
     """
 
     pipeline: str
@@ -97,6 +106,7 @@ class DataUse:
     outcome: str
     version: int | None
     promotions: tuple[Promotion, ...]
+    folder: str = ""
 
 
 def resolve(client: "MlflowClient", name: str) -> tuple[str, int]:
@@ -144,7 +154,7 @@ def model_lineage(client: "MlflowClient", model: str, version: int) -> ModelLine
     found = client.get_model_version(model, str(version))
     if not found.run_id:
         raise TerminalError(f"{model} version {version} has no lineage: it was not made by a run of Taxiway")
-    run = client.get_run(found.run_id)
+    run, batches = client.get_run(found.run_id), batches_of(client, model, version)
     return ModelLineage(
         model=model,
         version=version,
@@ -154,6 +164,9 @@ def model_lineage(client: "MlflowClient", model: str, version: int) -> ModelLine
         code=found.tags.get(tags.CODE, ""),
         records=run_records(RunArtifacts(client, found.run_id), refs_of(run.data.tags)),
         promotions=_of_version(_all_promotions(client, model), version),
+        batches=batches,
+        upstream=upstream_of(run.data.tags),
+        downstream=downstream_of(client, model, version, _experiments(client)) if batches else (),
     )
 
 
@@ -165,7 +178,7 @@ def data_uses(client: "MlflowClient", data: str) -> tuple[DataUse, ...]:
         data: A content digest, or the name of a span such as 2013-04.
     """
     key = "digest" if re.fullmatch(r"[0-9a-f]{32}", data) else "name"
-    experiments = [e.experiment_id for e in all_pages(lambda token: client.search_experiments(page_token=token))]
+    experiments = _experiments(client)
     wanted, newest = f"dataset.{key} = '{_quoted(data)}'", ["attributes.start_time DESC"]
     runs = all_pages(lambda token: client.search_runs(experiments, wanted, order_by=newest, page_token=token))
     own = [run for run in runs if tags.TRIAL not in run.data.tags]  # the trials of a sweep read the rows of their run
@@ -173,9 +186,16 @@ def data_uses(client: "MlflowClient", data: str) -> tuple[DataUse, ...]:
     return tuple(use for run in own for use in _uses(run, key, data, promotions))
 
 
+def _experiments(client: "MlflowClient") -> list[str]:
+    return [e.experiment_id for e in all_pages(lambda token: client.search_experiments(page_token=token))]
+
+
 def _uses(run: "Run", key: str, data: str, promotions: Callable[[str], tuple[Promotion, ...]]) -> list[DataUse]:
     values = run.data.tags
-    pipeline, version = values.get(tags.PIPELINE, ""), int(values[tags.VERSION]) if tags.VERSION in values else None
+    folder = values.get(tags.BATCH_FOLDER, "")
+    pipeline = values.get(tags.BATCH_MODEL if folder else tags.PIPELINE, "")
+    found = values.get(tags.BATCH_VERSION if folder else tags.VERSION)
+    version = None if found is None else int(found)
     return [
         DataUse(
             pipeline=pipeline,
@@ -184,9 +204,10 @@ def _uses(run: "Run", key: str, data: str, promotions: Callable[[str], tuple[Pro
             span=read.dataset.name,
             content=read.dataset.digest,
             context=next((tag.value for tag in read.tags if tag.key == tags.DATA_CONTEXT), ""),
-            outcome=values.get(tags.OUTCOME, "no decision yet"),
+            outcome=run.info.status.lower() if folder else values.get(tags.OUTCOME, "no decision yet"),
             version=version,
-            promotions=_of_version(promotions(pipeline), version) if version is not None else (),
+            promotions=_of_version(promotions(pipeline), version) if version is not None and not folder else (),
+            folder=folder,
         )
         for read in (run.inputs.dataset_inputs if run.inputs else ())
         if getattr(read.dataset, key) == data

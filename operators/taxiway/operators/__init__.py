@@ -1,6 +1,7 @@
 """The stages as Airflow operators; each one calls a function of `taxiway.stages`."""
 
 from taxiway.operators.approval import ApprovalOperator
+from taxiway.operators.batch_predict import BatchPredictOperator
 from taxiway.operators.close_run import CloseRunOperator
 from taxiway.operators.ingest import IngestOperator
 from taxiway.operators.push import PushOperator
@@ -13,6 +14,7 @@ from taxiway.operators.validate_model import ValidateModelOperator
 
 __all__ = [
     "ApprovalOperator",
+    "BatchPredictOperator",
     "CloseRunOperator",
     "IngestOperator",
     "PlanSweepOperator",

@@ -46,11 +46,10 @@ class MlflowRunLink(BaseOperatorLink):
         return getattr(operator, "mlflow_run_url", "")
 
 
-class StageOperator(BaseOperator, Generic[R]):
-    """The base class of operators for one stage of a pipeline: `run` calls the stage's function and returns its record.
+class ReportingOperator(BaseOperator):
+    """The base class of operators that link to an MLflow run and say why they fail.
 
     Args:
-        pipeline: The pipeline that this task belongs to.
         mlflow_conn_id: The Airflow connection of the MLflow server.
     """
 
@@ -58,25 +57,9 @@ class StageOperator(BaseOperator, Generic[R]):
     ui_color = "#e8f1f8"
     mlflow_run_url: str = ""
 
-    def __init__(self, *, pipeline: Pipeline, mlflow_conn_id: str = MlflowHook.default_conn_name, **kwargs: Any) -> None:
+    def __init__(self, *, mlflow_conn_id: str = MlflowHook.default_conn_name, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.pipeline = pipeline
         self.mlflow_conn_id = mlflow_conn_id
-
-    @property
-    def in_container(self) -> bool:
-        """Whether the task starts a container."""
-        return False
-
-    def execute(self, context: "Context") -> Any:
-        """Run the stage and return the reference of its record.
-
-        Raises:
-            AirflowFailException: The stage raised a TerminalError, or its record stops the pipeline. The task is not retried.
-        """
-        with self.reporting(context), self.ending(context):
-            stage = self.open(context)
-            return self.finish(self.run(stage, context), stage, context)
 
     @contextmanager
     def reporting(self, context: "Context") -> Iterator[None]:
@@ -104,6 +87,33 @@ class StageOperator(BaseOperator, Generic[R]):
         except Exception as error:
             _publish(context, f"{type(error).__name__}: {error}")
             raise
+
+
+class StageOperator(ReportingOperator, Generic[R]):
+    """The base class of operators for one stage of a pipeline: `run` calls the stage's function and returns its record.
+
+    Args:
+        pipeline: The pipeline that this task belongs to.
+    """
+
+    def __init__(self, *, pipeline: Pipeline, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.pipeline = pipeline
+
+    @property
+    def in_container(self) -> bool:
+        """Whether the task starts a container."""
+        return False
+
+    def execute(self, context: "Context") -> Any:
+        """Run the stage and return the reference of its record.
+
+        Raises:
+            AirflowFailException: The stage raised a TerminalError, or its record stops the pipeline. The task is not retried.
+        """
+        with self.reporting(context), self.ending(context):
+            stage = self.open(context)
+            return self.finish(self.run(stage, context), stage, context)
 
     @contextmanager
     def ending(self, context: "Context") -> Iterator[None]:

@@ -38,7 +38,7 @@ def read_pipeline_and_team(path: Path) -> tuple[Pipeline, Team | None]:
             mistake.
     """
     file = read_yaml(path)
-    pipeline = _parse(file, Pipeline, "a pipeline file")
+    pipeline = parse_file(file, Pipeline, "a pipeline file")
     team = read_team(path.parent)
     looser = loosened(pipeline, team) if team else ()
     if looser:
@@ -53,10 +53,15 @@ def read_team(folder: Path) -> Team | None:
         ConfigError: The team file is not valid; the message lists every mistake.
     """
     path = folder / TEAM_FILE
-    return _parse(read_yaml(path), Team, "a team file") if path.is_file() else None
+    return parse_file(read_yaml(path), Team, "a team file") if path.is_file() else None
 
 
-def _parse(file: YamlFile, model: type[M], what: str) -> M:
+def parse_file(file: YamlFile, model: type[M], what: str) -> M:
+    """What a file describes; `what` is the kind of file in errors.
+
+    Raises:
+        ConfigError: The file is not valid; the message lists every mistake.
+    """
     if not isinstance(file.content, dict):
         raise ConfigError(f"{file.path}:1: {what} must be a mapping with the keys {', '.join(_fields_of(model))}")
     try:
@@ -72,11 +77,11 @@ def line_of(path: Path, key: Sequence[int | str]) -> int:
 
 def _beside(file: YamlFile, pipeline: Pipeline) -> dict[str, Any]:
     """The fields of `pipeline` that name files, with their absolute paths."""
-    found: dict[str, Any] = {"schema_file": _find(file, ("schema",), pipeline.schema_file, ".yaml")}
+    found: dict[str, Any] = {"schema_file": find_beside(file, ("schema",), pipeline.schema_file, ".yaml")}
     if pipeline.suite is not None:
-        found["suite"] = _find(file, ("suite",), pipeline.suite, ".json")
+        found["suite"] = find_beside(file, ("suite",), pipeline.suite, ".json")
     if pipeline.template != CONTINUOUS_TRAINING:
-        found["template"] = _find(file, ("template",), pipeline.template, ".py")
+        found["template"] = find_beside(file, ("template",), pipeline.template, ".py")
     if pipeline.features.build is not None:
         build = _find_function(file, ("features", "build"), pipeline.features.build)
         found["features"] = pipeline.features.model_copy(update={"build": build})
@@ -110,10 +115,15 @@ def _of_model(file: YamlFile, model: Model) -> dict[str, Any]:
 def _find_function(file: YamlFile, key: KeyPath, path: str) -> str:
     """`FILE.py:function` with the absolute path of the file; `package.module:function` as it is."""
     name, _, function = path.rpartition(":")
-    return f"{_find(file, key, name, '.py')}:{function}" if name.endswith(".py") else path
+    return f"{find_beside(file, key, name, '.py')}:{function}" if name.endswith(".py") else path
 
 
-def _find(file: YamlFile, key: KeyPath, name: str, suffix: str) -> str:
+def find_beside(file: YamlFile, key: KeyPath, name: str, suffix: str) -> str:
+    """The absolute path of a file that a key names, in the folder of `file`.
+
+    Raises:
+        ConfigError: There is no such file.
+    """
     beside = file.path.parent / name
     if Path(name).name != name or not beside.is_file():
         similar = similar_files(file.path.parent, Path(name).name, suffix, exclude=file.path)

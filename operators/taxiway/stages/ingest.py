@@ -16,6 +16,7 @@ from taxiway.messages import clipped
 from taxiway.records import Snapshot
 from taxiway.spec.source import Source
 from taxiway.stages.context import StageContext
+from taxiway.stages.upstream import files_read, upstream_tags
 from taxiway.store import SpanKey, Store
 from taxiway.tracking import tags
 
@@ -222,7 +223,7 @@ def ingest(context: StageContext, plan: IngestPlan) -> Snapshot:
         ),
         note=note,
     )
-    _record_snapshot(context, snapshot)
+    _record_snapshot(context, snapshot, upstream_tags(files_read(source, plan.window.spans, plan.joined)))
     _log_snapshot(context, snapshot)
     for text in plan.window.notes:
         note(text)
@@ -234,7 +235,7 @@ def ingest(context: StageContext, plan: IngestPlan) -> Snapshot:
     return snapshot
 
 
-def _record_snapshot(context: StageContext, snapshot: Snapshot) -> None:
+def _record_snapshot(context: StageContext, snapshot: Snapshot, upstream: Mapping[str, str]) -> None:
     """Record the snapshot in the MLflow run, which is named after its target span."""
     recorder, target = context.recorder, snapshot.target_span
     recorder.datasets(snapshot.training, "training")
@@ -242,7 +243,7 @@ def _record_snapshot(context: StageContext, snapshot: Snapshot) -> None:
     recorder.joined(snapshot)
     started = f"{context.clock():%Y-%m-%d %H:%M}"
     named = {tags.SPAN: target.label, tags.SPAN_NAME: target.name, tags.RUN_NAME: f"{target.label}, {started} UTC"}
-    recorder.record(snapshot, tags=named)
+    recorder.record(snapshot, tags={**named, **upstream})
     if snapshot.removed:
         _record_removed(context, snapshot)
 

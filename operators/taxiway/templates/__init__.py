@@ -1,6 +1,7 @@
-"""DAG templates, and the loader for the DAG file beside each pipeline file."""
+"""DAG templates, and the loaders for the DAG file beside each pipeline or scoring file."""
 
+from taxiway.templates.batch_scoring import batch_scoring
 from taxiway.templates.continuous_training import continuous_training
-from taxiway.templates.loader import load_pipeline
+from taxiway.templates.loader import load_pipeline, load_scoring
 
-__all__ = ["continuous_training", "load_pipeline"]
+__all__ = ["batch_scoring", "continuous_training", "load_pipeline", "load_scoring"]

@@ -1,4 +1,4 @@
-"""The loader of DAG files: one DAG file per pipeline file, so that a broken pipeline does not affect the others."""
+"""The loader of DAG files: one DAG file per pipeline or scoring file, so that a broken file does not affect the others."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +10,9 @@ from taxiway.spec.base import CONTINUOUS_TRAINING
 from taxiway.spec.pipeline import Pipeline
 from taxiway.spec.pipeline_file import SUFFIX, read_pipeline_and_team
 from taxiway.spec.python_refs import load_python
+from taxiway.spec.scoring_file import SCORING_SUFFIX, read_scoring
 from taxiway.spec.team import Team
+from taxiway.templates.batch_scoring import batch_scoring
 from taxiway.templates.continuous_training import continuous_training
 
 Template = Callable[[Pipeline, Team | None], DAG]
@@ -34,6 +36,19 @@ def load_pipeline(stub: str) -> DAG:
         got = f'the DAG "{dag.dag_id}"' if isinstance(dag, DAG) else f"a {type(dag).__name__}"
         raise ConfigError(f'{pipeline.template}: template() returned {got}; allowed: a DAG whose dag_id is "{pipeline.name}"')
     return dag
+
+
+def load_scoring(stub: str) -> DAG:
+    """Create the DAG of the scoring file beside a DAG file: `NAME.py` belongs to `NAME.scoring.yaml`.
+
+    Args:
+        stub: The path of the DAG file; call this function with `__file__`.
+
+    Raises:
+        ConfigError: The scoring file or the team file cannot be used.
+    """
+    path = Path(stub)
+    return batch_scoring(*read_scoring(path.with_name(path.stem + SCORING_SUFFIX)), code=path.parent)
 
 
 def _own_template(path: Path) -> Template:

@@ -1,13 +1,14 @@
-"""The schedule of a pipeline's DAG: none, cron, or when a new span arrives."""
+"""The schedule of a DAG: none, cron, or when a new span arrives; of a scoring also by an asset."""
 
 from typing import Any
 
 from airflow.sdk import Asset, AssetOrTimeSchedule, AssetWatcher, CronTriggerTimetable
 
 from taxiway.hooks.config import poll_seconds
-from taxiway.hooks.sources import source_of
+from taxiway.hooks.sources import located_source
 from taxiway.spec.pipeline import Pipeline
-from taxiway.spec.source import SqlSource
+from taxiway.spec.scoring import AssetSchedule, Scoring
+from taxiway.spec.source import Source, SqlSource
 
 NEW_SPAN = "new_span"
 
@@ -21,19 +22,32 @@ def schedule_of(pipeline: Pipeline) -> Any:
     """
     if pipeline.schedule != NEW_SPAN:
         return pipeline.schedule
+    return _on_new_span(pipeline.source, pipeline.name, pipeline.name)
+
+
+def scoring_schedule_of(scoring: Scoring, index: str) -> Any:
+    """The value of the `schedule` argument of a scoring's DAG; `index` has the spans that are scored."""
+    if isinstance(scoring.schedule, AssetSchedule):
+        return [Asset.ref(name=scoring.schedule.asset)]
+    if scoring.schedule != NEW_SPAN:
+        return scoring.schedule
+    return _on_new_span(scoring.source, scoring.name, index)
+
+
+def _on_new_span(source: Source, name: str, index: str) -> Any:
     from taxiway.triggers.new_span import NewSpanTrigger
 
     trigger = NewSpanTrigger(
-        source=source_of(pipeline).model_dump_json(by_alias=True, exclude_defaults=True),
-        pipeline=pipeline.name,
+        source=located_source(source).model_dump_json(by_alias=True, exclude_defaults=True),
+        pipeline=index,
         poll_seconds=poll_seconds(),
     )
     asset = Asset(
-        name=f"{pipeline.name}.spans",
-        uri=f"taxiway://{pipeline.team}/{pipeline.pipeline}/spans",
-        watchers=[AssetWatcher(name=f"{pipeline.name}.new_span", trigger=trigger)],
+        name=f"{name}.spans",
+        uri=f"taxiway://{name.replace('.', '/')}/spans",
+        watchers=[AssetWatcher(name=f"{name}.new_span", trigger=trigger)],
     )
-    if not (isinstance(pipeline.source, SqlSource) and pipeline.source.version):
+    if not (isinstance(source, SqlSource) and source.version):
         return [asset]
-    clock = "@hourly" if pipeline.source.every == "hour" else "@daily"
+    clock = "@hourly" if source.every == "hour" else "@daily"
     return AssetOrTimeSchedule(timetable=CronTriggerTimetable(clock, timezone="UTC"), assets=[asset])

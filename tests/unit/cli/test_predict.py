@@ -3,8 +3,10 @@
 import fcntl
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pandas as pd
@@ -122,6 +124,20 @@ def test_rows_are_read_in_parts(champion: Site) -> None:
     assert predictions("twice").equals(pd.concat([predictions("out")] * 2, ignore_index=True))
 
 
+def test_the_rows_of_a_query_are_scored(champion: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(sqlite3.connect("rows.db")) as database:
+        pd.read_parquet("data/1.parquet").drop(columns="y").to_sql("arrived", database, index=False)
+    monkeypatch.setenv("TAXIWAY_DATABASE", "sqlite:///rows.db")
+    done("predict", NAME, "SELECT * FROM arrived ORDER BY id", "-o", "query", "--key", "id")
+    monkeypatch.delenv("TAXIWAY_DATABASE")
+    done("predict", NAME, "data/1.parquet", "-o", "file", "--key", "id")
+    assert predictions("query").equals(predictions("file"))
+    assert json.loads(Path("query/_batch.json").read_text())["data"] == "sqlite:///rows.db: SELECT * FROM arrived ORDER BY id"
+    refusal = refused("predict", NAME, "SELECT 1", "-o", "none", "--database", "nothing://ann:secret@host/rows")
+    assert "the database nothing://host/rows cannot be used" in refusal
+    assert "secret" not in refusal
+
+
 def test_digits_in_a_category_are_text(champion: Site) -> None:
     rows = pd.read_parquet("data/1.parquet").assign(b="007")
     rows.to_parquet("text.parquet")
@@ -172,3 +188,62 @@ def test_invalid_data_is_not_scored(champion: Site) -> None:
     assert "range" in done(*predict, "--on-invalid-data", "continue")
     assert len(predictions()) == len(rows)
     done("predict", NAME, "data/1.parquet", "-o", "valid", "--schema", "small.schema.yaml")
+    rows.drop(columns="y").to_parquet("unlabelled.parquet")
+    done("predict", NAME, "unlabelled.parquet", "-o", "unlabelled", "--schema", "small.schema.yaml")
+
+
+def test_a_batch_is_one_mlflow_run_from_data_to_predictions_and_back(champion: Site) -> None:
+    command = ("predict", NAME, "data/1.parquet", "-o", "out", "--key", "id", "--schema", "small.schema.yaml")
+    done(*command)
+    written = json.loads(Path("out/_batch.json").read_text())
+    (part,) = Path("out").glob("part-*.parquet")
+    assert pq.read_schema(part).metadata[b"taxiway.run"].decode() == written["run"]
+    moved = part.rename("moved.parquet")
+    found = json.loads(done("lineage", "predictions", str(moved), "--json"))
+    assert (found["mlflow_run"], found["model"], found["version"]) == (written["run"], NAME, 1)
+    assert (found["files"], found["data_digest"], found["rows"]) == (written["files"], written["data_digest"], written["rows"])
+    assert (found["validation"], found["status"], found["keys"]) == ("PASS", "FINISHED", ["id"])
+    assert found["folder"] == str(Path("out").absolute())
+    assert Path(".taxiway/local/artifacts").is_dir()
+    assert not Path("mlruns").exists()
+    made = json.loads(done("lineage", "model", NAME, "--json"))
+    assert made["mlflow_run"] == found["training_run"]
+    assert [batch["mlflow_run"] for batch in made["batches"]] == [written["run"]]
+    (use,) = json.loads(done("lineage", "data", written["data_digest"], "--json"))
+    assert (use["mlflow_run"], use["context"], use["version"], use["folder"]) == (written["run"], "scoring", 1, found["folder"])
+    shown = done("lineage", "predictions", "out")
+    for text in (
+        f"out has predictions of {NAME} version 1",
+        "validation: PASS",
+        "newest batches of predictions",
+        "trained on 1",
+    ):
+        assert text in shown
+    assert "Newest batches of predictions" in done("history", NAME)
+
+
+def test_a_repeated_or_interrupted_batch_is_one_run(champion: Site) -> None:
+    pd.read_parquet("data/1.parquet").drop(columns="a").to_parquet("narrow.parquet")
+    predict = ("predict", NAME, "data/1.parquet", "-o", "out", "--rows-per-file", "50")
+    done(*predict)
+    first = json.loads(Path("out/_batch.json").read_text())
+    Path("out/part-00001.parquet").unlink()
+    Path("out/_batch.json").write_text(json.dumps({**first, "finished_at": None}))  # as if it had been killed
+    done(*predict)
+    done(*predict)
+    done(*predict, "--overwrite")
+    refused("predict", NAME, "narrow.parquet", "-o", "narrow")
+    narrow, whole = json.loads(done("lineage", "model", NAME, "--json"))["batches"]
+    assert (narrow["data"], narrow["status"], narrow["rows"]) == ("narrow.parquet", "FAILED", None)
+    assert (whole["mlflow_run"], whole["status"]) == (first["run"], "FINISHED")
+    assert len(json.loads(done("lineage", "data", first["data_digest"], "--json"))) == 1
+
+
+def test_files_of_no_batch_are_named(champion: Site) -> None:
+    done("predict", NAME, "data/1.parquet", "-o", "out")
+    assert "does not name the MLflow run of a batch" in refused("lineage", "predictions", "data/1.parquet")
+    assert "does not name the MLflow run of a batch" in refused("lineage", "predictions", "small.pipeline.yaml")
+    assert "has no readable _batch.json" in refused("lineage", "predictions", "data")
+    batch = json.loads(Path("out/_batch.json").read_text())
+    Path("out/_batch.json").write_text(json.dumps({**batch, "run": "0" * 32}))
+    assert "which this server does not have" in refused("lineage", "predictions", "out")

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from taxiway.ledger.entry import Entry, State
+from taxiway.lineage.batches import BatchRun
 from taxiway.lineage.run_records import RunRecords
 from taxiway.records import (
     Anomaly,
@@ -227,6 +228,23 @@ def hostile_labels() -> LabelsPage:
     return LabelsPage(HOSTILE, HOSTILE, HOSTILE, made, (HOSTILE,), HOSTILE)
 
 
+def hostile_batch() -> BatchRun:
+    named = dict.fromkeys(
+        ("model", "files", "training_run", "data", "data_digest", "folder", "host", "span", "scoring"), HOSTILE
+    )
+    return BatchRun(
+        **named,
+        version=2,
+        keys=(HOSTILE,),
+        rows=1000,
+        validation="FAIL",
+        status=HOSTILE,
+        started_at=WHEN,
+        airflow_url=HOSTILE,
+        mlflow_run=HOSTILE,
+    )
+
+
 def every_page() -> dict[str, str]:
     records, run = hostile_records(), seen({"ingest": "success", "validate_data": "failed"})
     tenure = ChampionTenure(ChampionInfo(HOSTILE, 2, hostile_promotion(), "v"), records)
@@ -240,7 +258,7 @@ def every_page() -> dict[str, str]:
     history = History(HOSTILE, tenure, ledger, (SpanDecision(again, (records.summary,)),), (HOSTILE,), True, (asked,))
     reviewed = hostile_review()
     waiting = WaitingSpan(name=HOSTILE, rows=4, missing=2, since=WHEN, problem=HOSTILE)
-    history = replace(history, reviewed=reviewed, metric=hostile_metric(), waiting=(waiting,))
+    history = replace(history, reviewed=reviewed, metric=hostile_metric(), waiting=(waiting,), batches=(hostile_batch(),))
     run_page = RunPage(
         run,
         records,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from taxiway.cli.lint.columns import column_mistakes
+from taxiway.cli.lint.stubs import stub_mistakes
 from taxiway.data.schema.file import load_schema
 from taxiway.data.sources.find import check_source
 from taxiway.errors import ConfigError, FitError, UntrustedModelError
@@ -89,7 +90,7 @@ def _related_files(file: Path, pipeline: Pipeline) -> Iterator[str]:
         yield from _suite(Path(pipeline.suite))
     if pipeline.template != CONTINUOUS_TRAINING:
         yield from _template(Path(pipeline.template))
-    yield from _stub(file)
+    yield from stub_mistakes(file, SUFFIX, "load_pipeline", STUB)
     yield from _source(file, pipeline)
     yield from _own_metrics(file, pipeline)
     yield from _weights(file, pipeline)
@@ -170,23 +171,6 @@ def _template(path: Path) -> Iterator[str]:
             )
 
 
-def _stub(file: Path) -> Iterator[str]:
-    stub = file.with_name(file.name.removesuffix(SUFFIX) + ".py")
-    if not stub.is_file():
-        yield (
-            f"{file.name}:1: the DAG file {stub.name} beside it is missing, so Airflow does not load the pipeline; create it "
-            f"with this content:\n{_indent(STUB)}"
-        )
-        return
-    text = stub.read_text(encoding="utf-8")
-    if "load_pipeline(" not in text:
-        yield f"{stub.name}:1: it does not load the pipeline file beside it; replace its content with:\n{_indent(STUB)}"
-    if "load_pipeline(__file__)" in text and not ("airflow" in text.lower() and "dag" in text.lower()):
-        yield (
-            f'{stub.name}:1: Airflow skips files without the words "airflow" and "dag"; replace its content with:\n{_indent(STUB)}'
-        )
-
-
 def _swept(file: Path, pipeline: Pipeline) -> Iterator[str]:
     """Check the first parameter set of the sweep; all sets have the same names."""
     if pipeline.sweep is None:
@@ -195,7 +179,3 @@ def _swept(file: Path, pipeline: Pipeline) -> Iterator[str]:
         build_estimator(pipeline.model, parameter_sets(pipeline.sweep)[0], pipeline.gate.problem)
     except ConfigError as error:
         yield f"{file.name}:{line_of(file, ['sweep', 'space'])}: sweep.space: {error}"
-
-
-def _indent(text: str) -> str:
-    return "\n".join(f"    {line}" for line in text.splitlines())

@@ -18,8 +18,11 @@ from taxiway.ledger.chain import Ledger
 from taxiway.ledger.keys import LedgerKeys
 from taxiway.local.stack_dir import DEFAULT_STACK_HOME
 from taxiway.stages.installation import DEFAULT_DATA, DEFAULT_HOME, local_keys
+from taxiway.tracking.client import mlflow_errors, quiet_mlflow
 
 if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
     from taxiway.local.stack import Stack
     from taxiway.serving.client import GatewayClient
     from taxiway.store import Store
@@ -118,7 +121,7 @@ def opened(given: Given) -> Iterator[Opened]:
         TransientError: MLflow does not answer.
     """
     stack = stack_of(given.tracking_uri)
-    with mlflow_at(given.tracking_uri) as client:
+    with _client_of(given.tracking_uri) as client:
         yield Opened(Ledger(client, _keys(given, stack)), _store_url(given, stack), _gateway(given, stack))
 
 
@@ -143,6 +146,20 @@ def _is_local(tracking_uri: str) -> bool:
     from taxiway.tracking.local import database_uri
 
     return tracking_uri == database_uri(DEFAULT_HOME)
+
+
+@contextmanager
+def _client_of(tracking_uri: str) -> "Iterator[MlflowClient]":
+    """An MLflow client, which keeps the files of new runs where the local runs of this folder keep theirs."""
+    from taxiway.tracking.local import has_database, local_mlflow
+
+    if not (_is_local(tracking_uri) and has_database(DEFAULT_HOME)):
+        with mlflow_at(tracking_uri) as client:
+            yield client
+        return
+    quiet_mlflow()
+    with mlflow_errors(tracking_uri), local_mlflow(DEFAULT_HOME) as client:
+        yield client
 
 
 def _keys(given: Given, stack: "Stack | None") -> LedgerKeys:

@@ -12,6 +12,7 @@ from rich.tree import Tree
 
 from taxiway.ledger.effects import without_effect
 from taxiway.ledger.entry import Entry
+from taxiway.lineage.batches import BatchRun
 from taxiway.lineage.queries import DataUse, ModelLineage
 from taxiway.lineage.run_records import RunRecords
 from taxiway.messages import printable
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 
 _TRIALS = 5
+_UPSTREAM = 5
 
 
 def as_json_text(answer: "DataclassInstance | Sequence[DataclassInstance]") -> str:
@@ -34,6 +36,7 @@ def show_model(console: Console, found: ModelLineage) -> None:
     """Print how a model version was made, as a tree from its data to its promotions."""
     records, tree = found.records, Tree(f"[bold]{escape(found.model)}[/bold] version {found.version}")
     _add_data(tree, records)
+    _add_upstream(tree, found)
     _add_training(tree, found)
     for name, decision in (("Verdict", records.verdict), ("ShadowReport", records.shadow)):
         node = tree.add(f"{name}: {decision.status if decision else 'none'}")
@@ -42,6 +45,7 @@ def show_model(console: Console, found: ModelLineage) -> None:
     promotions = tree.add("promotions" if found.promotions else "never promoted")
     for promotion in found.promotions:
         promotions.add(escape(_promotion_text(promotion)))
+    _add_uses(tree, found)
     for unread in records.unread:
         tree.add(escape(unread))
     tree.add(f"MLflow run {found.mlflow_run}")
@@ -73,6 +77,27 @@ def _add_data(tree: Tree, records: RunRecords) -> None:
             report.add(escape(f"{anomaly.severity}: {anomaly.message}"))
 
 
+def _add_upstream(tree: Tree, found: ModelLineage) -> None:
+    for upstream in found.upstream:
+        node = tree.add(escape(f"read predictions of {upstream.model} version {upstream.version}"))
+        for run in upstream.mlflow_runs[-_UPSTREAM:]:
+            node.add(f"batch, MLflow run {run}")
+
+
+def _add_uses(tree: Tree, found: ModelLineage) -> None:
+    if found.batches:
+        batches = tree.add("newest batches of predictions")
+        for batch in found.batches:
+            batches.add(escape(_batch_text(batch)))
+    if found.downstream:
+        readers = tree.add("newest runs that read its predictions")
+        for reader in found.downstream:
+            version = f"version {reader.version}" if reader.version is not None else "no version"
+            readers.add(
+                escape(f"{reader.pipeline}, {'scored with' if reader.is_batch else 'trained'} {version}, {reader.mlflow_run}")
+            )
+
+
 def _add_training(tree: Tree, found: ModelLineage) -> None:
     records = found.records
     if records.features is not None:
@@ -92,16 +117,46 @@ def _add_training(tree: Tree, found: ModelLineage) -> None:
         tree.add(f"{name}: {escape(value) or 'not recorded'}")
 
 
+def show_batch(console: Console, predictions: str, found: BatchRun) -> None:
+    """Print what predictions are of."""
+    tree = Tree(f"[bold]{escape(predictions)}[/bold] has predictions of {escape(found.model)} version {found.version}")
+    tree.add(f"files of the version: {found.files or 'no digest'}")
+    span = f"span {found.span} of " if found.span else ""
+    tree.add(escape(f"data: {span}{found.data}, content {found.data_digest}"))
+    tree.add(f"validation: {found.validation or 'the data was not checked'}")
+    tree.add(escape(f"batch: {_batch_text(found)}"))
+    tree.add(f"written to {escape(found.folder)} on {escape(found.host)}, keys: {escape(', '.join(found.keys)) or 'none'}")
+    tree.add(f"MLflow run {found.mlflow_run}")
+    if found.airflow_url:
+        tree.add(f"Airflow {escape(found.airflow_url)}")
+    console.print(tree, highlight=False)
+
+
+def show_batches(console: Console, model: str, found: Sequence[BatchRun]) -> None:
+    """Print the newest batches of a model, newest first."""
+    table = Table(title=f"Newest batches of predictions of {model}", title_justify="left")
+    for heading in ("time (UTC)", "version", "data", "rows", "validation", "folder", "state"):
+        table.add_column(heading, overflow="fold")
+    for batch in found:
+        rows = "" if batch.rows is None else f"{batch.rows:,}"
+        cells = (str(batch.version), batch.span or batch.data, rows, batch.validation or "none", batch.folder, batch.status)
+        table.add_row(*map(_cell, (f"{batch.started_at:%Y-%m-%d %H:%M:%S}", *cells)))
+    console.print(table)
+
+
 def show_uses(console: Console, data: str, found: Sequence[DataUse]) -> None:
     """Print the runs that read some data, with their outcomes and promotions."""
     tree = Tree(f"[bold]{escape(data)}[/bold] was read by {len(found)} {'run' if len(found) == 1 else 'runs'}")
     for use in found:
         made = f"version {use.version}" if use.version else "no model"
+        if use.folder:
+            made = f"with {made}, predictions in {use.folder}"
         node = tree.add(escape(f"{use.pipeline}: {use.context} on {use.span}, {use.outcome.replace('_', ' ')}, {made}"))
         node.add(f"content {use.content}")
         for promotion in use.promotions:
             node.add(escape(_promotion_text(promotion)))
-        node.add(f"Airflow {escape(use.airflow_url)}")
+        if use.airflow_url or not use.folder:
+            node.add(f"Airflow {escape(use.airflow_url)}")
     console.print(tree, highlight=False)
 
 
@@ -137,6 +192,11 @@ def show_decisions(console: Console, found: Sequence[Decision], promotions: Sequ
 
 def _cell(text: str) -> str:
     return escape(printable(text))
+
+
+def _batch_text(batch: BatchRun) -> str:
+    rows = "no rows yet" if batch.rows is None else f"{batch.rows:,} rows"
+    return f"{batch.started_at:%Y-%m-%d %H:%M:%S} UTC: {batch.status}, {rows} of {batch.span or batch.data} to {batch.folder}"
 
 
 def _promotion_text(promotion: Promotion) -> str:

@@ -50,10 +50,15 @@ class Table:
         self._data_name = data_name
         self._views: set[str] = set()
 
+    @cached_property
+    def file_digests(self) -> tuple[str, ...]:
+        """The digest of each file's content."""
+        return tuple(digest_of_file(path) for path in self.paths)
+
     @property
     def digest(self) -> str:
         """The digest of the files' contents, in their order."""
-        return digest_of_bytes("".join(digest_of_file(path) for path in self.paths).encode())
+        return digest_of_bytes("".join(self.file_digests).encode())
 
     @property
     def one_file(self) -> bool:

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from taxiway.data.ingest.snapshot import JoinTableCache, SnapshotParts, add_span
 from taxiway.data.sources.read_file import count_rows, read_file, read_table
 from taxiway.data.sources.reader import FoundSpan, Note, Read, ignore
 from taxiway.errors import ConfigError
-from taxiway.records import Snapshot, Span
+from taxiway.records import JoinMatch, Snapshot, Span
 from taxiway.store import Store, temp_folder
 
 
@@ -79,9 +80,29 @@ def all_rows_of(
     with temp_folder("ingest") as folder:
         tables = JoinTableCache(folder, read_table)
         for found in plan:
-            with temp_folder("span") as inner:
-                copy = read(found, inner)
-                yield found, all_rows(span_of(found, copy, source), copy, read_spec, tables, inner)
+            with _rows_of(found, source, read, read_spec, tables) as (file, _):
+                yield found, file
+
+
+@contextmanager
+def rows_of_span(
+    found: FoundSpan, *, source: str, read: Read, read_spec: ReadSpec
+) -> Iterator[tuple[Path, tuple[JoinMatch, ...]]]:
+    """The rows of one span as `all_rows_of` reads them: a file that is deleted after the block, and the match rates of the joins."""
+    with (
+        temp_folder("ingest") as folder,
+        _rows_of(found, source, read, read_spec, JoinTableCache(folder, read_table)) as rows,
+    ):
+        yield rows
+
+
+@contextmanager
+def _rows_of(
+    found: FoundSpan, source: str, read: Read, read_spec: ReadSpec, tables: JoinTableCache
+) -> Iterator[tuple[Path, tuple[JoinMatch, ...]]]:
+    with temp_folder("span") as folder:
+        copy = read(found, folder)
+        yield all_rows(span_of(found, copy, source), copy, read_spec, tables, folder)
 
 
 def store_span(found: FoundSpan, read: Read, source: str, store: Store) -> Span:

@@ -136,7 +136,9 @@ def count_missing_labels(
         return filtered.rows, count_unlabelled(filtered.path, RowRules(joined, label=label), folder, label=f"span {span.label}")
 
 
-def all_rows(span: Span, file: Path, read_spec: ReadSpec, tables: JoinTableCache, folder: Path) -> Path:
+def all_rows(
+    span: Span, file: Path, read_spec: ReadSpec, tables: JoinTableCache, folder: Path
+) -> tuple[Path, tuple[JoinMatch, ...]]:
     """The rows of a copied span as a run reads them, those without a label among them, in one file in `folder`.
 
     Args:
@@ -145,6 +147,9 @@ def all_rows(span: Span, file: Path, read_spec: ReadSpec, tables: JoinTableCache
         read_spec: The imported labels, the filter, the joins and the sample.
         tables: The joined tables.
         folder: Where to write.
+
+    Returns:
+        The file, and the match rates of the joins.
 
     Raises:
         DataError: The filter or the sample leaves no row.
@@ -155,7 +160,7 @@ def all_rows(span: Span, file: Path, read_spec: ReadSpec, tables: JoinTableCache
     rows = _materialize(filtered, RowRules(tuple(joined), read_spec.sample), folder, f"span {span.label}")
     if not rows.files:
         raise DataError(f"source.sample keeps none of {counted(span.rows, 'row')} in span {span.label}; increase its fraction")
-    return rows.files[0].path
+    return rows.files[0].path, tuple(match.model_copy(update={"span": span.label}) for match in rows.matches)
 
 
 def _with_labels(file: Path, span: Span, read_spec: ReadSpec, folder: Path) -> tuple[Path, ImportedLabels | None]:

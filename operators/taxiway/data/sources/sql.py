@@ -1,6 +1,6 @@
 """A source of rows from a SQL query for one period, on any database that SQLAlchemy supports."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -79,7 +79,20 @@ def query_to_parquet(engine: "Engine", query: str, begins: datetime, ends: datet
         DataError: There are no rows, or a value cannot be read.
     """
     with _errors(data_name), _connect(engine, data_name) as connection:
-        rows_to_parquet(_batches(connection, query, begins, ends, data_name), copy, data_name)
+        rows_to_parquet(_batches(connection, query, (begins, ends), data_name), copy, data_name)
+
+
+def whole_query_to_parquet(engine: "Engine", query: str, copy: Path, data_name: str) -> None:
+    """Write all rows of a query, which has no period, to a Parquet file; a few thousand rows at a time are in memory.
+
+    Args:
+        engine: The database.
+        query: The query.
+        copy: The file to write.
+        data_name: The name of the query in errors, which are those of `query_to_parquet`.
+    """
+    with _errors(data_name), _connect(engine, data_name) as connection:
+        rows_to_parquet(_batches(connection, query, (), data_name), copy, data_name)
 
 
 def query_number(engine: "Engine", query: str, begins: datetime, ends: datetime, data_name: str) -> int:
@@ -88,7 +101,7 @@ def query_number(engine: "Engine", query: str, begins: datetime, ends: datetime,
     Args and errors are those of `query_to_parquet`; any other result is a ConfigError.
     """
     with _errors(data_name), _connect(engine, data_name) as connection:
-        rows = _execute(connection, query, begins, ends).fetchmany(2)
+        rows = _execute(connection, query, (begins, ends)).fetchmany(2)
     values = [value for row in rows for value in row]
     if len(values) == 1 and _is_whole(values[0]):
         return int(values[0])
@@ -96,8 +109,8 @@ def query_number(engine: "Engine", query: str, begins: datetime, ends: datetime,
     raise ConfigError(f"{data_name} returned {got}; allowed: one whole number, 0 or more, as from SELECT count(*) ...")
 
 
-def _batches(connection: "Connection", query: str, begins: datetime, ends: datetime, data_name: str) -> Iterator[Batch]:
-    result = _execute(connection, query, begins, ends)
+def _batches(connection: "Connection", query: str, bounds: Sequence[datetime], data_name: str) -> Iterator[Batch]:
+    result = _execute(connection, query, bounds)
     names = list(result.keys())
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -119,13 +132,14 @@ def _plain(values: tuple[Any, ...]) -> list[Any]:
     return list(values)
 
 
-def _execute(connection: "Connection", query: str, begins: datetime, ends: datetime) -> Any:
+def _execute(connection: "Connection", query: str, bounds: Sequence[datetime]) -> Any:
+    """The result of a query; `bounds` are the begin and the end of the period, or nothing if it has none."""
     from sqlalchemy import DateTime, bindparam, text
 
     # Other colons of the query, as in a time or a cast, are not parameters.
     clause = query.rstrip().rstrip(";").replace(":", r"\:")
     bound = []
-    for placeholder, value in zip(BOUNDS, (begins, ends), strict=True):
+    for placeholder, value in zip(BOUNDS if bounds else (), bounds, strict=True):
         name = placeholder.strip("{}")
         clause = clause.replace(placeholder, f":{name}")
         bound.append(bindparam(name, value, DateTime(timezone=True)))
@@ -140,7 +154,7 @@ def _connect(engine: "Engine", data_name: str) -> "Iterator[Connection]":
         connection = engine.connect()
     except DBAPIError as error:
         raise TransientError(
-            f"{data_name}: cannot connect to the database: {_text_of(error)}; check the connection in Airflow. A retry connects again"
+            f"{data_name}: cannot connect to the database: {_text_of(error)}; check the connection. A retry connects again"
         ) from None
     with connection:
         if engine.dialect.name in _IN_UTC:
@@ -158,9 +172,7 @@ def _errors(data_name: str) -> Iterator[None]:
     except (exc.DataError, ValueError, OverflowError) as error:
         raise DataError(f"{data_name}: a value cannot be read: {_text_of(error)}; convert it in the query") from None
     except exc.ProgrammingError as error:
-        raise ConfigError(
-            f"{data_name}: the database rejects the query: {_text_of(error)}; correct it in the pipeline file"
-        ) from None
+        raise ConfigError(f"{data_name}: the database rejects the query: {_text_of(error)}; correct the query") from None
     except exc.OperationalError as error:
         raise TransientError(
             f"{data_name}: the connection to the database was lost: {_text_of(error)}; a retry runs the query again"
@@ -168,9 +180,7 @@ def _errors(data_name: str) -> Iterator[None]:
     except exc.DBAPIError as error:
         raise DataError(f"{data_name}: the query failed: {_text_of(error)}") from None
     except exc.SQLAlchemyError as error:
-        raise ConfigError(
-            f"{data_name}: the query cannot be executed: {_text_of(error)}; correct it in the pipeline file"
-        ) from None
+        raise ConfigError(f"{data_name}: the query cannot be executed: {_text_of(error)}; correct the query") from None
 
 
 def _text_of(error: BaseException) -> str:

@@ -24,7 +24,7 @@ from taxiway.data.validation.inputs import Baseline, CheckInput, CheckTarget
 from taxiway.data.validation.profile_history import ProfileHistory
 from taxiway.data.validation.results import CheckResults
 from taxiway.errors import ConfigError, allowed_values
-from taxiway.records import DataReport, Snapshot, Span, span_label, span_order
+from taxiway.records import DataReport, JoinMatch, Snapshot, Span, span_label, span_order
 from taxiway.store.store import Store
 
 CHECKS: tuple[Callable[[CheckInput, CheckResults], None], ...] = (
@@ -147,7 +147,7 @@ def validate_with_profiles(
     )
 
 
-def validate_table(table: Table, name: str, schema: Schema, environment: str) -> DataReport:
+def validate_table(table: Table, name: str, schema: Schema, environment: str, joins: tuple[JoinMatch, ...] = ()) -> DataReport:
     """Check an open table against a schema.
 
     Args:
@@ -155,12 +155,13 @@ def validate_table(table: Table, name: str, schema: Schema, environment: str) ->
         name: Its name in messages.
         schema: The schema.
         environment: The environment of the schema that the rows belong to.
+        joins: The match rates of the tables that were joined to its rows.
 
     Raises:
         ConfigError: The schema has no such environment.
     """
     _require_environment(schema, environment)
-    results = _check_all(CheckInput(schema, (_checked_table(table, name, schema),), environment))
+    results = _check_all(CheckInput(schema, (_checked_table(table, name, schema),), environment, joins=joins))
     return results.decide(table.digest, schema, datetime.now(UTC).date())
 
 

@@ -6,19 +6,16 @@ A file is written under another name and then renamed, so a file that can be fou
 import fcntl
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from taxiway.errors import ConfigError
+from taxiway.errors import ConfigError, TransientError
 from taxiway.messages import listed
+from taxiway.records.batch import BATCH_FILE, Batch, read_batch
 
-FILE = "_batch.json"
-"""Readers of a folder of Parquet files ignore names that begin with `_` or `.`."""
 _PARTIAL = ".partial"
 _WORDS = {
     "model": "model",
@@ -32,39 +29,12 @@ _WORDS = {
 _OWN = re.compile(r"part-\d+\.parquet|_batch\.json|\..*\.partial")
 
 
-class Batch(BaseModel):
-    """What was scored, and where the predictions are.
-
-    Attributes:
-        model: The registered model.
-        version: The version that predicts.
-        files: The digest of the version's files, by the ledger or the registry; None if neither has it.
-        data: The data, as it was given.
-        data_digest: The digest of the files that were scored.
-        keys: The columns that identify a row.
-        rows: The number of rows.
-        rows_per_file: How many rows a file of predictions has.
-        finished_at: When all predictions were written; None if they are not.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    model: str
-    version: int
-    files: str | None
-    data: str
-    data_digest: str
-    keys: tuple[str, ...]
-    rows: int
-    rows_per_file: int
-    finished_at: datetime | None = None
-
-
 @contextmanager
 def only_process(out: Path) -> Iterator[None]:
     """Lock a folder, which is created if needed.
 
     Raises:
-        ConfigError: Another process writes predictions into it.
+        TransientError: Another process writes predictions into it.
     """
     out.mkdir(parents=True, exist_ok=True)
     folder = os.open(out, os.O_RDONLY)
@@ -72,7 +42,7 @@ def only_process(out: Path) -> Iterator[None]:
         fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     except BlockingIOError:
-        raise ConfigError(
+        raise TransientError(
             f"another process writes predictions into {out}; wait for it, or name another folder: -o FOLDER"
         ) from None
     finally:
@@ -93,26 +63,68 @@ def prepare(out: Path, batch: Batch, *, overwrite: bool) -> Batch | None:
     Raises:
         ConfigError: The folder has other files, or predictions that are not to be replaced.
     """
-    known = _saved(out)
+    known = read_batch(out)
     if known is not None and not _differences(known, batch) and not overwrite:
         return known if known.finished_at else None
-    others = sorted(path.name for path in out.iterdir())
-    foreign = [name for name in others if not _OWN.fullmatch(name)]
-    if foreign:
-        raise ConfigError(f"{out} has other files, such as {foreign[0]}; name an empty folder: -o FOLDER")
+    others = _own_files(out)
     if not overwrite and any(not name.startswith(".") for name in others):
-        found = _differences(known, batch) if known else f"no readable {FILE}"
+        found = _differences(known, batch) if known else f"no readable {BATCH_FILE}"
         raise ConfigError(f"{out} has other predictions ({found}); name another folder, or replace them: --overwrite")
-    (out / FILE).unlink(missing_ok=True)  # first: without it, the rest is not continued
+    (out / BATCH_FILE).unlink(missing_ok=True)  # first: without it, the rest is not continued
     for name in others:
         (out / name).unlink(missing_ok=True)
     save(out, batch)
     return None
 
 
+def finished_batch(out: Path, batch: Batch) -> Batch | None:
+    """The batch of a folder if it has the same predictions as `batch`, all of them; else None."""
+    known = read_batch(out)
+    return known if known is not None and known.finished_at is not None and not _differences(known, batch) else None
+
+
+def begun(out: Path, batch: Batch) -> bool:
+    """Whether a folder has predictions of this batch, perhaps not all."""
+    known = read_batch(out)
+    return known is not None and not _differences(known, batch)
+
+
+def beside_folder(out: Path) -> Path:
+    """Where predictions are written that appear in a folder only when they are complete."""
+    return out.with_name(beside(out.name))
+
+
+def put_in_place(out: Path) -> None:
+    """Rename the folder with complete predictions beside `out` to `out`, and remove the predictions that it replaces.
+
+    Raises:
+        ConfigError: `out` has files that are not of a batch.
+    """
+    replaced = out.with_name(f".{out.name}.replaced")
+    if out.exists():
+        _own_files(out)
+        shutil.rmtree(replaced, ignore_errors=True)
+        out.rename(replaced)
+    beside_folder(out).rename(out)
+    shutil.rmtree(replaced, ignore_errors=True)
+
+
+def _own_files(out: Path) -> list[str]:
+    """The names of the files in a folder.
+
+    Raises:
+        ConfigError: One of them is not of a batch.
+    """
+    found = sorted(path.name for path in out.iterdir())
+    foreign = [name for name in found if not _OWN.fullmatch(name)]
+    if foreign:
+        raise ConfigError(f"{out} has other files, such as {foreign[0]}; name an empty folder: -o FOLDER")
+    return found
+
+
 def _differences(known: Batch, batch: Batch) -> str:
-    """How two batches differ; empty if they have the same predictions. The same data may have another path."""
-    before, now = known.model_dump(exclude={"finished_at", "data"}), batch.model_dump(exclude={"finished_at", "data"})
+    """How two batches differ; empty if they have the same predictions."""
+    before, now = known.of_the_predictions(), batch.of_the_predictions()
     return "; ".join(
         f"their {_WORDS[name]} is {_shown(before[name])}, now {_shown(now[name])}" for name in now if before[name] != now[name]
     )
@@ -127,15 +139,8 @@ def beside(name: str) -> str:
     return f".{name}{_PARTIAL}"
 
 
-def _saved(out: Path) -> Batch | None:
-    try:
-        return Batch.model_validate_json((out / FILE).read_bytes())
-    except (FileNotFoundError, ValidationError):
-        return None
-
-
 def save(out: Path, batch: Batch) -> None:
     """Write what the predictions in a folder are of."""
-    temporary = out / beside(FILE)
+    temporary = out / beside(BATCH_FILE)
     temporary.write_text(batch.model_dump_json(indent=2))
-    temporary.replace(out / FILE)
+    temporary.replace(out / BATCH_FILE)

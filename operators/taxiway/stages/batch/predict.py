@@ -5,13 +5,18 @@ renamed, and `_batch.json` says what is scored with which version, so that a pro
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from taxiway.credentials import without_credentials
 from taxiway.errors import ConfigError, DataError
+from taxiway.lineage.batches import RUN_METADATA
 from taxiway.messages import listed
-from taxiway.stages.batch.folder import Batch, beside, only_process, prepare, save
+from taxiway.records.batch import Batch
+from taxiway.stages.batch.folder import beside, only_process, prepare, save
+from taxiway.stages.batch.recorder import BatchRecorder
 from taxiway.stages.batch.version import Version
 
 if TYPE_CHECKING:
@@ -33,6 +38,7 @@ def predict_batch(
     data: str,
     out: Path,
     *,
+    recorder: BatchRecorder | None = None,
     keys: Sequence[str] = (),
     rows_per_file: int = ROWS_PER_FILE,
     overwrite: bool = False,
@@ -48,6 +54,7 @@ def predict_batch(
         table: The rows.
         data: The name of the data, for `Batch`.
         out: The folder of the predictions; created if needed.
+        recorder: Records the batch in MLflow; None to record it only in the folder.
         keys: The columns that are copied to the predictions.
         rows_per_file: How many rows a file of predictions has.
         overwrite: Whether to replace the predictions of other data or another version in the folder.
@@ -60,24 +67,35 @@ def predict_batch(
         ConfigError: A key is not a column, the folder has something else, or predictions that are not to be replaced.
         DataError: The rows do not fit the model.
     """
+    batch = batch_of(version, table, data, keys=keys, rows_per_file=rows_per_file)
+    with only_process(out):
+        finished = prepare(out, batch, overwrite=overwrite)
+        if finished is None:
+            with recorder.recorded(batch, table) if recorder is not None else nullcontext(batch) as recorded:
+                save(out, recorded)
+                _write_missing(model, recorded, table, out, progress)
+            finished = recorded.model_copy(update={"finished_at": datetime.now(UTC)})
+            save(out, finished)
+    return finished
+
+
+def batch_of(version: Version, table: "Table", data: str, *, keys: Sequence[str], rows_per_file: int) -> Batch:
+    """The batch that `predict_batch` would write, not finished.
+
+    Raises:
+        ConfigError: A key is not a column.
+    """
     _require_columns(table, keys)
-    batch = Batch(
+    return Batch(
         model=version.model,
         version=version.version,
         files=version.files,
-        data=data,
+        data=without_credentials(data),
         data_digest=table.digest,
         keys=tuple(keys),
         rows=table.row_count,
         rows_per_file=rows_per_file,
     )
-    with only_process(out):
-        finished = prepare(out, batch, overwrite=overwrite)
-        if finished is None:
-            _write_missing(model, batch, table, out, progress)
-            finished = batch.model_copy(update={"finished_at": datetime.now(UTC)})
-            save(out, finished)
-    return finished
 
 
 def _write_missing(model: "RowModel", batch: Batch, table: "Table", out: Path, progress: Callable[[int, int], None]) -> None:
@@ -157,7 +175,13 @@ def _predictions(model: "RowModel", batch: Batch, part: "pa.Table", keys: "pa.Sc
     columns |= {name: pa.array(predicted[name], from_pandas=False) for name in predicted.columns}
     columns["model"] = pa.array([batch.model] * part.num_rows, pa.string())
     columns["version"] = pa.array([batch.version] * part.num_rows, pa.int32())
-    return pa.table(columns)
+    return pa.table(columns).replace_schema_metadata(_metadata(batch))
+
+
+def _metadata(batch: Batch) -> dict[bytes | str, bytes | str]:
+    """What a file of predictions says of itself wherever it is moved."""
+    found = {"model": batch.model, "version": str(batch.version), "data_digest": batch.data_digest}
+    return {**{f"taxiway.{name}": text for name, text in found.items()}, **({RUN_METADATA: batch.run} if batch.run else {})}
 
 
 def _write(path: Path, predictions: "pa.Table") -> None:

@@ -20,11 +20,15 @@ class Version:
         model: The registered model.
         version: The version.
         files: The digest of its files by the ledger, or by the registry if it was never promoted; None if neither has it.
+        training_run: The id of the MLflow run that trained it; None if there is none.
+        model_id: The id of its logged model in MLflow; None if it has none.
     """
 
     model: str
     version: int
     files: str | None
+    training_run: str | None = None
+    model_id: str | None = None
 
 
 def row_model(loaded: Any, version: Version) -> "RowModel":
@@ -66,5 +70,6 @@ def find_version(ledger: Ledger, name: str) -> Version:
             raise ConfigError(f"{model} has no champion; name a version: {model}/VERSION. To see them: taxiway history {model}")
         name = f"{model}/{champion}"
     model, version = resolve(ledger.client, name)
-    registered = ledger.client.get_model_version(model, str(version)).tags.get(tags.FILES)
-    return Version(model, version, files_by_ledger(ledger, model, version) or registered)
+    registered = ledger.client.get_model_version(model, str(version))
+    files = files_by_ledger(ledger, model, version) or registered.tags.get(tags.FILES)
+    return Version(model, version, files, registered.run_id or None, registered.model_id or None)
