@@ -5,20 +5,39 @@ only, so their number does not grow with what is sent.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
-if TYPE_CHECKING:
-    from taxiway.serving.gateway.models.served_model import ServedModel
-
 _BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _PREDICT_BUCKETS_S = (0.0001, 0.00025, 0.0005, *_BUCKETS_S)
 _ROWS_BUCKETS = (1, 4, 16, 64, 256, 1024, 4096, 10_000)
+
+
+@dataclass(frozen=True)
+class ModelGauges:
+    """What a scrape shows of a served model.
+
+    Attributes:
+        model: The registered model.
+        version: The version that answers; 0 if there is none.
+        age_s: The seconds since it began to answer; None if there is none.
+        queued: How many requests wait or are in progress.
+        restarts: How many processes of the champion replaced one that ended.
+        has_problem: Whether its status names a problem.
+        registry_away: Whether the registry does not answer.
+    """
+
+    model: str
+    version: int
+    age_s: float | None
+    queued: int
+    restarts: int
+    has_problem: bool
+    registry_away: bool
 
 
 class GatewayMetrics:
@@ -58,7 +77,7 @@ class GatewayMetrics:
         self._not_rolled = self._gauge("log_not_rolled_requests", "Logged requests that are not in the Parquet files yet.")
         self._uncommitted = self._gauge("log_uncommitted_requests", "Requests that wait to be committed to the log.")
 
-    def follow(self, models: "Callable[[], Iterable[ServedModel]]") -> None:
+    def follow(self, models: Callable[[], Iterable[ModelGauges]]) -> None:
         """Read gauges from the served models at each scrape."""
         self._registry.register(_Models(models))
 
@@ -113,7 +132,7 @@ class GatewayMetrics:
 class _Models(Collector):
     """The gauges of the served models."""
 
-    def __init__(self, models: "Callable[[], Iterable[ServedModel]]") -> None:
+    def __init__(self, models: Callable[[], Iterable[ModelGauges]]) -> None:
         self._models = models
 
     def collect(self) -> Iterator[Metric]:
@@ -130,12 +149,11 @@ class _Models(Collector):
         problem = GaugeMetricFamily("taxiway_problem", "1 if the status of the model names a problem.", labels=["model"])
         away = GaugeMetricFamily("taxiway_registry_away", "1 if the MLflow registry does not answer.", labels=["model"])
         for model in self._models():
-            champion = model.champion.current
-            version.add_metric([model.name], champion.version.version if champion else 0)
-            if champion:
-                age.add_metric([model.name], (datetime.now(UTC) - champion.since).total_seconds())
-            queued.add_metric([model.name], champion.server.unanswered if champion else 0)
-            restarts.add_metric([model.name], champion.server.restarts if champion else 0)
-            problem.add_metric([model.name], float(bool(model.problem)))
-            away.add_metric([model.name], float(model.champion.registry_away_since is not None))
+            version.add_metric([model.model], model.version)
+            if model.age_s is not None:
+                age.add_metric([model.model], model.age_s)
+            queued.add_metric([model.model], model.queued)
+            restarts.add_metric([model.model], model.restarts)
+            problem.add_metric([model.model], float(model.has_problem))
+            away.add_metric([model.model], float(model.registry_away))
         yield from (version, age, queued, restarts, problem, away)

@@ -45,7 +45,7 @@ class Gateway:
         self.callers = callers
         self.limits = CallerLimits(settings.state_folder)
         self.metrics = metrics
-        metrics.follow(lambda: self.models)
+        metrics.follow(lambda: [model.gauges() for model in self.models])
         self._state = ServedState(settings.state_folder)
         self._versions = ModelVersions(settings)
         self._models: dict[str, ServedModel] = {}

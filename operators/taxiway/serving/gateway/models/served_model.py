@@ -4,12 +4,13 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from functools import partial
 
 from taxiway.errors import RequestError, TransientError
 from taxiway.serving.api import ModelStatus
 from taxiway.serving.gateway.batches import by_call, resolve, warn_if_lost
-from taxiway.serving.gateway.metrics import GatewayMetrics
+from taxiway.serving.gateway.metrics import GatewayMetrics, ModelGauges
 from taxiway.serving.gateway.models.challenger import ChallengerDeployment
 from taxiway.serving.gateway.models.champion import ChampionDeployment
 from taxiway.serving.gateway.models.context import ModelContext
@@ -153,6 +154,19 @@ class ServedModel:
             registry_away_since=self.champion.registry_away_since,
             plan=champion.server.plan if champion else "",
             challenger=await self.challenger.status(),
+        )
+
+    def gauges(self) -> ModelGauges:
+        """What a scrape of the metrics shows."""
+        champion = self.champion.current
+        return ModelGauges(
+            model=self.name,
+            version=champion.version.version if champion else 0,
+            age_s=(datetime.now(UTC) - champion.since).total_seconds() if champion else None,
+            queued=champion.server.unanswered if champion else 0,
+            restarts=champion.server.restarts if champion else 0,
+            has_problem=bool(self.problem),
+            registry_away=self.champion.registry_away_since is not None,
         )
 
     async def close(self) -> None:
