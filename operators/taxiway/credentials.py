@@ -1,8 +1,10 @@
 """Keep the users, passwords and signatures of URLs out of messages and logs, and secrets out of the environment of a team's code."""
 
+import json
 import logging
 import os
 import re
+from datetime import UTC, datetime
 
 # The last @ before the path ends the credentials, because people forget to quote one in a password. A password after a colon may
 # even have /, ? and #, as SQLAlchemy and keys of object stores allow, if a host follows the @.
@@ -47,8 +49,24 @@ class _Formatter(logging.Formatter):
         return without_credentials(super().format(record))
 
 
-def log_to_stderr() -> None:
-    """Log to stderr from level INFO on, without the credentials of URLs in messages and tracebacks."""
+class _JsonFormatter(logging.Formatter):
+    """One JSON object per line; the fields of `extra={"fields": {...}}` are its keys, too."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        content = {"time": time, "level": record.levelname, "logger": record.name, "message": record.getMessage()}
+        content |= getattr(record, "fields", {})
+        if record.exc_info:
+            content["exception"] = self.formatException(record.exc_info)
+        return without_credentials(json.dumps(content, ensure_ascii=False, default=str))
+
+
+def log_to_stderr(*, as_json: bool = False) -> None:
+    """Log to stderr from level INFO on, without the credentials of URLs in messages and tracebacks.
+
+    Args:
+        as_json: Whether to write JSON objects instead of text.
+    """
     handler = logging.StreamHandler()
-    handler.setFormatter(_Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(_JsonFormatter() if as_json else _Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])

@@ -63,6 +63,14 @@ code_option = click.option(
 @click.option(
     "--hash-column", "hashed", multiple=True, help="An input of which the Parquet files have a keyed hash. May be repeated."
 )
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How the gateway writes what happens to stderr.",
+)
+@click.option("--access-log", is_flag=True, help="Write a line about each request for predictions to stderr.")
 @code_option
 @click.option("--caller-token", envvar="TAXIWAY_CALLER_TOKEN", required=True, show_envvar=True, hidden=True)
 @click.option("--admin-token", envvar="TAXIWAY_ADMIN_TOKEN", required=True, show_envvar=True, hidden=True)
@@ -88,6 +96,8 @@ def serve(
     keep_log_days: int,
     omitted: tuple[str, ...],
     hashed: tuple[str, ...],
+    log_format: str,
+    access_log: bool,
     code: Path | None,
     caller_token: str,
     admin_token: str,
@@ -115,6 +125,8 @@ def serve(
         "keep_days": keep_log_days or None,
         "omit_columns": omitted,
         "hash_columns": hashed,
+        "log_format": log_format,
+        "access_log": access_log,
     }
     tokens = {"caller_token": caller_token, "admin_token": admin_token}
     content |= {"ledger_keys": ledger_keys, "allow_unbacked_alias": allow_unbacked_alias}

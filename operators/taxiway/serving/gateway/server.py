@@ -36,7 +36,7 @@ def serve(settings: GatewaySettings) -> None:
     for name, value in _MLFLOW_TIMEOUTS.items():
         os.environ.setdefault(name, value)
     quiet_mlflow()
-    log_to_stderr()
+    log_to_stderr(as_json=settings.log_format == "json")
     # uvicorn raises the signal again when it has finished, which would end the process before the clean-up.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     if settings.stop_with_parent:

@@ -47,6 +47,8 @@ class GatewaySettings(BaseModel):
         omit_columns: The input columns that the Parquet files do not have.
         hash_columns: The input columns of which the Parquet files have a keyed hash.
         log: `sync` answers a request once it is in the log; `fast` answers before, see `RequestLog.may_answer_first`.
+        log_format: Whether the gateway writes its own log to stderr as `text` or as `json`, one object per line.
+        access_log: Whether that log has a line for each request for predictions.
         stop_with_parent: Whether the gateway ends when its parent process is gone.
     """
 
@@ -82,6 +84,8 @@ class GatewaySettings(BaseModel):
     omit_columns: tuple[str, ...] = ()
     hash_columns: tuple[str, ...] = ()
     log: Literal["sync", "fast"] = "sync"
+    log_format: Literal["text", "json"] = "text"
+    access_log: bool = False
     stop_with_parent: bool = False
 
     @property

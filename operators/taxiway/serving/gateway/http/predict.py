@@ -1,7 +1,9 @@
 """Answers a request for predictions: within the limits of its caller, counted in the metrics."""
 
 import json
+import logging
 import time
+from collections.abc import Mapping
 
 from starlette.responses import Response
 
@@ -12,6 +14,10 @@ from taxiway.serving.gateway.http.gateway import Gateway
 from taxiway.serving.gateway.http.limits import rounded
 from taxiway.serving.gateway.models.served_model import ServedModel
 
+access_log = logging.getLogger("taxiway.access")
+
+REQUEST_ID, VERSION = "X-Taxiway-Request-Id", "X-Taxiway-Model-Version"
+"""Headers of an answer."""
 _GATEWAY_ERROR = 500
 
 
@@ -32,12 +38,29 @@ async def predict(gateway: Gateway, model: ServedModel, caller: Caller, body: by
         response = await _answer(gateway, model, caller, body)
     except LimitError:
         gateway.metrics.over_limit(model.name, caller.name)
+        _log_access(gateway, model, caller, 429, began)
         raise
     except RequestError as error:
         gateway.metrics.answered(model.name, caller.name, error.status, time.perf_counter() - began)
+        _log_access(gateway, model, caller, error.status, began)
         raise
     gateway.metrics.answered(model.name, caller.name, response.status_code, time.perf_counter() - began)
+    _log_access(gateway, model, caller, response.status_code, began, response.headers)
     return response
+
+
+def _log_access(
+    gateway: Gateway, model: ServedModel, caller: Caller, status: int, began: float, headers: Mapping[str, str] | None = None
+) -> None:
+    """Write a line about a request, if the gateway is to; `headers` are those of an answer of the model."""
+    if not gateway.settings.access_log:
+        return
+    request_id, version = (headers.get(name) for name in (REQUEST_ID, VERSION)) if headers else (None, None)
+    taken_ms = round((time.perf_counter() - began) * 1e3, 3)
+    fields = {"model": model.name, "version": version and int(version), "caller": caller.name, "status": status, "ms": taken_ms}
+    message = "%s: %d for %s in %g ms, request %s"
+    shown = (model.name, status, caller.name, taken_ms, request_id or "without an id")
+    access_log.info(message, *shown, extra={"fields": {"request_id": request_id, **fields}})
 
 
 async def _answer(gateway: Gateway, model: ServedModel, caller: Caller, body: bytes) -> Response:
@@ -49,7 +72,7 @@ async def _answer(gateway: Gateway, model: ServedModel, caller: Caller, body: by
     except RequestError:  # nothing was predicted
         gateway.limits.return_rows(caller, len(rows.data))
         raise
-    headers = {"X-Taxiway-Request-Id": request_id, "X-Taxiway-Model-Version": str(served_by.version)}
+    headers = {REQUEST_ID: request_id, VERSION: str(served_by.version)}
     if outcome.status != 200:
         if outcome.status >= _GATEWAY_ERROR:
             gateway.limits.return_rows(caller, len(rows.data))
