@@ -66,9 +66,21 @@ class HalfASecond(Healthy):
         return super().predict(rows)
 
 
+class NeedsMemoryForThree(Healthy):
+    """Needs 8 GiB where x is 3."""
+
+    def predict(self, rows: pd.DataFrame) -> Any:
+        if (rows["x"] == 3).any():
+            np.ones(1 << 30)
+        return super().predict(rows)
+
+
 SECRETS = {"GATEWAY", "VERSION", "TAXIWAY_ADMIN_TOKEN", "MLFLOW_TRACKING_PASSWORD", "AWS_SECRET_ACCESS_KEY"}
 """What no model may see: the settings of the tests' servers have their tokens, too."""
-BEHAVIOURS = {kind.__name__: kind for kind in (Healthy, Raises, Sleeps, OneTooFew, AnswersNaN, DiesOnTwo, HalfASecond)}
+BEHAVIOURS = {
+    kind.__name__: kind
+    for kind in (Healthy, Raises, Sleeps, OneTooFew, AnswersNaN, DiesOnTwo, HalfASecond, NeedsMemoryForThree)
+}
 
 
 def load(folder: Path) -> Healthy:

@@ -32,6 +32,12 @@ code_option = click.option(
 )
 @click.option("--model", "models", multiple=True, help="A registered model to serve; pushes add others. May be repeated.")
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Worker processes per model version.")
+@click.option(
+    "--worker-memory",
+    type=click.IntRange(256),
+    metavar="MIB",
+    help="How much memory a worker process may allocate, in MiB; a predict call that needs more fails.  [default: no limit]",
+)
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=click.IntRange(1, 65535), default=8500, show_default=True)
 @click.option(
@@ -87,6 +93,7 @@ def serve(
     state: Path,
     models: tuple[str, ...],
     workers: int,
+    worker_memory: int | None,
     host: str,
     port: int,
     tls_certificate: Path | None,
@@ -118,6 +125,7 @@ def serve(
         "state_folder": state.absolute(),
         "models": models,
         "workers": workers,
+        "worker_memory_bytes": worker_memory and worker_memory << 20,
         "log": log,
         "tls_certificate": tls_certificate,
         "tls_key": tls_key,

@@ -21,4 +21,4 @@ def backends_of(model: str, version: int, where: ModelCopy | Remote, settings: G
     if isinstance(where, Remote):
         return [RemoteWorker(where, model, version, **timeouts)]
     source = ModelSource(settings.loader, model, version, where, settings.code)
-    return [Worker(source, **timeouts) for _ in range(settings.workers)]
+    return [Worker(source, **timeouts, memory_bytes=settings.worker_memory_bytes) for _ in range(settings.workers)]

@@ -29,6 +29,7 @@ class GatewaySettings(BaseModel):
         tls_certificate: The file of the certificate chain in PEM; None for plain HTTP. A renewed file is used within about a minute.
         tls_key: The file of its key.
         workers: The worker processes per model version.
+        worker_memory_bytes: How much memory a worker process may allocate; None for no limit.
         loader: `module:function` that loads a pyfunc model, given the folder of its files.
         code: The folder of trusted code, for models of a team's own class.
         poll_s: The seconds between two checks of aliases, leases and processes.
@@ -66,6 +67,7 @@ class GatewaySettings(BaseModel):
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     workers: int = Field(default=1, ge=1)
+    worker_memory_bytes: int | None = Field(default=None, ge=256 << 20)
     code: Path | None = None
     loader: str = Field(default="taxiway.registry.load:load_folder", pattern=r"^[\w.]+:\w+$")
     poll_s: float = Field(default=1.0, gt=0)

@@ -28,17 +28,21 @@ class Worker:
         source: The model version to load.
         load_timeout_s: How long loading may take, in seconds.
         predict_timeout_s: How long a predict call may take, in seconds.
+        memory_bytes: How much memory the process may allocate; None for no limit.
 
     Attributes:
         plan: How the loaded model predicts, see `Predictor.plan`; empty until it is loaded.
         restarts: How often a process has replaced one that ended.
     """
 
-    def __init__(self, source: ModelSource, *, load_timeout_s: float, predict_timeout_s: float) -> None:
+    def __init__(
+        self, source: ModelSource, *, load_timeout_s: float, predict_timeout_s: float, memory_bytes: int | None = None
+    ) -> None:
         self._source = source
         self._name = f"{source.model} version {source.version}"
         self._load_timeout_s = load_timeout_s
         self._predict_timeout_s = predict_timeout_s
+        self._memory_bytes = memory_bytes
         self._channel: Channel | None = None
         self._process: multiprocessing.process.BaseProcess | None = None
         self._starting = asyncio.Lock()
@@ -86,7 +90,9 @@ class Worker:
         own, other = socket.socketpair()
         try:
             start_fork_server()
-            self._process = multiprocessing.get_context("forkserver").Process(target=worker.run, args=(other,), daemon=True)
+            self._process = multiprocessing.get_context("forkserver").Process(
+                target=worker.run, args=(other, self._memory_bytes), daemon=True
+            )
             self._process.start()
         except (OSError, EOFError, RuntimeError) as error:  # of the fork server if it ends meanwhile
             own.close()

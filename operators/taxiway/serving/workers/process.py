@@ -6,6 +6,7 @@ The gateway's own process never imports the model's libraries; it sends rows to 
 import json
 import logging
 import os
+import resource
 import signal
 import socket
 import threading
@@ -48,9 +49,17 @@ class Loaded:
     refused: bool = False
 
 
-def run(end: socket.socket) -> None:
-    """Answer the calls of the gateway; the main function of a worker process."""
+def run(end: socket.socket, memory_bytes: int | None) -> None:
+    """Answer the calls of the gateway; the main function of a worker process.
+
+    Args:
+        end: The worker's end of a pair of sockets.
+        memory_bytes: How much memory the process may allocate, with its libraries; None for no limit. A predict call that needs more
+            fails with a MemoryError, and the process goes on.
+    """
     initialize_worker()
+    if memory_bytes is not None:
+        resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
     answer_calls(end, {"load": _load, "predict": lambda batch: [astuple(outcome) for outcome in predict(batch)]})
 
 

@@ -68,6 +68,19 @@ def test_one_stuck_process_of_two_does_not_stop_the_other(mlflow_url: str, regis
     running.stop()
 
 
+def test_a_predict_call_that_needs_too_much_memory_fails_alone(mlflow_url: str, registry: MlflowClient, tmp_path: Path) -> None:
+    model = register(registry, "NeedsMemoryForThree")
+    running = start_gateway(mlflow_url, tmp_path / "state", models=[model], worker_memory_bytes=4 << 30)
+    until(lambda: running.admin.status(model).champion == 1, "the champion is loaded")
+    (worker,) = running.workers()
+    refused = running.ask(model, 3)
+    assert refused.status_code == 500
+    assert "MemoryError" in refused.json()["message"]
+    assert running.ask(model, 0.5).status_code == 200
+    assert running.workers() == [worker]
+    running.stop()
+
+
 def test_requests_in_flight_survive_a_killed_champion(gateway: Running, registry: MlflowClient) -> None:
     before = {worker.pid for worker in gateway.workers()}
     model = register(registry, "HalfASecond")
