@@ -25,7 +25,7 @@ _VERSION = "MODEL/VERSION"
 
 @click.group()
 def label() -> None:
-    """Have people label the rows that would help most to decide about a version."""
+    """Have people label the rows that would help most to decide about a version; send the true labels of predictions."""
 
 
 @label.command("export")

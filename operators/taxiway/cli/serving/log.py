@@ -94,7 +94,9 @@ def labels(folder: Path, model: str | None, as_json: bool) -> None:
             content = {"model": name, "day": day, "rows": count, "labelled": labelled, "last_label": last}
             click.echo(json.dumps(content, default=str, ensure_ascii=False))
         return
-    table = Table("model", "day (UTC)", "predicted rows", "with a label", "", "last label", box=None, header_style="bold")
+    table = Table(box=None, header_style="bold")
+    for heading in ("model", "day (UTC)", "predicted rows", "with a label", "", "last label"):
+        table.add_column(heading, no_wrap=True)
     for name, day, count, labelled, last in rows:
         table.add_row(
             name, str(day), f"{count:,}", f"{labelled:,}", percent(labelled / count), f"{last:%Y-%m-%d %H:%M}" if last else ""

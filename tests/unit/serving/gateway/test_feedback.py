@@ -171,7 +171,7 @@ def test_a_class_must_be_one_of_the_model(labelled: Running, registry: MlflowCli
     registry.set_registered_model_alias(model, "champion", "1")
     labelled.admin.refresh(model)
     sent = [asked(labelled, model) for _ in range(3)]
-    values = [True, "False", "maybe"]
+    values = [True, "false", "maybe"]
     answer = send(labelled, model, [{"request_id": each, "label": value} for each, value in zip(sent, values, strict=True)])
     assert counts(answer) == (2, 0, 0, [2])
     assert 'its label is "maybe", and the classes are "False", "True"' in answer.json()["refused"][0]["reason"]

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_BOOLEANS = ("false", "true")
+
 _UNKNOWN = "no prediction of this model has this {what}, or it is older than the log"
 
 
@@ -147,7 +149,9 @@ def _label_text(label: GivenLabel, classes: Sequence[str]) -> tuple[str, str]:
     if not classes:
         return "", json.dumps(number_of_text(label.label) if label.from_text else label.label, ensure_ascii=False)
     text = category_text(label.label)
-    if text not in classes:
+    if text not in classes:  # a boolean is `true` in JSON, and `TRUE` or `True` in other files
+        text = next((name for name in classes if name.casefold() == text.casefold() in _BOOLEANS), "")
+    if not text:
         return f"its label is {quoted(label.label)}, and the classes are {listed(classes)}", ""
     return "", json.dumps(text, ensure_ascii=False)
 
