@@ -44,6 +44,14 @@ def files_sql(files: Sequence[Path]) -> str:
     return f"read_parquet([{listed}], union_by_name = true, hive_partitioning = true, {types})"
 
 
+def newest_labels_sql(files: Sequence[Path]) -> str:
+    """SQL for the newest label of each row, of files of labels; there may be none."""
+    if not files:
+        return _NO_LABELS
+    newest = "row_number() OVER (PARTITION BY request_id, row ORDER BY labelled_at DESC, seq DESC) = 1"
+    return f"SELECT * EXCLUDE (seq) FROM {files_sql(files)} QUALIFY {newest}"  # noqa: S608 (the paths are quoted)
+
+
 @contextmanager
 def open_request_log(folder: Path) -> "Iterator[duckdb.DuckDBPyConnection]":
     """A connection with the views `requests`, a row for each predicted row, and `labels`, the newest label of each row that has one.
@@ -61,10 +69,9 @@ def open_request_log(folder: Path) -> "Iterator[duckdb.DuckDBPyConnection]":
         raise ConfigError(
             f"{folder} has no logged requests; a gateway writes them there every hour, or at once: taxiway log roll --state FOLDER"
         )
-    newest = f"SELECT * EXCLUDE (seq) FROM {files_sql(labels)} QUALIFY row_number() OVER (PARTITION BY request_id, row ORDER BY labelled_at DESC, seq DESC) = 1"  # noqa: S608 (the paths are quoted)
     with connect() as connection:
         connection.execute(f"CREATE VIEW requests AS SELECT * FROM {files_sql(requests)}")  # noqa: S608 (the paths are quoted)
-        connection.execute(f"CREATE VIEW labels AS {newest if labels else _NO_LABELS}")
+        connection.execute(f"CREATE VIEW labels AS {newest_labels_sql(labels)}")
         for setting in restricting_settings([*requests, *labels]):
             connection.execute(f"SET {setting}")
         yield connection

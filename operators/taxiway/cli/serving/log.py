@@ -4,10 +4,14 @@ import csv
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from taxiway.errors import ConfigError
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 folder_option = click.option(
     "--log", "folder", type=click.Path(path_type=Path, file_okay=False), required=True, help="The folder of the Parquet files."
@@ -102,3 +106,33 @@ def labels(folder: Path, model: str | None, as_json: bool) -> None:
             name, str(day), f"{count:,}", f"{labelled:,}", percent(labelled / count), f"{last:%Y-%m-%d %H:%M}" if last else ""
         )
     Console().print(table)
+
+
+@log.command("export")
+@click.argument("model")
+@folder_option
+@click.option(
+    "-o", "--output", "out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The Parquet file to write."
+)
+@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="The first day of the requests, in UTC.")
+@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="The last day of the requests.")
+@click.option(
+    "--schema",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="The schema with the types of the inputs; without it, they are inferred from all values.",
+)
+def export_log(
+    model: str, folder: Path, out: Path, since: "datetime | None", until: "datetime | None", schema: Path | None
+) -> None:
+    """Write the rows that MODEL has predicted to a Parquet file, with their predictions and labels.
+
+    The inputs are columns with their own names and types, so the file can be profiled and checked as any other data.
+    """
+    from taxiway.data.schema.file import load_schema
+    from taxiway.messages import counted
+    from taxiway.serving.request_rows import export_rows
+
+    types = load_schema(schema).types if schema is not None else {}
+    first, last = (day.date() if day is not None else None for day in (since, until))
+    rows = export_rows(folder, model, out, since=first, until=last, types=types)
+    click.echo(f"{counted(rows, 'row')} written to {out}")
