@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=200, help="how often each is built (default: 200)")
     parser.add_argument("--processes", type=int, default=5, help="fresh processes for the imports (default: 5)")
     asked = parser.parse_args()
-    from taxiway.spec.pipeline_file import read_pipeline
+    from taxiway.spec.files.pipeline_file import read_pipeline
     from taxiway.templates import load_pipeline
 
     with tempfile.TemporaryDirectory() as name:

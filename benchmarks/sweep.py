@@ -36,7 +36,7 @@ class Sweep:
         from taxiway.data.sources.files import find_spans
         from taxiway.demo.bikes import lay_out_rentals
         from taxiway.records import FeatureSet, Snapshot
-        from taxiway.spec.pipeline_file import read_pipeline
+        from taxiway.spec.files.pipeline_file import read_pipeline
         from taxiway.store import Store
         from taxiway.tuning.trials import plan_sweep
 

@@ -31,7 +31,7 @@ from taxiway.lineage.run_records import run_records
 from taxiway.records import Evaluation, Outcome
 from taxiway.registry.aliases import CHALLENGER, CHAMPION, PREVIOUS, version_at
 from taxiway.serving.answer_check import AnswerCheck
-from taxiway.spec.pipeline_file import read_pipeline
+from taxiway.spec.files.pipeline_file import read_pipeline
 from taxiway.stages.installation import Installation, open_installation
 from taxiway.stages.runner import run_in
 from taxiway.tracking.run import refs_of

@@ -17,7 +17,7 @@ from taxiway.errors import ConfigError
 from taxiway.hooks.config import poll_seconds
 from taxiway.lineage.outcomes import changed_since, mark_processed, processed_spans
 from taxiway.records import Outcome, RunSummary, Snapshot, Span
-from taxiway.spec.pipeline_file import read_pipeline
+from taxiway.spec.files.pipeline_file import read_pipeline
 from taxiway.spec.source import read_source
 from taxiway.spec.source.periods import ended_periods
 from taxiway.store import Store

@@ -18,8 +18,8 @@ from taxiway.operators.base import MlflowRunLink, StageOperator, parse_params
 from taxiway.provider_info import get_provider_info
 from taxiway.records import Span
 from taxiway.serving.api import ChallengerStatus
+from taxiway.spec.files.pipeline_file import read_pipeline
 from taxiway.spec.pipeline import Pipeline
-from taxiway.spec.pipeline_file import read_pipeline
 from taxiway.stages.shadow import LEASE_SLACK, wait_until
 from taxiway.templates import load_pipeline
 

@@ -26,7 +26,7 @@ from pathlib import Path
 from airflow.sdk import DAG
 
 from taxiway.operators import IngestOperator
-from taxiway.spec.pipeline_file import read_pipeline
+from taxiway.spec.files.pipeline_file import read_pipeline
 
 GOOD = read_pipeline(Path(__file__).with_name("by_query.pipeline.yaml"))
 PERIOD = "WHERE ordered_at >= {begin} AND ordered_at < {end}"

@@ -16,7 +16,7 @@ from taxiway.cli import main
 from taxiway.cli.lint import lint
 from taxiway.data.schema.file import load_schema
 from taxiway.demo.run import REQUESTS
-from taxiway.spec.pipeline_file import read_pipeline
+from taxiway.spec.files.pipeline_file import read_pipeline
 from taxiway.stages.runner import STAGES
 
 ROOT = Path(__file__).parents[2]

@@ -34,7 +34,7 @@ from taxiway.local.stack_dir import DEFAULT_STACK_HOME
 from taxiway.records import RunSummary, Status
 from taxiway.registry.champions import ChampionInfo, champions
 from taxiway.serving.replay import ReplayResult, replay
-from taxiway.spec.pipeline_file import SUFFIX
+from taxiway.spec.files.pipeline_file import SUFFIX
 from taxiway.store import Store
 from taxiway.tracking.client import mlflow_errors
 

@@ -7,10 +7,10 @@ from airflow.sdk import DAG
 
 from taxiway.errors import ConfigError
 from taxiway.spec.base import CONTINUOUS_TRAINING
+from taxiway.spec.files.pipeline_file import SUFFIX, read_pipeline_and_team
+from taxiway.spec.files.scoring_file import SCORING_SUFFIX, read_scoring
 from taxiway.spec.pipeline import Pipeline
-from taxiway.spec.pipeline_file import SUFFIX, read_pipeline_and_team
 from taxiway.spec.python_refs import load_python
-from taxiway.spec.scoring_file import SCORING_SUFFIX, read_scoring
 from taxiway.spec.team import Team
 from taxiway.templates.batch_scoring import batch_scoring
 from taxiway.templates.continuous_training import continuous_training

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from taxiway.credentials import without_credentials
 from taxiway.errors import TaxiwayError
-from taxiway.spec.pipeline_file import TEAM_FILE
+from taxiway.spec.files.pipeline_file import TEAM_FILE
 from taxiway.stages.context import schema_of
 from taxiway_ui import airflow_db
 from taxiway_ui.airflow_db import DagFile

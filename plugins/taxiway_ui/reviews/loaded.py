@@ -9,8 +9,8 @@ from taxiway.errors import TaxiwayError
 from taxiway.hooks.sources import airflow_engine, data_folder
 from taxiway.ledger.chain import Ledger
 from taxiway.records.recorder import InMemoryRun
+from taxiway.spec.files.pipeline_file import SUFFIX, TEAM_FILE, read_pipeline_and_team
 from taxiway.spec.pipeline import Pipeline
-from taxiway.spec.pipeline_file import SUFFIX, TEAM_FILE, read_pipeline_and_team
 from taxiway.spec.team import Team
 from taxiway.stages.context import Services, StageContext
 from taxiway.store import Store

@@ -8,8 +8,8 @@ from click.testing import CliRunner
 
 from taxiway.cli import main
 from taxiway.demo.bikes import lay_out_rentals
+from taxiway.spec.files.pipeline_file import read_pipeline
 from taxiway.spec.pipeline import Pipeline
-from taxiway.spec.pipeline_file import read_pipeline
 
 
 def rentals(folder: Path, months: int) -> Path:

@@ -15,7 +15,7 @@ from taxiway.data.schema.file import load_schema
 from taxiway.data.sources.files import find_spans
 from taxiway.data.validation.validate import validate_snapshot
 from taxiway.records import Status
-from taxiway.spec.pipeline_file import read_pipeline
+from taxiway.spec.files.pipeline_file import read_pipeline
 from taxiway.spec.source import FileSource
 from taxiway.spec.source.csv_options import CsvOptions
 from taxiway.store import Store

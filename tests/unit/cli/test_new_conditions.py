@@ -10,8 +10,8 @@ from cli.linting import lint
 from taxiway.cli.lint.conditions import planned_question
 from taxiway.cli.new.conditions import TOLERANCES, tightest_condition
 from taxiway.gates.plan import fits, plan
+from taxiway.spec.files.pipeline_file import read_pipeline
 from taxiway.spec.gate import Gate
-from taxiway.spec.pipeline_file import read_pipeline
 
 
 def uncommented(text: str) -> str:

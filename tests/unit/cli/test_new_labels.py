@@ -11,7 +11,7 @@ from cli.drafting import drafted, new, unlike
 
 from taxiway.cli.new.draft import draft_pipeline
 from taxiway.records import Outcome, Status
-from taxiway.spec.pipeline_file import read_pipeline
+from taxiway.spec.files.pipeline_file import read_pipeline
 from taxiway.stages.ingest import next_span
 from taxiway.stages.runner import run
 from taxiway.store import Store

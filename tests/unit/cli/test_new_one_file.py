@@ -16,7 +16,7 @@ from taxiway.cli.new.draft import draft_pipeline
 from taxiway.cli.new.page import readme_text
 from taxiway.cli.new.texts import pipeline_text
 from taxiway.records import Outcome
-from taxiway.spec.pipeline_file import read_pipeline
+from taxiway.spec.files.pipeline_file import read_pipeline
 from taxiway.spec.source.selection import Split
 from taxiway.stages.runner import run
 

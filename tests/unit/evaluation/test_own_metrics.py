@@ -17,8 +17,8 @@ from taxiway.errors import ConfigError, DataError
 from taxiway.evaluation.comparison import Comparison
 from taxiway.evaluation.metrics.trial import try_own_metrics
 from taxiway.evaluation.predictions import Predictions, predictions_of
+from taxiway.spec.files.pipeline_file import read_pipeline
 from taxiway.spec.gate import Gate
-from taxiway.spec.pipeline_file import read_pipeline
 
 CLASSES = ("no", "yes")
 

@@ -16,7 +16,7 @@ from taxiway.data.sources.reader import FoundSpan
 from taxiway.errors import ConfigError
 from taxiway.hooks import sources
 from taxiway.hooks.sources import airflow_engine, source_of
-from taxiway.spec.pipeline_file import read_pipeline
+from taxiway.spec.files.pipeline_file import read_pipeline
 from taxiway.spec.source import Source, read_source, source_from_json
 
 REPOSITORY = Path(__file__).parents[3]

@@ -15,7 +15,7 @@ from mlflow import MlflowClient
 from taxiway.errors import DataError, TransientError
 from taxiway.operators.base import StageOperator
 from taxiway.records import Span
-from taxiway.spec.pipeline_file import read_pipeline
+from taxiway.spec.files.pipeline_file import read_pipeline
 from taxiway.templates import continuous_training
 from taxiway.tracking.run import MlflowRun
 

@@ -14,7 +14,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundExceptio
 from taxiway.errors import DataError, TransientError
 from taxiway.operators.base import REASON_KEY, StageOperator
 from taxiway.records import Span
-from taxiway.spec.pipeline_file import read_pipeline
+from taxiway.spec.files.pipeline_file import read_pipeline
 
 PUBLISHED: dict[str, str] = {}
 LogOf = Callable[[BaseException, type[Exception]], list[tuple[str, str]]]

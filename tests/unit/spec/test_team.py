@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from minimal import MINIMAL
 
 from taxiway.errors import ConfigError
+from taxiway.spec.files.pipeline_file import read_pipeline, read_team
 from taxiway.spec.pipeline import Pipeline
-from taxiway.spec.pipeline_file import read_pipeline, read_team
 from taxiway.spec.team import Team, loosened
 
 PIPELINE = (

@@ -8,7 +8,7 @@ from mlflow import MlflowClient
 from taxiway.cli import main
 from taxiway.demo.bikes import lay_out_rentals
 from taxiway.records import Outcome
-from taxiway.spec.pipeline_file import read_pipeline
+from taxiway.spec.files.pipeline_file import read_pipeline
 from taxiway.stages.context import Services
 from taxiway.stages.installation import Installation
 from taxiway.stages.runner import run_in

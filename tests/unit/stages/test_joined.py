@@ -12,7 +12,7 @@ from taxiway.cli import main
 from taxiway.data.engine.read_rows import read_rows
 from taxiway.lineage.queries import data_uses
 from taxiway.records import Outcome
-from taxiway.spec.pipeline_file import read_pipeline
+from taxiway.spec.files.pipeline_file import read_pipeline
 from taxiway.stages.context import Services
 from taxiway.stages.installation import Installation
 from taxiway.stages.runner import Watcher, run_in

@@ -6,8 +6,8 @@ import pytest
 from airflow.sdk import DAG, TaskGroup, task
 from airflow.sdk.bases.operator import BaseOperator
 
+from taxiway.spec.files.pipeline_file import read_pipeline
 from taxiway.spec.pipeline import Pipeline
-from taxiway.spec.pipeline_file import read_pipeline
 from taxiway.templates import continuous_training
 
 REPOSITORY = Path(__file__).parents[3]

@@ -19,8 +19,8 @@ from taxiway.features import raw_frame
 from taxiway.messages import format_params
 from taxiway.records import FeatureSet, Snapshot, SweepPlan, Trial
 from taxiway.records.recorder import InMemoryRecorder
+from taxiway.spec.files.pipeline_file import read_pipeline
 from taxiway.spec.pipeline import Pipeline
-from taxiway.spec.pipeline_file import read_pipeline
 from taxiway.store import Store
 from taxiway.training.train import train
 from taxiway.tuning.trials import choose, plan_sweep, run_trial, tuning_snapshot

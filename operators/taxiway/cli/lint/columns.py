@@ -13,8 +13,8 @@ from taxiway.errors import ConfigError, UntrustedModelError, allowed_values
 from taxiway.features.columns import FeatureColumns, choose_columns
 from taxiway.features.own_transform import OwnTransform
 from taxiway.registry.register import check_savable
+from taxiway.spec.files.pipeline_file import line_of
 from taxiway.spec.pipeline import Pipeline
-from taxiway.spec.pipeline_file import line_of
 from taxiway.spec.python_refs import function_hint
 from taxiway.spec.source import Source, TableSource
 from taxiway.spec.source.selection import Split

@@ -11,9 +11,9 @@ from taxiway.gates.plan import Question, Supported, fits, limits_disagreement, p
 from taxiway.messages import counted
 from taxiway.records import Show
 from taxiway.spec.conditions.entry import GateCondition
+from taxiway.spec.files.pipeline_file import line_of
 from taxiway.spec.gate import Gate
 from taxiway.spec.pipeline import Pipeline
-from taxiway.spec.pipeline_file import line_of
 
 DISAGREEMENT = 0.1
 """The share of rows with different predictions that is assumed, if a condition does not limit it."""

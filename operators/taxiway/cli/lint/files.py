@@ -15,8 +15,8 @@ from taxiway.evaluation.metrics.own import metric_function
 from taxiway.features.weights import weight_function
 from taxiway.registry.register import check_savable
 from taxiway.spec.base import CONTINUOUS_TRAINING
+from taxiway.spec.files.pipeline_file import SUFFIX, line_of, read_pipeline
 from taxiway.spec.pipeline import Pipeline
-from taxiway.spec.pipeline_file import SUFFIX, line_of, read_pipeline
 from taxiway.spec.python_refs import never_exiting
 from taxiway.training.estimator import build_estimator
 from taxiway.training.fit import fit_on_few

@@ -12,7 +12,7 @@ from taxiway.data.validation.checks.lifecycle import missing_meaning, stage_anom
 from taxiway.errors import ConfigError
 from taxiway.features.columns import choose_columns
 from taxiway.messages import names_text
-from taxiway.spec.pipeline_file import read_pipeline
+from taxiway.spec.files.pipeline_file import read_pipeline
 
 _CHARACTERS = 80
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from taxiway.messages import number_text
+from taxiway.spec.files.pipeline_file import line_of
 from taxiway.spec.pipeline import Pipeline
-from taxiway.spec.pipeline_file import line_of
 from taxiway.spec.purpose import Purpose
 
 

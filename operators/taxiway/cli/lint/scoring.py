@@ -7,9 +7,9 @@ from taxiway.cli.lint.stubs import stub_mistakes
 from taxiway.data.schema.file import load_schema
 from taxiway.data.sources.find import check_source
 from taxiway.errors import ConfigError, allowed_values
-from taxiway.spec.pipeline_file import line_of
+from taxiway.spec.files.pipeline_file import line_of
+from taxiway.spec.files.scoring_file import SCORING_SUFFIX, read_scoring
 from taxiway.spec.scoring import Scoring
-from taxiway.spec.scoring_file import SCORING_SUFFIX, read_scoring
 
 SCORING_STUB = """from taxiway.templates import load_scoring  # an airflow dag
 

@@ -9,7 +9,7 @@ from taxiway.cli.new.conditions import suggested_condition
 from taxiway.cli.new.draft import Draft
 from taxiway.cli.new.texts import due_again, few_rows, source_pattern, unlabelled_text
 from taxiway.messages import counted
-from taxiway.spec.pipeline_file import SUFFIX
+from taxiway.spec.files.pipeline_file import SUFFIX
 from taxiway.stages.installation import DEFAULT_DATA
 
 _SHOWN_SPANS = 24

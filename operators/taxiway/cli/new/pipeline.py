@@ -17,8 +17,8 @@ from taxiway.errors import ConfigError
 from taxiway.local.stack import find_running
 from taxiway.local.stack_dir import DEFAULT_STACK_HOME
 from taxiway.spec.base import Name
+from taxiway.spec.files.pipeline_file import SUFFIX, TEAM_FILE, read_team
 from taxiway.spec.metrics import Problem
-from taxiway.spec.pipeline_file import SUFFIX, TEAM_FILE, read_team
 
 
 def new_pipeline(

@@ -72,7 +72,7 @@ def pipelines(installation: Opened, dags: Path, data: str, unread: list[str]) ->
     """The pipelines of the files in a folder, or of one file; a file that is not valid is left out, and `unread` gets why."""
     from taxiway.cli.lint import pipeline_files
     from taxiway.records.recorder import InMemoryRun
-    from taxiway.spec.pipeline_file import read_pipeline_and_team
+    from taxiway.spec.files.pipeline_file import read_pipeline_and_team
     from taxiway.stages.context import Services, StageContext
     from taxiway.stages.review import PipelineReview
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from taxiway.messages import counted
 from taxiway.records import Anomaly, DataReport, FeatureSet, Severity, Snapshot, Verdict
+from taxiway.spec.files.pipeline_file import read_pipeline
 from taxiway.spec.pipeline import Pipeline
-from taxiway.spec.pipeline_file import read_pipeline
 from taxiway.stages.context import schema_of
 from taxiway.store import Store
 from taxiway.tracking import tags

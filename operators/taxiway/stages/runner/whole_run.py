@@ -82,7 +82,7 @@ def run(
         TaxiwayError: A stage failed for another reason than its decision.
     """
     if not isinstance(pipeline, Pipeline):
-        from taxiway.spec.pipeline_file import read_pipeline
+        from taxiway.spec.files.pipeline_file import read_pipeline
 
         pipeline = read_pipeline(Path(pipeline))
     _check_again(again)

@@ -8,7 +8,7 @@ from minimal import MINIMAL
 
 from taxiway.errors import ConfigError
 from taxiway.spec.conditions.budget import Budget
-from taxiway.spec.pipeline_file import read_pipeline
+from taxiway.spec.files.pipeline_file import read_pipeline
 
 RULES = "  thresholds: {roc_auc: 0.6}\n  against_champion: {metric: roc_auc}\n"
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from taxiway.errors import ConfigError
+from taxiway.spec.files.pipeline_file import read_pipeline
 from taxiway.spec.pipeline import Pipeline
-from taxiway.spec.pipeline_file import read_pipeline
 from taxiway.spec.source import FileSource, FunctionSource, SqlSource, read_source, source_from_json
 
 SQL = "SELECT * FROM f WHERE t >= {begin} AND t < {end}"

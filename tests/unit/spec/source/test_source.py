@@ -8,7 +8,7 @@ from minimal import REST, SOURCE
 
 from taxiway.errors import ConfigError
 from taxiway.records import SplitRule
-from taxiway.spec.pipeline_file import read_pipeline
+from taxiway.spec.files.pipeline_file import read_pipeline
 from taxiway.spec.source import Source, read_source, source_from_json
 from taxiway.spec.source.selection import FixedWindow, Split
 

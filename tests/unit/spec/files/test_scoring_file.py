@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from taxiway.errors import ConfigError
+from taxiway.spec.files.scoring_file import read_scoring
 from taxiway.spec.scoring import Scoring, fill_output
-from taxiway.spec.scoring_file import read_scoring
 
 REPOSITORY = Path(__file__).parents[3]
 EXAMPLE = REPOSITORY / "docs/examples/scoring/arrivals_scored.scoring.yaml"

@@ -11,7 +11,7 @@ from minimal import MINIMAL
 
 from taxiway.errors import ConfigError
 from taxiway.spec.base import parse_duration
-from taxiway.spec.pipeline_file import read_pipeline
+from taxiway.spec.files.pipeline_file import read_pipeline
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from taxiway.spec.pipeline_file import TEAM_FILE, find_beside, parse_file, read_team
+from taxiway.spec.files.pipeline_file import TEAM_FILE, find_beside, parse_file, read_team
 from taxiway.spec.scoring import Scoring
 from taxiway.spec.team import Team
 from taxiway.spec.yaml_files.document import read_yaml

@@ -1,0 +1,1 @@
+"""Reads pipeline, scoring and team files."""
