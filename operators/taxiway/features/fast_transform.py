@@ -74,16 +74,12 @@ def _numeric_part(fitted: Any, names: Sequence[str]) -> Part | None:
     """A part of numbers; None if one of its steps is of another kind."""
     import numpy as np
 
-    steps = [_numeric_step(step) for step in _steps(fitted)]
-    if None in steps:
+    steps = _numeric_steps(_steps(fitted))
+    if steps is None:
         return None
 
     def part(numbers: Numbers, _: Texts) -> "Floats":
-        features = np.column_stack([numbers[name] for name in names])
-        for step in steps:
-            assert step is not None
-            features = step(features)
-        return features
+        return _through(steps, np.column_stack([numbers[name] for name in names]))
 
     return part
 
@@ -94,17 +90,13 @@ def _text_part(fitted: Any, names: Sequence[str]) -> Part | None:
 
     encoder, *others = _steps(fitted)
     tables = _tables(encoder, [list(values) for values in getattr(encoder, "categories_", [])], _UNKNOWN, [None])
-    steps = [_numeric_step(step) for step in others]
-    if tables is None or None in steps:
+    steps = _numeric_steps(others)
+    if tables is None or steps is None:
         return None
 
     def part(_: Numbers, texts: Texts) -> "Floats":
         columns = [_looked_up(table, texts[name]) for name, table in zip(names, tables, strict=True)]
-        features = np.hstack(columns)
-        for step in steps:
-            assert step is not None
-            features = step(features)
-        return features
+        return _through(steps, np.hstack(columns))
 
     return part
 
@@ -129,6 +121,20 @@ def _steps(fitted: Any) -> list[Any]:
     from sklearn.pipeline import Pipeline
 
     return [step for _, step in fitted.steps] if type(fitted) is Pipeline else [fitted]
+
+
+def _numeric_steps(steps: Sequence[Any]) -> "list[Callable[[Floats], Floats]] | None":
+    """The functions of steps that take arrays of floats; None if one is of another kind."""
+    found = [_numeric_step(step) for step in steps]
+    known = [step for step in found if step is not None]
+    return known if len(known) == len(found) else None
+
+
+def _through(steps: "Sequence[Callable[[Floats], Floats]]", features: "Floats") -> "Floats":
+    """The features after all steps."""
+    for step in steps:
+        features = step(features)
+    return features
 
 
 def _numeric_step(step: Any) -> "Callable[[Floats], Floats] | None":

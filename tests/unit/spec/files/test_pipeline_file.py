@@ -211,7 +211,7 @@ def test_durations_are_read(amount: int, unit: str) -> None:
 
 
 def test_the_pipelines_of_this_repository_are_good() -> None:
-    found = list((Path(__file__).parents[3] / "dags").rglob("*.pipeline.yaml"))
+    found = list((Path(__file__).parents[4] / "dags").rglob("*.pipeline.yaml"))
     assert found
     for path in found:
         read_pipeline(path)

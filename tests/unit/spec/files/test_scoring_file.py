@@ -9,7 +9,7 @@ from taxiway.errors import ConfigError
 from taxiway.spec.files.scoring_file import read_scoring
 from taxiway.spec.scoring import Scoring, fill_output
 
-REPOSITORY = Path(__file__).parents[3]
+REPOSITORY = Path(__file__).parents[4]
 EXAMPLE = REPOSITORY / "docs/examples/scoring/arrivals_scored.scoring.yaml"
 SMALL = """\
 scoring: scored
