@@ -212,7 +212,7 @@ async def pairs(
 
 async def _predict(request: Request, model: ServedModel) -> Response:
     caller = _require_scope(request, Scope.PREDICT)
-    return await predict(_gateway(request), model, caller, await request.body())
+    return await predict(_gateway(request), model, caller, await request.body(), request.headers)
 
 
 async def _feedback(request: Request, model: ServedModel) -> Response:

@@ -41,7 +41,7 @@ class Gateway:
         self.rolls = RollSchedule(settings.state_folder, settings.roll_every_s)
         self.matching = BackgroundProcess()
         """Matches labels with predictions."""
-        self.bodies = BodyReader()
+        self.bodies = BodyReader(settings.max_body_bytes)
         self.callers = callers
         self.limits = CallerLimits(settings.state_folder)
         self.metrics = metrics
