@@ -26,6 +26,7 @@ from taxiway.serving.gateway.http.limits import retry_after
 from taxiway.serving.gateway.http.predict import predict
 from taxiway.serving.gateway.metrics import GatewayMetrics
 from taxiway.serving.gateway.models.served_model import ServedModel
+from taxiway.serving.gateway.openapi.document import openapi_document
 from taxiway.serving.gateway.settings import GatewaySettings
 
 MAX_PAIRS = 50_000
@@ -126,6 +127,15 @@ async def version(request: Request) -> Response:
     """MLflow's version as text, as MLflow's servers answer; Taxiway's version and the role of the token are headers."""
     headers = {"X-Taxiway-Version": _installed("taxiway"), "X-Taxiway-Role": request.state.caller.role}
     return PlainTextResponse(_installed("mlflow-skinny"), headers=headers)
+
+
+@_callers.get("/openapi.json")
+async def openapi(request: Request) -> JSONResponse:
+    """The OpenAPI document, with the models that the caller may use."""
+    gateway, caller = _gateway(request), request.state.caller
+    models = await asyncio.gather(*map(gateway.described, gateway.models_of(caller)))
+    document = openapi_document(_installed("taxiway"), models, may_predict=caller.may(Scope.PREDICT))
+    return JSONResponse(document)
 
 
 @_callers.post("/invocations")
