@@ -5,8 +5,10 @@ MLflow's scoring server takes only `inputs` for models of Taxiway, whose signatu
 
 import asyncio
 import json
+import runpy
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 import mlflow
@@ -119,6 +121,18 @@ def test_the_client_of_mlflow_reads_the_answer(served: Served) -> None:
     """`ScoringServerClient` itself cannot send a token; these are its functions for the body and for the answer."""
     answer = served.ask(served.plain, (JSON, dump_input_data(pd.DataFrame([GOOD]))))
     assert PredictionsResponse.from_json(answer.text).get_predictions().shape == (1, 2)
+
+
+def test_the_example_of_the_guide_is_answered_as_the_same_rows_in_json(
+    served: Served, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GATEWAY", served.gateway.url)
+    monkeypatch.setenv("MODEL", served.plain)
+    monkeypatch.setenv("TAXIWAY_CALLER_TOKEN", CALLER)
+    runpy.run_path(str(Path(__file__).parents[3] / "docs/examples/arrow_request.py"))
+    rows = [{"carrier": "US", "code": "007", "distance": 529}, {"carrier": "AA", "code": "7", "distance": None}]
+    expected = served.ask(served.plain, (JSON, json.dumps({"dataframe_records": rows}))).json()["predictions"]
+    assert json.loads(capsys.readouterr().out) == expected
 
 
 def records(**changed: object) -> Body:
