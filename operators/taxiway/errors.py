@@ -7,6 +7,7 @@ password of a URL. Any other exception is a bug and is shown with its traceback.
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 from taxiway.credentials import without_credentials
 
@@ -100,6 +101,10 @@ class RequestError(TerminalError):
         self.status = status
         self.message = str(self)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Be sent between processes, which by default works only for exceptions with one argument."""
+        return type(self), (self.status, self.message)
+
 
 class LimitError(RequestError):
     """A caller of the gateway exceeds its rate or its rows of the day.
@@ -112,6 +117,10 @@ class LimitError(RequestError):
     def __init__(self, message: str, retry_after_s: float) -> None:
         super().__init__(429, message)
         self.retry_after_s = retry_after_s
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Be sent between processes."""
+        return type(self), (self.message, self.retry_after_s)
 
 
 class WrongAnswersError(TerminalError):

@@ -11,6 +11,7 @@ from typing import Any
 NUMBER = re.compile(r"(?=.{1,1000}$)\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII | re.DOTALL)
 """A number as text: not 1_0 or inf, which Python would read too. It takes linear time, and longer text none."""
 _ISO = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d(:?\d\d)?)?)?", re.ASCII)
+_YEAR_0 = "0000"  # pandas reads it, and Python has no such year
 _EXACT = 2**53  # beyond it, a float may stand for several integers
 _BOOLEANS = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}
 
@@ -52,7 +53,7 @@ def _boolean(cell: Any) -> bool:
 
 def _integer(cell: Any) -> int:
     number = _number(cell, "an integer")
-    if not math.isfinite(number):
+    if not isinstance(number, int) and not math.isfinite(number):  # an int may be beyond the range of floats
         raise UnfitError("an integer")
     if isinstance(number, float) and abs(number) > _EXACT:
         raise UnfitError("an integer with all its digits, which a float does not have; with pandas, use the type Int64")
@@ -91,7 +92,7 @@ def _datetime(cell: Any, allowed: str = "a date and time in ISO 8601, such as 20
     import pandas as pd
 
     try:
-        if isinstance(cell, str) and _ISO.fullmatch(cell):
+        if isinstance(cell, str) and _ISO.fullmatch(cell) and not cell.startswith(_YEAR_0):
             return pd.Timestamp(cell)
         if isinstance(cell, date):
             return cell if isinstance(cell, datetime) else datetime.combine(cell, time(0))

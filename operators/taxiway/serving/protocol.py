@@ -1,4 +1,4 @@
-"""MLflow's scoring protocol: parses the body of a request into rows.
+"""MLflow's scoring protocol: parses the JSON body of a request into rows. Other formats: `taxiway.serving.gateway.bodies`.
 
 The protocol: https://mlflow.org/docs/latest/ml/deployment/deploy-model-locally/#inference-server-specification
 Only its tabular formats are supported, without `params`; a text as `inputs` is refused, because MLflow would open it as a path.
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Never
 
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from taxiway.errors import RequestError
 from taxiway.messages import listed, quoted
@@ -66,8 +66,27 @@ def read_rows(body: bytes) -> tuple[str, Rows]:
         _refuse(f"the body is {got}; send one object with exactly one of the keys {', '.join(INPUT_FORMATS)}")
     input_format, value = next(iter(content.items()))
     rows = _rows_of_list(input_format, value) if isinstance(value, list) else _rows_of_object(input_format, value)
+    return body.decode(), checked_rows(input_format, rows)
+
+
+def as_split(rows: Rows) -> str:
+    """The rows as the JSON of a request: `read_rows` reads the same rows from it."""
+    return to_json({"dataframe_split": {"columns": rows.columns, "data": rows.data}}, inf_nan_mode="constants").decode()
+
+
+def checked_rows(input_format: str, rows: Rows) -> Rows:
+    """The rows with the number of items in their lists.
+
+    Args:
+        input_format: What the rows are called in messages.
+        rows: Rows of the size that `require_size` allows.
+
+    Raises:
+        RequestError: 400 if there are no rows, or a name or a cell is not allowed; 413 if there are too many values.
+    """
     if not rows.columns or not rows.data:
         _refuse(f"{input_format} has no rows; send at least one")
+    _require_names(input_format, rows.columns)
     if len(set(rows.columns)) != len(rows.columns):
         _refuse(f"{input_format} has a duplicate column among {listed(rows.columns)}")
     rows = replace(rows, items=_count_list_items(rows))
@@ -77,10 +96,11 @@ def read_rows(body: bytes) -> tuple[str, Rows]:
             f"{input_format} has {rows.cells:,} values, with those in lists; allowed: {MAX_CELLS:,}. Send fewer rows per request, and only the "
             "columns of the model",
         )
-    return body.decode(), rows
+    return rows
 
 
-def _require_size(input_format: str, rows: int, columns: int) -> None:
+def require_size(input_format: str, rows: int, columns: int) -> None:
+    """Raise RequestError (413) if there are too many rows, columns or cells."""
     if columns > MAX_COLUMNS:
         raise RequestError(413, f"{input_format} has more than {MAX_COLUMNS:,} columns; send only the columns of the model")
     if rows > MAX_ROWS or rows * columns > MAX_CELLS:
@@ -128,8 +148,7 @@ def _rows_of_list(input_format: str, value: list[Any]) -> Rows:
     columns: dict[str, None] = {}
     for record in value:
         columns.update(dict.fromkeys(record))
-        _require_size(input_format, len(value), len(columns))
-    _require_names(input_format, columns)
+        require_size(input_format, len(value), len(columns))
     return Rows(tuple(columns), [[record.get(name) for name in columns] for record in value])
 
 
@@ -137,7 +156,7 @@ def _rows_of_object(input_format: str, value: Any) -> Rows:
     if input_format == "dataframe_split" and isinstance(value, dict) and set(value) | {"index"} == {"columns", "data", "index"}:
         columns, data = value["columns"], value["data"]
     elif input_format == "inputs" and isinstance(value, dict) and all(isinstance(cells, list) for cells in value.values()):
-        _require_size(input_format, max(map(len, value.values()), default=0), len(value))
+        require_size(input_format, max(map(len, value.values()), default=0), len(value))
         columns = list(value)
         data = [list(cells) for cells in zip(*value.values(), strict=False)]
         if any(len(cells) != len(data) for cells in value.values()):
@@ -146,8 +165,7 @@ def _rows_of_object(input_format: str, value: Any) -> Rows:
         _refuse(f"{input_format} has the wrong format; allowed: {_expected_format(input_format)}")
     if not (isinstance(columns, list) and all(isinstance(name, str) for name in columns) and isinstance(data, list)):
         _refuse(f"{input_format} has the wrong format; allowed: {_expected_format(input_format)}")
-    _require_size(input_format, len(data), len(columns))
-    _require_names(input_format, columns)
+    require_size(input_format, len(data), len(columns))
     for position, row in enumerate(data):
         if not isinstance(row, list) or len(row) != len(columns):
             _refuse(f"row {position} of {input_format} does not have a value for each of the {len(columns)} columns")

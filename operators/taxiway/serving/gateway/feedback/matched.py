@@ -59,7 +59,7 @@ class Matched:
     refused: Mapping[int, str] = field(default_factory=dict)
 
 
-def match_labels(state: Path, model: str, classes: Sequence[str], body: bytes, media_type: str) -> Matched | tuple[int, str]:
+def match_labels(state: Path, model: str, classes: Sequence[str], body: bytes, media_type: str) -> Matched:
     """Parse a body and match its labels. This runs in a background process.
 
     Args:
@@ -69,20 +69,19 @@ def match_labels(state: Path, model: str, classes: Sequence[str], body: bytes, m
         body: The body.
         media_type: Its media type.
 
-    Returns:
-        What was found, or the status and the message of an error: exceptions with two arguments cannot be sent between processes.
+    Raises:
+        RequestError: The body cannot be read, or 503 if the request log cannot.
     """
     import duckdb
 
-    try:
-        given = read_labels(body, media_type)
-    except RequestError as error:
-        return error.status, error.message
+    given = read_labels(body, media_type)
     try:
         return _matched(state, model, classes, given)
     except (TaxiwayError, duckdb.Error, sqlite3.Error, OSError) as error:
         log.warning("feedback for %s cannot be matched: %s", model, error_line(error))
-        return 503, "the request log cannot be read, so the labels cannot be matched with predictions; try again later"
+        raise RequestError(
+            503, "the request log cannot be read, so the labels cannot be matched with predictions; try again later"
+        ) from None
 
 
 def _matched(state: Path, model: str, classes: Sequence[str], given: Sequence[GivenLabel]) -> Matched:

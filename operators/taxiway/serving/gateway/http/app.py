@@ -26,6 +26,7 @@ from taxiway.serving.gateway.http.limits import retry_after
 from taxiway.serving.gateway.http.predict import predict
 from taxiway.serving.gateway.metrics import GatewayMetrics
 from taxiway.serving.gateway.models.served_model import ServedModel
+from taxiway.serving.gateway.openapi.document import openapi_document
 from taxiway.serving.gateway.settings import GatewaySettings
 
 MAX_PAIRS = 50_000
@@ -128,6 +129,15 @@ async def version(request: Request) -> Response:
     return PlainTextResponse(_installed("mlflow-skinny"), headers=headers)
 
 
+@_callers.get("/openapi.json")
+async def openapi(request: Request) -> JSONResponse:
+    """The OpenAPI document, with the models that the caller may use."""
+    gateway, caller = _gateway(request), request.state.caller
+    models = await asyncio.gather(*map(gateway.described, gateway.models_of(caller)))
+    document = openapi_document(_installed("taxiway"), models, may_predict=caller.may(Scope.PREDICT))
+    return JSONResponse(document)
+
+
 @_callers.post("/invocations")
 async def invocations(request: Request) -> Response:
     """Predict with the champion of the only served model."""
@@ -212,7 +222,7 @@ async def pairs(
 
 async def _predict(request: Request, model: ServedModel) -> Response:
     caller = _require_scope(request, Scope.PREDICT)
-    return await predict(_gateway(request), model, caller, await request.body())
+    return await predict(_gateway(request), model, caller, await request.body(), request.headers)
 
 
 async def _feedback(request: Request, model: ServedModel) -> Response:

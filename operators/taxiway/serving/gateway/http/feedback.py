@@ -40,8 +40,6 @@ async def take_labels(gateway: Gateway, model: ServedModel, caller: Caller, body
         found = await gateway.matching.run(match_labels, gateway.settings.state_folder, model.name, classes, body, media_type)
     except WorkerDiedError:
         raise RequestError(503, "the process that matches labels has died; try again") from None
-    if isinstance(found, tuple):
-        raise RequestError(*found)
     now = time.time()
     if found.new:
         rows = [(new.request_id, new.row, model.name, new.predicted_at, new.label, now, caller.name) for new in found.new]

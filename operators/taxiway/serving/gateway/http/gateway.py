@@ -13,6 +13,9 @@ from taxiway.serving.gateway.http.limits import CallerLimits
 from taxiway.serving.gateway.metrics import GatewayMetrics
 from taxiway.serving.gateway.models.served_model import ServedModel
 from taxiway.serving.gateway.models.versions import ModelVersions
+from taxiway.serving.gateway.openapi.document import DescribedModel
+from taxiway.serving.gateway.openapi.interface import Interface, read_interface
+from taxiway.serving.gateway.registry_lookup import RegisteredVersion
 from taxiway.serving.gateway.rolling.schedule import RollSchedule
 from taxiway.serving.gateway.rolling.settings import store_settings
 from taxiway.serving.gateway.settings import GatewaySettings
@@ -41,7 +44,7 @@ class Gateway:
         self.rolls = RollSchedule(settings.state_folder, settings.roll_every_s)
         self.matching = BackgroundProcess()
         """Matches labels with predictions."""
-        self.bodies = BodyReader()
+        self.bodies = BodyReader(settings.max_body_bytes)
         self.callers = callers
         self.limits = CallerLimits(settings.state_folder)
         self.metrics = metrics
@@ -49,6 +52,7 @@ class Gateway:
         self._state = ServedState(settings.state_folder)
         self._versions = ModelVersions(settings)
         self._models: dict[str, ServedModel] = {}
+        self._described: dict[str, tuple[RegisteredVersion, DescribedModel]] = {}
         self._watching: list[asyncio.Task[None]] = []
         for name in dict.fromkeys((*settings.models, *self._state.models)):
             self._serve(name)
@@ -130,6 +134,20 @@ class Gateway:
         status = await model.status()
         shared = (self.log.problem, self.rolls.problem, self.bodies.problem, self.callers.problem, self.limits.problem)
         return status.model_copy(update={"problem": "; ".join(filter(None, (status.problem, *shared)))})
+
+    async def described(self, model: ServedModel) -> DescribedModel:
+        """A model for the OpenAPI document, with the interface of the version that answers."""
+        champion = model.champion.current
+        if champion is None:
+            return DescribedModel(model.name)
+        version = champion.version
+        known = self._described.get(model.name)
+        if known is None or known[0] != version:
+            copy = await self._versions.saved(model.name, version.version)
+            interface = await asyncio.to_thread(read_interface, copy[1].folder) if copy else Interface()
+            known = version, DescribedModel(model.name, version.version, interface, version.classes, version.threshold)
+            self._described[model.name] = known
+        return known[1]
 
     def _serve(self, name: str) -> None:
         if name not in self._models:

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from taxiway.errors import LimitError, RequestError
 from taxiway.serving.callers import Caller
+from taxiway.serving.gateway.bodies.formats import format_of
 from taxiway.serving.gateway.http.auth import refusal
 from taxiway.serving.gateway.http.gateway import Gateway
 from taxiway.serving.gateway.http.limits import rounded
@@ -21,7 +22,7 @@ REQUEST_ID, VERSION = "X-Taxiway-Request-Id", "X-Taxiway-Model-Version"
 _GATEWAY_ERROR = 500
 
 
-async def predict(gateway: Gateway, model: ServedModel, caller: Caller, body: bytes) -> Response:
+async def predict(gateway: Gateway, model: ServedModel, caller: Caller, body: bytes, headers: Mapping[str, str]) -> Response:
     """Answer a request with the champion of a model.
 
     Args:
@@ -29,13 +30,14 @@ async def predict(gateway: Gateway, model: ServedModel, caller: Caller, body: by
         model: The model.
         caller: Who asks.
         body: The body of the request.
+        headers: Its headers.
 
     Raises:
         RequestError: The body is not valid, the caller exceeds a limit, or the model cannot answer now.
     """
     began = time.perf_counter()
     try:
-        response = await _answer(gateway, model, caller, body)
+        response = await _answer(gateway, model, caller, body, headers)
     except LimitError:
         gateway.metrics.over_limit(model.name, caller.name)
         _log_access(gateway, model, caller, 429, began)
@@ -63,23 +65,23 @@ def _log_access(
     access_log.info(message, *shown, extra={"fields": {"request_id": request_id, **fields}})
 
 
-async def _answer(gateway: Gateway, model: ServedModel, caller: Caller, body: bytes) -> Response:
+async def _answer(gateway: Gateway, model: ServedModel, caller: Caller, body: bytes, headers: Mapping[str, str]) -> Response:
     gateway.limits.take_request(caller)
-    text, rows = await gateway.bodies.read(body)
+    text, rows = await gateway.bodies.read(body, format_of(headers))
     gateway.limits.take_rows(caller, len(rows.data))
     try:
         request_id, served_by, outcome = await model.predict(text, rows, caller.name)
     except RequestError:  # nothing was predicted
         gateway.limits.return_rows(caller, len(rows.data))
         raise
-    headers = {REQUEST_ID: request_id, VERSION: str(served_by.version)}
+    answer_headers = {REQUEST_ID: request_id, VERSION: str(served_by.version)}
     if outcome.status != 200:
         if outcome.status >= _GATEWAY_ERROR:
             gateway.limits.return_rows(caller, len(rows.data))
-        return refusal(outcome.status, outcome.error, headers)
+        return refusal(outcome.status, outcome.error, answer_headers)
     predictions = outcome.predictions if caller.decimals is None else rounded(outcome.predictions, caller.decimals)
     # The names of the classes, in the order of the probabilities.
     classes = f', "classes": {json.dumps(served_by.classes, ensure_ascii=False)}' if served_by.classes else ""
     threshold = f', "threshold": {served_by.threshold!r}' if served_by.threshold is not None else ""
     content = f'{{"predictions": {predictions}{classes}{threshold}}}'
-    return Response(content, media_type="application/json", headers=headers)
+    return Response(content, media_type="application/json", headers=answer_headers)

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from pathlib import Path
 
-from taxiway.messages import counted
+from taxiway.messages import counted, error_line
 from taxiway.serving.gateway.problems import Problems
 from taxiway.serving.workers.background import BackgroundProcess
 
@@ -43,31 +43,26 @@ class RollSchedule:
         """Write it now. If that fails, it is a problem, and the next time tries again."""
         process = BackgroundProcess(_NICENESS)  # ended after each time: it would keep the memory
         try:
-            why, done = await process.run(_roll, self._state)
+            done = await process.run(_roll, self._state)
         except Exception as error:
-            why, done = f"{type(error).__name__}: {error}", ""
-        finally:
-            process.close()
-        if why:
             self._problems.begin(
                 "roll",
-                f"the request log is not written to Parquet files, so it grows: {why}; this is tried again every {self._every_s:g} s",
+                f"the request log is not written to Parquet files, so it grows: {error_line(error)}; this is tried again every {self._every_s:g} s",
             )
             return
+        finally:
+            process.close()
         self._problems.end("roll")
         if done:
             log.info("%s", done)
 
 
-def _roll(state: Path) -> tuple[str, str]:
-    """Write the log; returns why it failed, or what was written. Exceptions with several arguments cannot be sent between processes."""
+def _roll(state: Path) -> str:
+    """Write the log; returns what was written, empty if nothing."""
     from taxiway.serving.gateway.rolling.roll import roll
 
-    try:
-        rolled = roll(state)
-    except Exception as error:
-        return f"{type(error).__name__}: {error}", ""
+    rolled = roll(state)
     if not rolled.files:
-        return "", ""
+        return ""
     what = f"{counted(rolled.requests, 'request')} and {counted(rolled.labels, 'label')}"
-    return "", f"{what} written to {counted(rolled.files, 'Parquet file')} in {rolled.folder}"
+    return f"{what} written to {counted(rolled.files, 'Parquet file')} in {rolled.folder}"

@@ -1,0 +1,30 @@
+"""Reads a body in any format into rows, with the JSON under which the request is logged."""
+
+from taxiway.errors import RequestError
+from taxiway.serving.gateway.bodies.arrow_rows import rows_of_arrow
+from taxiway.serving.gateway.bodies.csv_rows import rows_of_csv
+from taxiway.serving.gateway.bodies.formats import BodyFormat
+from taxiway.serving.protocol import Rows, as_split, read_rows
+
+
+def read_body(body: bytes, body_format: BodyFormat, max_bytes: int) -> tuple[str, Rows]:
+    """Parse a body.
+
+    Args:
+        body: The body.
+        body_format: Its format. Arrow is imported for `ARROW` only.
+        max_bytes: The size limit of the request as JSON.
+
+    Returns:
+        The request as JSON, of which `read_rows` makes the same rows, and the rows.
+
+    Raises:
+        RequestError: 400 if the body does not follow its format; 413 if it has too many rows, columns or characters.
+    """
+    if body_format is BodyFormat.JSON:
+        return read_rows(body)
+    rows = rows_of_csv(body) if body_format is BodyFormat.CSV else rows_of_arrow(body, max_bytes)
+    text = as_split(rows)
+    if len(text.encode()) > max_bytes:
+        raise RequestError(413, f"the rows have more than {max_bytes:,} bytes as JSON; send fewer rows per request")
+    return text, rows

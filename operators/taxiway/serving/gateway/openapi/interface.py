@@ -1,0 +1,103 @@
+"""What a model takes, read from its files without loading it: the columns of its signature, and an example of a row."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+_MLMODEL = "MLmodel"
+_SCHEMAS: Mapping[str, Mapping[str, str]] = {
+    "boolean": {"type": "boolean"},
+    "integer": {"type": "integer"},
+    "long": {"type": "integer"},
+    "float": {"type": "number"},
+    "double": {"type": "number"},
+    "string": {"type": "string"},
+    "datetime": {"type": "string", "description": "A date, or a date and time, in ISO 8601."},
+}
+_EXAMPLES: Mapping[str, Any] = {
+    "boolean": True,
+    "integer": 1,
+    "long": 1,
+    "float": 1.5,
+    "double": 1.5,
+    "string": "text",
+    "datetime": "2013-06-01",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a model's signature.
+
+    Attributes:
+        name: Its name.
+        kind: The type of its values or, in a column of lists, of their items, in MLflow's words.
+        is_list: Whether its values are lists.
+        optional: Whether a value may be missing.
+    """
+
+    name: str
+    kind: str
+    is_list: bool
+    optional: bool
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """The JSON schema of a value."""
+        schema: dict[str, Any] = dict(_SCHEMAS[self.kind])
+        if self.is_list:
+            schema = {"type": "array", "items": {**schema, "type": [schema["type"], "null"]}}
+        return {**schema, "type": [schema["type"], "null"]} if self.optional else schema
+
+    @property
+    def example(self) -> Any:
+        """A value of its type."""
+        return [_EXAMPLES[self.kind]] if self.is_list else _EXAMPLES[self.kind]
+
+
+@dataclass(frozen=True)
+class Interface:
+    """What a model takes.
+
+    Attributes:
+        columns: The columns of its signature; empty if they are not known.
+        example: A row of its input example or, without one, made from the columns.
+    """
+
+    columns: tuple[Column, ...] = ()
+    example: Mapping[str, Any] | None = None
+
+
+def read_interface(folder: Path) -> Interface:
+    """Read the interface of a saved model; it has no columns if the model has no signature that can be read."""
+    try:
+        saved = yaml.safe_load((folder / _MLMODEL).read_text())
+        columns = tuple(map(_column, json.loads(saved["signature"]["inputs"])))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, yaml.YAMLError):
+        return Interface()
+    made = {column.name: column.example for column in columns}
+    found = _example(folder, saved.get("saved_input_example_info"))
+    return Interface(columns, {name: found.get(name, None if found else value) for name, value in made.items()})
+
+
+def _column(saved: Mapping[str, Any]) -> Column:
+    is_list = saved["type"] == "array"
+    kind = saved["items"]["type"] if is_list else saved["type"]
+    if kind not in _SCHEMAS:
+        raise ValueError(f"{kind} is not a type of columns that the gateway serves")
+    return Column(str(saved["name"]), kind, is_list, optional=not saved.get("required", True))
+
+
+def _example(folder: Path, about: Any) -> Mapping[str, Any]:
+    """The first row of the input example; empty if there is none that can be read."""
+    try:
+        path = folder / Path(about["artifact_path"]).name
+        content = json.loads(path.read_bytes())
+        rows = [dict(zip(content["columns"], row, strict=True)) for row in content["data"]] if "columns" in content else content
+        return dict(rows[0])
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return {}
