@@ -14,7 +14,7 @@ class PendingRequest:
     """A request that waits for its answer.
 
     Attributes:
-        body: The request's JSON, as received.
+        body: The request as JSON.
         rows: Its rows.
         answered: Set to the version that answered and its outcome, once they are logged.
         caller: The name of the caller; empty if it has none.
