@@ -31,12 +31,12 @@ def test_requests_are_answered_before_they_are_committed_up_to_the_limit(fast: W
                 await asyncio.wait_for(model.predict("{}", ROWS, "fraud"), 20)
             assert logged(fast) == 0
             third = asyncio.create_task(model.predict("{}", ROWS))
-            await soon(lambda: fast.log._uncommitted == 3)
+            await soon(lambda: fast.log.uncommitted == 3)
             for _ in range(10):
                 await asyncio.sleep(0)
             assert not third.done(), "more requests were answered than may be lost"
         await third
-        assert fast.log._uncommitted == 0
+        assert fast.log.uncommitted == 0
         await model.close()
 
     asyncio.run(scenario())

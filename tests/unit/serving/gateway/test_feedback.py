@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from mlflow import MlflowClient
-from running import ADMIN, Running, add_version, register, start_gateway
+from running import ADMIN, CALLER, Running, add_version, register, start_gateway
 
 from helping import until
 from taxiway.cli.main import main
@@ -149,6 +149,14 @@ def test_a_label_with_a_key_is_for_all_predictions_with_it(labelled: Running, mo
         **dict(zip(ids[: len(labels)], range(len(labels)), strict=True)),
         again: 0,
     }
+
+
+def test_a_key_finds_the_row_of_a_csv_request(labelled: Running, model: str) -> None:
+    headers = {"Authorization": f"Bearer {CALLER}", "Content-Type": "text/csv"}
+    sent = labelled.http.post(f"{labelled.url}/models/{model}/invocations", content=b"x,flight\n0.5,7\n", headers=headers)
+    labels = [{"key": {"flight": flight}, "label": 1} for flight in (7, "7", 7.0, 8)]
+    assert counts(send(labelled, model, labels)) == (1, 0, 0, [3])
+    assert stored(labelled, model)[0][0] == sent.headers["X-Taxiway-Request-Id"]
 
 
 def csv_of(rows: list[dict[str, str]]) -> bytes:

@@ -22,7 +22,6 @@ MLMODEL = """
 signature:
   inputs: '[{"type": "double", "name": "x", "required": true}, {"type": "array", "items": {"type": "string"}, "name": "tags",
     "required": false}]'
-saved_input_example_info: {artifact_path: input_example.json}
 """
 
 
@@ -132,25 +131,15 @@ def test_a_model_without_a_signature_or_a_champion_is_described_without_columns(
     assert read_interface(tmp_path / "nowhere") == Interface()
 
 
-@pytest.mark.parametrize(
-    ("saved", "expected"),
-    [
-        ('[{"x": 2.5, "tags": ["a"], "more": 1}]', {"x": 2.5, "tags": ["a"]}),
-        ('{"columns": ["tags", "x"], "data": [[null, 2.5]]}', {"x": 2.5, "tags": None}),
-        ("[1", {"x": 1.5, "tags": ["text"]}),
-        (None, {"x": 1.5, "tags": ["text"]}),
-    ],
-)
-def test_an_example_is_that_of_the_model_or_made_from_the_signature(tmp_path: Path, saved: str | None, expected: Any) -> None:
-    (tmp_path / "MLmodel").write_text(MLMODEL)
-    if saved is not None:
-        (tmp_path / "input_example.json").write_text(saved)
+def test_an_example_is_made_from_the_signature_and_has_no_training_data(tmp_path: Path) -> None:
+    (tmp_path / "MLmodel").write_text(f"{MLMODEL}saved_input_example_info: {{artifact_path: input_example.json}}\n")
+    (tmp_path / "input_example.json").write_text('[{"x": 2.5, "tags": ["secret"]}]')
     found = read_interface(tmp_path)
     assert found.columns == (
         Column("x", "double", is_list=False, optional=False),
         Column("tags", "string", is_list=True, optional=True),
     )
-    assert found.example == expected
+    assert found.example == {"x": 1.5, "tags": ["text"]}
     assert found.columns[1].schema == {"type": ["array", "null"], "items": {"type": ["string", "null"]}}
     described = openapi_document("1", [DescribedModel("m", 1, found)], may_predict=True)
     assert "text/csv" not in described["paths"]["/models/m/invocations"]["post"]["requestBody"]["content"]

@@ -33,8 +33,8 @@ class GivenLabel:
         label: The label: a text, number or boolean.
         request_id: The id of its request; empty if the key is given.
         row: Its row in the request; None for the only one.
-        key: What the inputs of its rows have, by name; each as the JSON texts that are the same value, as 7 and 7.0 are, and the text and
-            the number that the text `7` of a CSV file may be.
+        key: What the inputs of its rows have, by name; each as the JSON texts that are the same value: 7, 7.0, and the text "7", which
+            a CSV request has for it.
         from_text: Whether it is from a text file, in which numbers are texts.
         problem: Why it cannot be used; empty if it can.
     """
@@ -165,25 +165,25 @@ def _by_id(index: int, request_id: Any, row: Any, label: Any, *, from_text: bool
 
 
 def _by_key(index: int, key: Mapping[str, Any], label: Any, *, from_text: bool) -> GivenLabel:
-    forms = {name: _forms(value, from_text=from_text) for name, value in key.items()}
+    forms = {name: _forms(value) for name, value in key.items()}
     unusable = [name for name, texts in forms.items() if not texts]
     if unusable:
         return GivenLabel(index, problem=f"its key has no value, or no text, number or boolean, in {listed(unusable)}")
     return GivenLabel(index, label, key=tuple(sorted(forms.items())), from_text=from_text, problem=_label_problem(label))
 
 
-def _forms(value: Any, *, from_text: bool) -> tuple[str, ...]:
-    """The JSON texts of a value; none if it cannot be that of a key."""
+def _forms(value: Any) -> tuple[str, ...]:
+    """The JSON texts of a value, as a number and as a text; none if it cannot be that of a key."""
     if value is None or value == "" or (isinstance(value, float) and not math.isfinite(value)):
         return ()
     if hasattr(value, "isoformat"):
         value = value.isoformat()
     if not isinstance(value, str | int | float) or (isinstance(value, str) and len(value) > MAX_TEXT):
         return ()
-    number = number_of_text(value) if from_text and isinstance(value, str) else value
-    texts = [json.dumps(value, ensure_ascii=False), json.dumps(number, ensure_ascii=False)]
+    number = number_of_text(value) if isinstance(value, str) else value
+    texts = [json.dumps(each, ensure_ascii=False) for each in (value, number, str(value))]
     if isinstance(number, int | float) and not isinstance(number, bool) and abs(number) < _MAX_EXACT and number == int(number):
-        texts += [f"{int(number)}", f"{float(number)}"]
+        texts += [f"{int(number)}", f"{float(number)}", f'"{int(number)}"']
     return tuple(dict.fromkeys(texts))
 
 

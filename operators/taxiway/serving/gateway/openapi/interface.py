@@ -65,7 +65,7 @@ class Interface:
 
     Attributes:
         columns: The columns of its signature; empty if they are not known.
-        example: A row of its input example or, without one, made from the columns.
+        example: A row made from the columns; the model's input example is of training rows, which a caller need not see.
     """
 
     columns: tuple[Column, ...] = ()
@@ -79,9 +79,7 @@ def read_interface(folder: Path) -> Interface:
         columns = tuple(map(_column, json.loads(saved["signature"]["inputs"])))
     except (OSError, ValueError, LookupError, TypeError, AttributeError, yaml.YAMLError):
         return Interface()
-    made = {column.name: column.example for column in columns}
-    found = _example(folder, saved.get("saved_input_example_info"))
-    return Interface(columns, {name: found.get(name, None if found else value) for name, value in made.items()})
+    return Interface(columns, {column.name: column.example for column in columns})
 
 
 def _column(saved: Mapping[str, Any]) -> Column:
@@ -90,14 +88,3 @@ def _column(saved: Mapping[str, Any]) -> Column:
     if kind not in _SCHEMAS:
         raise ValueError(f"{kind} is not a type of columns that the gateway serves")
     return Column(str(saved["name"]), kind, is_list, optional=not saved.get("required", True))
-
-
-def _example(folder: Path, about: Any) -> Mapping[str, Any]:
-    """The first row of the input example; empty if there is none that can be read."""
-    try:
-        path = folder / Path(about["artifact_path"]).name
-        content = json.loads(path.read_bytes())
-        rows = [dict(zip(content["columns"], row, strict=True)) for row in content["data"]] if "columns" in content else content
-        return dict(rows[0])
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        return {}
