@@ -2,18 +2,20 @@
 
 import json
 import os
-import socket
+import subprocess
+import sys
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import httpx
 import psutil
 from forking import Forked
 from mlflow import MlflowClient
 
-from helping import PATIENCE_S, until
+from ending import dies_with_us
+from helping import PATIENCE_S, free_port, until
 from taxiway.serving.client import GatewayClient
 
 IMPATIENT_S = 8
@@ -30,13 +32,20 @@ if settings.loader == "misbehaving:load":
     local.LIBRARIES = "misbehaving"
 serve(settings)
 """
+# The time that the process finds is that of the machine and the seconds in a file.
+SHIFT_CLOCK = """
+import time
+from pathlib import Path
+machine, shift = time.time, Path({shift!r})
+time.time = lambda: machine() + float(shift.read_text())
+"""
 
 
 @dataclass
 class Running:
     """A gateway in a process of its own."""
 
-    process: Forked
+    process: "Forked | subprocess.Popen[bytes]"
     url: str
     state: Path
     admin: GatewayClient
@@ -86,13 +95,28 @@ def with_loaders() -> str:
     return os.pathsep.join(filter(None, (str(Path(__file__).parent), os.environ.get("PYTHONPATH"))))
 
 
-def start_gateway(tracking_uri: str, state: Path, **settings: Any) -> Running:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+def start_gateway(
+    tracking_uri: str, state: Path, *, port: int = 0, clock: Path | None = None, before: str = "", **settings: Any
+) -> Running:
+    """Start a gateway.
+
+    Args:
+        tracking_uri: Its registry.
+        state: Its state folder, which its output is in, too.
+        port: The port to listen on; 0 for a free one.
+        clock: A file with the seconds by which its clock differs from that of the machine; None for the machine's.
+        before: Code that its process runs first.
+        settings: Its other settings.
+    """
+    port = port or free_port()
     state.mkdir(parents=True, exist_ok=True)
+    environment = gateway_environment(tracking_uri, state, port, **settings)
     with (state / "output").open("ab") as output:
-        process = Forked(RUN_GATEWAY, gateway_environment(tracking_uri, state, port, **settings), output.fileno())
+        process = (
+            _unforked(before, clock, environment, output)
+            if clock
+            else Forked(before + RUN_GATEWAY, environment, output.fileno())
+        )
     running = Running(
         process, f"http://127.0.0.1:{port}", state, GatewayClient(f"http://127.0.0.1:{port}", ADMIN, timeout_s=PATIENCE_S)
     )
@@ -106,6 +130,15 @@ def start_gateway(tracking_uri: str, state: Path, **settings: Any) -> Running:
 
     until(up, "the gateway is up", progress=lambda: (state / "output").stat().st_size)
     return running
+
+
+def _unforked(before: str, clock: Path, environment: dict[str, str], output: IO[bytes]) -> "subprocess.Popen[bytes]":
+    """A process that has imported nothing yet, and so no class that holds the function `time.time` of the machine."""
+    code = SHIFT_CLOCK.format(shift=str(clock)) + before + RUN_GATEWAY
+    environment = {**environment, "PYTHONPATH": os.pathsep.join([environment["PYTHONPATH"], *sys.path])}
+    return subprocess.Popen(
+        [sys.executable, "-c", code], env=environment, stdout=output, stderr=output, preexec_fn=dies_with_us
+    )
 
 
 def add_version(registry: MlflowClient, model: str, behaviour: str, **tags: str) -> int:

@@ -3,6 +3,7 @@
 import gc
 import logging
 import os
+import resource
 import signal
 import ssl
 import sys
@@ -39,6 +40,7 @@ def serve(settings: GatewaySettings) -> None:
     log_to_stderr(as_json=settings.log_format == "json")
     # uvicorn raises the signal again when it has finished, which would end the process before the clean-up.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    _allow_many_connections()
     if settings.stop_with_parent:
         threading.Thread(target=_stop_without, args=(os.getppid(),), daemon=True).start()
     start_fork_server()
@@ -72,6 +74,12 @@ def _tls_context(config: uvicorn.Config) -> ssl.SSLContext:
         sys.exit(_NOT_STARTED)
     assert config.ssl is not None
     return config.ssl
+
+
+def _allow_many_connections() -> None:
+    """Raise the limit of open files as far as allowed: usually it is 1,024, which idle connections alone can use up."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _keep_out_of_collections() -> None:

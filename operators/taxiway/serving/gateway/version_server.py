@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from taxiway.errors import ModelUnavailableError, WorkerDiedError, WorkerLostError
 from taxiway.serving.gateway.pending_request import Batch, PendingRequest
-from taxiway.serving.protocol import MAX_CELLS
+from taxiway.serving.protocol import MAX_CELLS, Rows
 from taxiway.serving.workers.base import Outcome, PredictBackend
 
 log = logging.getLogger(__name__)
@@ -45,6 +45,8 @@ class VersionServer:
         self._queue: asyncio.Queue[list[PendingRequest]] = asyncio.Queue(limit)
         self._unanswered = 0  # requests, queued or in progress
         self._serve_tasks: list[asyncio.Task[None]] = []
+        self._unloadable: set[PredictBackend] = set()  # those that could not be loaded when this was last tried
+        self._unloadable_changed = asyncio.Event()
         self._killed = False
 
     @property
@@ -95,7 +97,8 @@ class VersionServer:
         """
         results = await asyncio.gather(*(backend.ensure_loaded() for backend in self._backends), return_exceptions=True)
         failed = ""
-        for error in results:
+        for backend, error in zip(self._backends, results, strict=True):
+            self._note(backend, unloadable=isinstance(error, ModelUnavailableError))
             if isinstance(error, ModelUnavailableError) and not isinstance(error, WorkerLostError):
                 failed = str(error)
             elif error is not None:
@@ -130,6 +133,7 @@ class VersionServer:
     async def _serve(self, backend: PredictBackend) -> None:
         # `asyncio.wait_for` swallows a cancellation that comes together with its result (Python 3.11), so the flag is needed, too.
         while not self._killed:
+            await self._until_needed(backend)
             taken = [await self._queue.get()]
             if self._batching:
                 taken += self._take_more(taken[0])
@@ -142,6 +146,18 @@ class VersionServer:
             finally:
                 for _ in taken:
                     self._queue.task_done()
+
+    async def _until_needed(self, backend: PredictBackend) -> None:
+        """Wait while a worker cannot be loaded and another one can: it would take requests only to fail them."""
+        while backend in self._unloadable and len(self._unloadable) < len(self._backends):
+            await self._unloadable_changed.wait()
+
+    def _note(self, backend: PredictBackend, *, unloadable: bool) -> None:
+        if unloadable == (backend in self._unloadable):
+            return
+        self._unloadable ^= {backend}
+        self._unloadable_changed.set()  # wakes up those that wait now
+        self._unloadable_changed.clear()
 
     def _finish(self, answered: Batch) -> None:
         self._unanswered -= len(answered)
@@ -165,7 +181,7 @@ class VersionServer:
     async def _outcomes(self, backend: PredictBackend, batch: list[PendingRequest]) -> Batch:
         """The outcomes of a batch. If the worker dies, each request is retried alone, so that it cannot fail the others."""
         try:
-            return list(zip(batch, await backend.predict([request.rows for request in batch]), strict=True))
+            return list(zip(batch, await self._predict(backend, [request.rows for request in batch]), strict=True))
         except WorkerDiedError:
             log.warning("%s: a worker died during a batch of %d requests; they are retried one by one", self._name, len(batch))
         except Exception as error:
@@ -174,9 +190,22 @@ class VersionServer:
 
     async def _retry(self, backend: PredictBackend, request: PendingRequest, call_index: int) -> Outcome:
         try:
-            return replace((await backend.predict([request.rows]))[0], call=call_index)
+            return replace((await self._predict(backend, [request.rows]))[0], call=call_index)
         except Exception as error:
             return replace(_outcome_of(error), call=call_index)
+
+    async def _predict(self, backend: PredictBackend, rows: list[Rows]) -> list[Outcome]:
+        """Predict with a worker, or with another one if it cannot be loaded."""
+        try:
+            outcomes = await backend.predict(rows)
+        except ModelUnavailableError:
+            self._note(backend, unloadable=True)
+            for other in self._backends:
+                if other not in self._unloadable:
+                    return await self._predict(other, rows)
+            raise
+        self._note(backend, unloadable=False)
+        return outcomes
 
 
 def _size(requests: list[PendingRequest]) -> tuple[int, int]:

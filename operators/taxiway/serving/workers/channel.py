@@ -1,14 +1,13 @@
-"""Calls between the gateway and a worker process over a socket, one at a time: no thread or queue of a pool is in between.
+"""Calls between the gateway and a process of its own over a socket, one at a time: no thread or queue of a pool is in between.
 
-A call is pickled. An answer is JSON, because a worker may run a team's code, and the gateway must not unpickle what that wrote.
+A call is pickled. The answer of a worker is JSON, because it may run a team's code, and the gateway must not unpickle what that wrote.
 """
 
 import asyncio
-import json
 import pickle
 import socket
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from taxiway.errors import WorkerDiedError
@@ -20,33 +19,35 @@ class Channel:
     """The gateway's end.
 
     Args:
-        reader: Reads from the worker.
+        reader: Reads from the process.
         writer: Writes to it.
+        decode: Decodes an answer.
     """
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, decode: Callable[[bytes], Any]) -> None:
         self._reader = reader
         self._writer = writer
+        self._decode = decode
         self._turn = asyncio.Lock()
 
     @classmethod
-    async def open(cls, end: socket.socket) -> "Channel":
+    async def open(cls, end: socket.socket, decode: Callable[[bytes], Any]) -> "Channel":
         """Use one end of a pair of sockets."""
-        return cls(*await asyncio.open_connection(sock=end))
+        return cls(*await asyncio.open_connection(sock=end), decode)
 
-    async def call(self, function: str, argument: Any) -> Any:
-        """Call a function of the worker; returns its answer.
+    async def call(self, *call: Any) -> Any:
+        """Send a call, and return its answer.
 
         Raises:
-            WorkerDiedError: The worker has ended.
+            WorkerDiedError: The process has ended.
         """
-        content = pickle.dumps((function, argument), protocol=pickle.HIGHEST_PROTOCOL)
+        content = pickle.dumps(call, protocol=pickle.HIGHEST_PROTOCOL)
         async with self._turn:
             try:
                 self._writer.write(_LENGTH.pack(len(content)) + content)
                 await self._writer.drain()
                 (length,) = _LENGTH.unpack(await self._reader.readexactly(_LENGTH.size))
-                return json.loads(await self._reader.readexactly(length))
+                return self._decode(await self._reader.readexactly(length))
             except (OSError, asyncio.IncompleteReadError) as error:
                 raise WorkerDiedError("its process has ended") from error
             except BaseException:
@@ -58,17 +59,16 @@ class Channel:
         self._writer.transport.abort()
 
 
-def answer_calls(end: socket.socket, functions: Mapping[str, Callable[[Any], Any]]) -> None:
-    """Answer calls until the gateway closes its end. This runs in the worker.
+def answer_calls(end: socket.socket, answer: Callable[..., bytes]) -> None:
+    """Answer calls until the gateway closes its end. This runs in the process.
 
     Args:
-        end: The worker's end of the pair of sockets.
-        functions: The functions by name; they return what JSON can hold.
+        end: The end of the pair of sockets.
+        answer: Takes what `Channel.call` was given; returns the encoded answer.
     """
     with end, end.makefile("rwb") as stream:
         while len(header := stream.read(_LENGTH.size)) == _LENGTH.size:
             (length,) = _LENGTH.unpack(header)
-            function, argument = pickle.loads(stream.read(length))  # noqa: S301 (the gateway wrote it)
-            answer = json.dumps(functions[function](argument)).encode()
-            stream.write(_LENGTH.pack(len(answer)) + answer)
+            answered = answer(*pickle.loads(stream.read(length)))  # noqa: S301 (the gateway wrote it)
+            stream.write(_LENGTH.pack(len(answered)) + answered)
             stream.flush()

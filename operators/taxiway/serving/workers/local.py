@@ -1,9 +1,12 @@
 """A worker process of the gateway: it is started on demand, and killed if it does not answer in time."""
 
 import asyncio
+import json
 import multiprocessing
 import socket
+from collections.abc import Callable
 from multiprocessing import forkserver
+from typing import Any
 
 from taxiway.errors import ModelRefusedError, ModelUnavailableError, TransientError, WorkerDiedError
 from taxiway.serving.protocol import Rows
@@ -19,6 +22,32 @@ def start_fork_server() -> None:
     """Start the process that worker processes are forked from, unless it runs; it imports their libraries in the background."""
     multiprocessing.get_context("forkserver").set_forkserver_preload(["taxiway.serving.workers.fork_server", LIBRARIES])
     forkserver.ensure_running()
+
+
+def start_process(function: Callable[..., None], *arguments: Any) -> tuple[multiprocessing.process.BaseProcess, socket.socket]:
+    """Fork a process from the fork server.
+
+    Args:
+        function: Its main function, which takes one end of a pair of sockets, and `arguments`.
+        arguments: Further arguments.
+
+    Returns:
+        The process, and the other end.
+
+    Raises:
+        TransientError: It cannot be started now.
+    """
+    own, other = socket.socketpair()
+    try:
+        start_fork_server()
+        process = multiprocessing.get_context("forkserver").Process(target=function, args=(other, *arguments), daemon=True)
+        process.start()
+    except (OSError, EOFError, RuntimeError) as error:  # of the fork server if it ends meanwhile
+        own.close()
+        raise TransientError(f"no process can be started: {type(error).__name__}: {error}") from error
+    finally:
+        other.close()
+    return process, own
 
 
 class Worker:
@@ -65,7 +94,7 @@ class Worker:
             self.kill()
             try:
                 async with asyncio.timeout(self._load_timeout_s):
-                    self._channel = await Channel.open(self._start())
+                    self._channel = await Channel.open(self._start(), json.loads)
                     loaded = worker.Loaded(**await self._channel.call("load", self._source))
             except (TransientError, WorkerDiedError) as error:
                 loaded = worker.Loaded(problem=str(error))
@@ -87,20 +116,8 @@ class Worker:
         Raises:
             TransientError: It cannot be started now.
         """
-        own, other = socket.socketpair()
-        try:
-            start_fork_server()
-            self._process = multiprocessing.get_context("forkserver").Process(
-                target=worker.run, args=(other, self._memory_bytes), daemon=True
-            )
-            self._process.start()
-        except (OSError, EOFError, RuntimeError) as error:  # of the fork server if it ends meanwhile
-            own.close()
-            self._process = None
-            raise TransientError(f"no process can be started: {type(error).__name__}: {error}") from error
-        finally:
-            other.close()
-        return own
+        self._process, end = start_process(worker.run, self._memory_bytes)
+        return end
 
     async def predict(self, batch: list[Rows]) -> list[Outcome]:
         """Predict for a batch of requests; returns one outcome for each.

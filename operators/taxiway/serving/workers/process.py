@@ -11,6 +11,7 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, astuple, dataclass
 from importlib import import_module
 from itertools import groupby
@@ -60,7 +61,11 @@ def run(end: socket.socket, memory_bytes: int | None) -> None:
     initialize_worker()
     if memory_bytes is not None:
         resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
-    answer_calls(end, {"load": _load, "predict": lambda batch: [astuple(outcome) for outcome in predict(batch)]})
+    answer_calls(end, lambda function, argument: json.dumps(_FUNCTIONS[function](argument)).encode())
+
+
+def _predict(batch: list[Rows]) -> list[tuple[Any, ...]]:
+    return [astuple(outcome) for outcome in predict(batch)]
 
 
 def _load(source: ModelSource) -> dict[str, Any]:
@@ -70,6 +75,9 @@ def _load(source: ModelSource) -> dict[str, Any]:
         return asdict(Loaded(problem=str(error), refused=True))
     except TransientError as error:
         return asdict(Loaded(problem=str(error)))
+
+
+_FUNCTIONS: Mapping[str, Callable[[Any], Any]] = {"load": _load, "predict": _predict}
 
 
 def initialize_worker() -> None:

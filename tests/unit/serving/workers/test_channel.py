@@ -1,6 +1,7 @@
 """Calls of a worker: each gets its own answer or an error, never that of another call."""
 
 import asyncio
+import json
 import socket
 import threading
 from typing import Any
@@ -16,15 +17,15 @@ from taxiway.serving.workers.channel import Channel, answer_calls
 def called(*arguments: Any, together: bool = False) -> list[Any]:
     """The answers of a worker that returns its argument."""
     own, other = socket.socketpair()
-    worker = threading.Thread(target=answer_calls, args=(other, {"same": lambda argument: argument}))
+    worker = threading.Thread(target=answer_calls, args=(other, lambda argument: json.dumps(argument).encode()))
     worker.start()
 
     async def call() -> list[Any]:
-        channel = await Channel.open(own)
+        channel = await Channel.open(own, json.loads)
         if together:
-            answers = await asyncio.gather(*(channel.call("same", argument) for argument in arguments))
+            answers = await asyncio.gather(*(channel.call(argument) for argument in arguments))
         else:
-            answers = [await channel.call("same", argument) for argument in arguments]
+            answers = [await channel.call(argument) for argument in arguments]
         channel.close()
         return answers
 
@@ -47,28 +48,28 @@ def test_after_a_call_that_was_given_up_no_other_gets_its_answer() -> None:
     own, other = socket.socketpair()
     begun, may_answer = threading.Event(), threading.Event()
 
-    def slow(argument: str) -> str:
+    def slow(argument: str) -> bytes:
         begun.set()
         may_answer.wait()
-        return argument
+        return json.dumps(argument).encode()
 
     def answer() -> None:
         with pytest.raises(OSError):
-            answer_calls(other, {"slow": slow})
+            answer_calls(other, slow)
 
     worker = threading.Thread(target=answer)
     worker.start()
 
     async def scenario() -> None:
-        channel = await Channel.open(own)
-        first = asyncio.create_task(channel.call("slow", "first"))
+        channel = await Channel.open(own, json.loads)
+        first = asyncio.create_task(channel.call("first"))
         await asyncio.to_thread(begun.wait)
         first.cancel()
         with pytest.raises(asyncio.CancelledError):
             await first
         may_answer.set()
         with pytest.raises(WorkerDiedError):
-            await channel.call("slow", "second")
+            await channel.call("second")
 
     asyncio.run(scenario())
     worker.join()
@@ -80,9 +81,9 @@ def test_a_worker_that_ends_is_an_error_of_the_call() -> None:
     worker.start()
 
     async def scenario() -> None:
-        channel = await Channel.open(own)
+        channel = await Channel.open(own, json.loads)
         with pytest.raises(WorkerDiedError, match="its process has ended"):
-            await channel.call("any", None)
+            await channel.call("any")
 
     asyncio.run(scenario())
     worker.join()

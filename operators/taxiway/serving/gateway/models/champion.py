@@ -127,11 +127,12 @@ class ChampionDeployment:
         error = await current.server.restart_dead()
         if not error:
             self._model.problems.end("workers")
+            self._model.problems.end("reload")
             return
         self._model.problems.begin("workers", f"a worker process cannot be started: {error}")
         async with self._lock:
             if self.current is current:
-                await self._load_if_due(current.version)
+                await self._load_if_due(current.version, problem="reload")
 
     async def close(self) -> None:
         """End all workers; queued requests are answered with an error."""
@@ -187,20 +188,20 @@ class ChampionDeployment:
         self.registry_away_since = None
         self._model.problems.end("registry")
 
-    async def _load_if_due(self, version: RegisteredVersion) -> None:
+    async def _load_if_due(self, version: RegisteredVersion, problem: str = "load") -> None:
         if not self._retry.due:
             return
         try:
             server = await self._start_server(version, await self._model.versions.copy(version))
         except _LOAD_ERRORS as error:
             self._retry.failed()
-            self._model.problems.begin("load", str(error), about=str(version.version))
+            self._model.problems.begin(problem, str(error), about=str(version.version))
             if self.current is None:
                 await self._serve_saved()
             return
         self._retry.reset()
-        self._model.problems.end("load")
-        self._model.problems.end("workers")
+        for solved in ("load", "reload", "workers"):
+            self._model.problems.end(solved)
         await self._swap(Champion(version, server))
 
     async def _serve_saved(self) -> None:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from taxiway.errors import ConfigError
 from taxiway.serving.gateway.state import request_log_sql as sql
@@ -20,6 +20,14 @@ T = TypeVar("T")
 _BESIDE = ("-wal", "-shm", "-journal")
 _HEADER_BYTES = 16
 _MAX_ROWS_BETWEEN = 1000
+
+
+class _Identity(NamedTuple):
+    """What changes if somebody else touches the files: their inodes, and the first bytes."""
+
+    inode: int
+    wal_inode: int
+    header: bytes
 
 
 class LogFile:
@@ -41,7 +49,7 @@ class LogFile:
         # those of SQLite. Another process that reads would then assume that the log is unused, and remove its `-wal`.
         self._held: int | None = None
         self._inode = 0
-        self._written: tuple[int, int, bytes] | None = None  # the identity after the last write
+        self._opened: _Identity | None = None  # that of the files which the writer has open
         with self._lock:
             try:
                 self._open()
@@ -62,14 +70,16 @@ class LogFile:
     def write(self, write: Callable[[sqlite3.Connection], None]) -> None:
         """Write in one transaction; if the file turns out to be damaged or missing, a new one is started and written."""
         with self._lock:
-            if self._written is not None and self._identity() != self._written:
+            if self._opened is not None and self._identity() != self._opened:
                 self._reopen()  # SQLite would continue to use the files that it has open
             try:
                 write(self._connection())
             except sqlite3.Error as error:
                 self._repair(error, self._inode)
                 write(self._connection())
-            self._written = self._identity()
+            if self._is_gone():  # it may have been gone before the commit
+                self._reopen()
+                write(self._connection())
 
     def close(self) -> None:
         """Close the connection of the writer."""
@@ -100,7 +110,10 @@ class LogFile:
 
     def _reopen(self) -> None:
         log.warning("%s was deleted, replaced or overwritten while it was in use; the requests in it are lost", self._path)
-        self._disconnect()
+        overwritten = self._opened is not None and self._identity().header != self._opened.header
+        self._disconnect()  # which writes what it still has of the old content into the file, so that it may look like a log again
+        if overwritten and self._path.is_file():
+            self._set_aside("it was overwritten")
         if not self._path.exists():
             set_aside(self._path, _BESIDE)  # a new file must not be filled from what was written for the old one
         self._open()
@@ -154,27 +167,33 @@ class LogFile:
             connection.execute(sql.ALL_COLUMNS).fetchall()
 
     def _connection(self) -> sqlite3.Connection:
-        if self._writing is None:
-            self._writing = self._connect()
         if self._held is None:
             self._held = os.open(self._path, os.O_RDONLY)
+        if self._writing is None:
+            self._writing = self._connect()
+            self._writing.execute("SELECT 1 FROM rolled").fetchone()  # creates the `-wal`
+            self._opened = self._identity()._replace(inode=os.fstat(self._held).st_ino)
         return self._writing
 
     def _disconnect(self) -> None:
         if self._writing is not None:
             self._writing.close()
-            self._writing = self._written = None
+            self._writing = self._opened = None
         if self._held is not None:  # last
             os.close(self._held)
             self._held = None
 
-    def _identity(self) -> tuple[int, int, bytes]:
-        """What changes if somebody else touches the files: their inodes, and the first bytes."""
+    def _identity(self) -> "_Identity":
         try:
             header = os.pread(self._held, _HEADER_BYTES, 0) if self._held is not None else b""
         except OSError:
             header = b""
-        return _inode(self._path), _inode(self._path.with_name(f"{self._path.name}-wal")), header
+        return _Identity(_inode(self._path), _inode(self._path.with_name(f"{self._path.name}-wal")), header)
+
+    def _is_gone(self) -> bool:
+        """Whether the file that was just written is no longer the log, so that nobody will find in it what was written."""
+        found, opened = self._identity(), self._opened
+        return opened is not None and (found.inode, found.header) != (opened.inode, opened.header)
 
     def _is_damaged(self, error: sqlite3.Error) -> bool:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
