@@ -25,6 +25,7 @@ from taxiway.cli.main import main
 from taxiway.cli.serving import send_labels
 from taxiway.errors import RequestError
 from taxiway.serving.callers import Caller, Scope, add_caller
+from taxiway.serving.gateway.feedback import matched
 from taxiway.serving.gateway.feedback.given import MEDIA_TYPES, read_labels
 from taxiway.serving.gateway.rolling.roll import roll
 
@@ -134,7 +135,8 @@ def test_a_label_that_comes_late_is_joined_to_the_day_of_the_prediction(labelled
 def test_a_label_with_a_key_is_for_all_predictions_with_it(labelled: Running, model: str, form: str) -> None:
     keys: list[dict[str, Any]] = [{"flight": "UA1", "card": 12}, {"flight": "007", "card": 12.0}, {"flight": 7, "card": "12"}]
     ids = [asked(labelled, model, **key, name="Ada") for key in keys]
-    again = asked(labelled, model, flight="UA1", card=12)
+    roll(labelled.state)
+    again = asked(labelled, model, flight="UA1", card=12)  # not in the files
     labels = [{**key, "label": at} for at, key in enumerate(keys)]
     if form == JSON:
         body = json.dumps(
@@ -157,6 +159,17 @@ def test_a_key_finds_the_row_of_a_csv_request(labelled: Running, model: str) -> 
     labels = [{"key": {"flight": flight}, "label": 1} for flight in (7, "7", 7.0, 8)]
     assert counts(send(labelled, model, labels)) == (1, 0, 0, [3])
     assert stored(labelled, model)[0][0] == sent.headers["X-Taxiway-Request-Id"]
+
+
+def test_many_requests_are_rolled_before_keys_are_looked_up(
+    labelled: Running, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = asked(labelled, model, flight="AA7")
+    monkeypatch.setattr(matched, "_MOST_NOT_ROLLED", 0)
+    body = json.dumps({"labels": [{"key": {"flight": "AA7"}, "label": 1}]}).encode()
+    found = matched.match_labels(labelled.state, model, (), body, JSON)
+    assert [label.request_id for label in found.new] == [sent]
+    assert list((labelled.state / f"log/requests/model={model}").glob("*/*.parquet"))
 
 
 def csv_of(rows: list[dict[str, str]]) -> bytes:

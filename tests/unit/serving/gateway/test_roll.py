@@ -182,7 +182,14 @@ def test_many_requests_are_read_in_parts_and_written_to_files_of_bounded_size(
 
 def test_old_days_are_deleted(tmp_path: Path) -> None:
     logged(tmp_path, *(request(n, 86_400.0 * n) for n in range(5)), keep_days=2)
+    others = [tmp_path / f"log/{name}/model=m/day=1970-01-01/sales.parquet" for name in ("requests", "sales")]
+    for other in others:
+        other.parent.mkdir(parents=True)
+        other.write_bytes(b"")
     assert roll(tmp_path, now=86_400.0 * 4.5).deleted_days == 2
+    assert all(other.exists() for other in others)
+    for other in others:
+        other.unlink()
     assert sorted(read(tmp_path / "log", "DISTINCT day::text")) == [("1970-01-03",), ("1970-01-04",), ("1970-01-05",)]
     assert roll(tmp_path, now=86_400.0 * 4.5) == Rolled(tmp_path / "log")
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_MOST_NOT_ROLLED = 1000
 _BOOLEANS = ("false", "true")
 
 _UNKNOWN = "no prediction of this model has this {what}, or it is older than the log"
@@ -95,8 +96,8 @@ def _matched(state: Path, model: str, classes: Sequence[str], given: Sequence[Gi
             refused[label.index] = problem
         else:
             usable.append((label, text))
-    if any(label.key for label, _ in usable):
-        roll(state)  # keys are looked up in the files
+    if any(label.key for label, _ in usable) and predictions.not_rolled() > _MOST_NOT_ROLLED:
+        roll(state)  # few requests are looked up where they are, or each call would leave a small file
     found = _found(predictions, [label for label, _ in usable], private_columns(state, settings), refused)
     return _compared(predictions, [(row, text) for label, text in usable for row in found.get(label.index, ())], refused)
 

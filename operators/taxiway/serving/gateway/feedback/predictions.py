@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from taxiway.serving.gateway.feedback.given import GivenLabel
 from taxiway.serving.gateway.request_ids import time_of
 from taxiway.serving.gateway.rolling.files import day_of
-from taxiway.serving.gateway.rolling.predicted_rows import INPUT, PrivateColumns
+from taxiway.serving.gateway.rolling.predicted_rows import INPUT, PrivateColumns, predicted_rows
 from taxiway.serving.gateway.state import request_log_sql as sql
 from taxiway.serving.gateway.state.request_log import FILE
 from taxiway.serving.request_files import files_sql, request_files
@@ -73,26 +73,49 @@ class Predictions:
             private: The columns of which the files have hashes.
         """
         names = [name for name, _ in labels[0].key]
-        files = request_files(self._folder, "requests", self._model)
         with _connected() as connection:
-            known = _columns(connection, files) if files else ()
-            if any(INPUT + name not in known for name in names):
+            rows = self._all_rows(connection, private)
+            if rows is None or any(INPUT + name not in _columns(connection, rows) for name in names):
                 return {}
             _add_keys(connection, names, labels, private)
             same = " AND ".join(
                 f"{_form(_quoted(INPUT + name), hashed=name in private.hashed)} = key{at}" for at, name in enumerate(names)
             )
             rows = connection.execute(
-                f"SELECT DISTINCT index, request_id, row, epoch(received_at) FROM {files_sql(files)} JOIN keys ON {same} WHERE champion_status = 200"  # noqa: S608 (names and paths are quoted)
+                f"SELECT DISTINCT index, request_id, row, epoch(received_at) FROM {rows} JOIN keys ON {same} WHERE champion_status = 200"  # noqa: S608 (names and paths are quoted)
             ).fetchall()
         found: dict[int, list[tuple[str, int, float]]] = {}
         for index, *row in sorted(rows):
             found.setdefault(index, []).append((row[0], row[1], row[2]))
         return found
 
+    def _all_rows(self, connection: "duckdb.DuckDBPyConnection", private: PrivateColumns) -> str | None:
+        """SQL for the rows in the files and those of requests that are not in them yet; None if there are none."""
+        files = request_files(self._folder, "requests", self._model)
+        waiting = self._not_rolled()
+        if waiting:
+            connection.register("waiting", predicted_rows(waiting, private))
+        sources = [files_sql(files)] if files else []
+        sources += ["waiting"] if waiting else []
+        selected = " UNION ALL BY NAME ".join(f"SELECT * FROM {source}" for source in sources)  # noqa: S608 (the paths are quoted)
+        return f"({selected})" if sources else None
+
+    def not_rolled(self) -> int:
+        """How many requests are not in the files yet."""
+        with self._open_log() as connection:
+            return int(connection.execute(sql.NOT_ROLLED).fetchone()[0])
+
+    def _not_rolled(self) -> list[sqlite3.Row]:
+        with self._open_log() as connection:
+            connection.row_factory = sqlite3.Row
+            return connection.execute(sql.NOT_ROLLED_OF, (self._model,)).fetchall()
+
     def labels(self, request_ids: Iterable[str]) -> dict[tuple[str, int], str]:
         """The newest labels of requests, as JSON by request id and row, as far as the log still has them."""
         return {(name, row): label for name, row, label in self._from_log(sql.LABELS_OF, sorted(set(request_ids)))}
+
+    def _open_log(self) -> "closing[sqlite3.Connection]":
+        return closing(sqlite3.connect(f"{self._log.absolute().as_uri()}?mode=ro", uri=True))
 
     def _in_log(self, request_ids: Sequence[str]) -> dict[str, Prediction]:
         rows = self._from_log(sql.REQUESTS_OF, request_ids)
@@ -104,7 +127,7 @@ class Predictions:
 
     def _from_log(self, query: str, request_ids: Sequence[str]) -> list[Any]:
         rows: list[Any] = []
-        with closing(sqlite3.connect(f"{self._log.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        with self._open_log() as connection:
             for start in range(0, len(request_ids), _AT_ONCE):
                 some = request_ids[start : start + _AT_ONCE]
                 rows += connection.execute(query.format(marks=", ".join("?" * len(some))), some)
@@ -126,8 +149,8 @@ def _in_files(connection: "duckdb.DuckDBPyConnection", files: Sequence[Path], re
     return {name: Prediction(at, count) for name, at, count in rows}
 
 
-def _columns(connection: "duckdb.DuckDBPyConnection", files: Sequence[Path]) -> set[str]:
-    found = connection.execute(f"DESCRIBE SELECT * FROM {files_sql(files)}").fetchall()  # noqa: S608 (the paths are quoted)
+def _columns(connection: "duckdb.DuckDBPyConnection", rows: str) -> set[str]:
+    found = connection.execute(f"DESCRIBE SELECT * FROM {rows}").fetchall()  # noqa: S608 (the paths are quoted)
     return {name for name, *_ in found}
 
 

@@ -1,12 +1,12 @@
 """The Parquet files of a request log: `KIND/model=NAME/day=YYYY-MM-DD/LOG-FIRST-LAST.parquet`, of requests or of labels."""
 
 import os
-import shutil
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 from urllib.parse import quote
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["requests", "labels"]
 _PARTIAL = ".partial"
+_OWN = re.compile(r"[0-9a-f]{16}-\d{12,}-\d{12,}\.parquet")
 
 
 @dataclass
@@ -90,14 +91,20 @@ def delete_unfinished(folder: Path, log_id: str, rolled: Mapping[Kind, int]) -> 
 
 
 def delete_old_days(folder: Path, keep_days: int | None, now: datetime) -> int:
-    """Delete the files of all days but the newest `keep_days`; returns how many days, over all models."""
+    """Delete the files of all days but the newest `keep_days`; returns how many days, over all models. Files of others stay."""
     if keep_days is None:
         return 0
     oldest = f"day={(now - timedelta(days=keep_days)).date().isoformat()}"
-    old = [path for path in folder.glob("*/model=*/day=*") if path.name < oldest]
-    for path in old:
-        shutil.rmtree(path)
-    return len({path.name for path in old})
+    deleted = set()
+    for kind in get_args(Kind):
+        for path in folder.glob(f"{kind}/model=*/day=*/*.parquet"):
+            if path.parent.name < oldest and _OWN.fullmatch(path.name):
+                path.unlink()
+                deleted.add(path.parent)
+    for day in deleted:
+        if not any(day.iterdir()):
+            day.rmdir()
+    return len({day.name for day in deleted})
 
 
 def day_of(at: float) -> str:

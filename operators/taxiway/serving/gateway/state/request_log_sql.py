@@ -132,3 +132,6 @@ SELECT request_id, model, at, champion_status, CASE champion_status WHEN 200 THE
 WHERE request_id IN ({marks})
 """
 LABELS_OF = "SELECT request_id, row, label FROM labels WHERE request_id IN ({marks}) ORDER BY seq"
+NOT_ROLLED_OF = """
+SELECT *, call AS call_id FROM requests WHERE model = ? AND seq > (SELECT seq FROM rolled) AND champion_status = 200 ORDER BY seq
+"""
