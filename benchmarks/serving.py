@@ -217,7 +217,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3, help="rounds of each measurement (default: 3)")
-    parser.add_argument("--seconds", type=float, default=1.0, help="seconds of each measurement in each round (default: 1)")
+    parser.add_argument("--seconds", type=float, default=0.8, help="seconds of each measurement in each round (default: 0.8)")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         try:
