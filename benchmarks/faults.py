@@ -25,7 +25,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import httpx
 import psutil
 from measuring import show
-from serving import ADMIN, CALLER, CATEGORICAL, MODEL, NUMERIC, Server, gateway_server, mlflow_server, register_two, until
+from serving_stack import ADMIN, CALLER, CATEGORICAL, MODEL, NUMERIC, Server, gateway_server, mlflow_server, register_two, until
 
 from taxiway.demo.flights import flights_by_month
 from taxiway.errors import TransientError

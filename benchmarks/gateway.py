@@ -20,7 +20,7 @@ from typing import Any
 os.environ["OMP_NUM_THREADS"] = "1"
 
 from measuring import percentile, show
-from serving import ADMIN, CALLER, CATEGORICAL, MODEL, NUMERIC, gateway_server, mlflow_server, register_two, until
+from serving_stack import ADMIN, CALLER, CATEGORICAL, MODEL, NUMERIC, gateway_server, mlflow_server, register_two, until
 
 from taxiway.demo.flights import flights_by_month
 from taxiway.registry.load import load_trusted

@@ -147,7 +147,7 @@ def _served(models: dict[str, Any], records: list[dict[str, Any]], folder: Path)
     """Rows of the second table: one request after the other, each model in this process and through the gateway."""
     import pandas as pd
     from mlflow import MlflowClient
-    from serving import ADMIN, CALLER, gateway_server, mlflow_server
+    from serving_stack import ADMIN, CALLER, gateway_server, mlflow_server
 
     from taxiway.registry.load import load_trusted
     from taxiway.registry.register import ModelToSave, register
@@ -175,7 +175,7 @@ def _asked(name: str, model: Any, records: list[dict[str, Any]], admin: Any, cal
     import pandas as pd
     from gateway import one_by_one
     from measuring import percentile
-    from serving import until
+    from serving_stack import until
 
     def ask(record: dict[str, Any]) -> Any:
         return caller.predict(name, [record])

@@ -171,9 +171,12 @@ def test_the_examples_stub_is_every_stub() -> None:
     assert stubs == {(ROOT / "docs" / "examples" / "subscriptions" / "cancellations.py").read_text()}
 
 
+_PARTS_OF_BENCHMARKS = {"http_load", "measuring", "serving_contestants", "serving_peers", "serving_stack"}
+
+
 def test_benchmarks_say_what_they_measure() -> None:
     for path in sorted((ROOT / "benchmarks").glob("*.py")):
         about = ast.get_docstring(ast.parse(path.read_text()))
         assert about, path
-        if path.stem not in {"measuring", "serving"}:  # what benchmarks share
+        if path.stem not in _PARTS_OF_BENCHMARKS:
             assert f"benchmarks/{path.name}" in (ROOT / "docs" / "performance.md").read_text()
