@@ -23,7 +23,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import httpx
 import psutil
 from measuring import show
-from serving import ADMIN, CATEGORICAL, MODEL, NUMERIC, gateway_server, mlflow_server, register_two, until
+from serving_stack import ADMIN, CATEGORICAL, MODEL, NUMERIC, gateway_server, mlflow_server, register_two, until
 
 from taxiway.demo.flights import flights_by_month
 from taxiway.serving.client import GatewayClient
