@@ -41,7 +41,7 @@ class Gateway:
         self.settings = settings
         self.log = RequestLog(settings.state_folder, settings.keep_rows, settings.keep_bytes)
         store_settings(settings.state_folder, settings.roll_settings)
-        self.rolls = RollSchedule(settings.state_folder, settings.roll_every_s)
+        self.rolls = RollSchedule(settings.state_folder, settings.roll_every_s, self.log.read_all)
         self.matching = BackgroundProcess()
         """Matches labels with predictions."""
         self.bodies = BodyReader(settings.max_body_bytes)

@@ -1,9 +1,13 @@
 """Writes the request log to Parquet files at intervals, in a process of its own with a low priority."""
 
 import asyncio
+import contextlib
 import logging
+import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
+from taxiway.errors import RequestError
 from taxiway.messages import counted, error_line
 from taxiway.serving.gateway.problems import Problems
 from taxiway.serving.workers.background import BackgroundProcess
@@ -20,11 +24,13 @@ class RollSchedule:
     Args:
         state: The state folder of the gateway.
         every_s: The seconds between two times.
+        read_all: Reads the whole log, and starts a new one if it is damaged.
     """
 
-    def __init__(self, state: Path, every_s: float) -> None:
+    def __init__(self, state: Path, every_s: float, read_all: Callable[[], None]) -> None:
         self._state = state
         self._every_s = every_s
+        self._read_all = read_all
         self._problems = Problems("the Parquet files of the request log")
 
     @property
@@ -49,6 +55,9 @@ class RollSchedule:
                 "roll",
                 f"the request log is not written to Parquet files, so it grows: {error_line(error)}; this is tried again every {self._every_s:g} s",
             )
+            if isinstance(error, sqlite3.DatabaseError):  # the gateway itself need not have read what is damaged
+                with contextlib.suppress(RequestError):
+                    await asyncio.to_thread(self._read_all)
             return
         finally:
             process.close()

@@ -187,6 +187,11 @@ class RequestLog:
         """Append labels: request id, row, model, time of the request, label as JSON, time of the label and caller."""
         return self._submit(sql.ADD_LABELS, labels)
 
+    def read_all(self) -> None:
+        """Read all requests and labels; if the log is damaged, it is renamed and a new one started."""
+        for statement in sql.READ_ALL:
+            self._read(statement)
+
     def not_rolled(self) -> int:
         """How many requests are not in the Parquet files yet."""
         return int(self._read(sql.NOT_ROLLED)[0][0])

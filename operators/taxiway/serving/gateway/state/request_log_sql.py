@@ -135,3 +135,4 @@ LABELS_OF = "SELECT request_id, row, label FROM labels WHERE request_id IN ({mar
 NOT_ROLLED_OF = """
 SELECT *, call AS call_id FROM requests WHERE model = ? AND seq > (SELECT seq FROM rolled) AND champion_status = 200 ORDER BY seq
 """
+READ_ALL = ("SELECT max(length(payload || champion_answer)) FROM requests", "SELECT max(length(label)) FROM labels")
