@@ -172,6 +172,20 @@ def test_many_requests_are_rolled_before_keys_are_looked_up(
     assert list((labelled.state / f"log/requests/model={model}").glob("*/*.parquet"))
 
 
+def test_a_body_with_many_kinds_of_keys_is_bounded(labelled: Running, model: str) -> None:
+    numbers = {f"n{at}": at for at in range(10)}
+    sent = asked(labelled, model, **numbers)
+    whole = [{"key": {name: str(value) for name, value in numbers.items()}, "label": 1}]
+    assert counts(send(labelled, model, whole)) == (1, 0, 0, [])
+    assert stored(labelled, model)[0][0] == sent
+    one_more = [{"key": {**numbers, "n10": 10}, "label": 1}]
+    assert "has 11 columns" in send(labelled, model, one_more).json()["refused"][0]["reason"]
+    kinds = [{"key": {name: value}, "label": 1} for name, value in numbers.items()]
+    answer = send(labelled, model, kinds)
+    assert counts(answer) == (0, 0, 1, [5, 6, 7, 8, 9])  # all are for the same prediction
+    assert "more than 5 sets of columns" in answer.json()["refused"][0]["reason"]
+
+
 def csv_of(rows: list[dict[str, str]]) -> bytes:
     text = io.StringIO()
     writer = csv.DictWriter(text, rows[0])

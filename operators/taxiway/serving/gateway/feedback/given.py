@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,9 +17,9 @@ MEDIA_TYPES = (JSON, CSV, PARQUET)
 MAX_LABELS = 100_000
 MAX_TEXT = 1000
 """How many characters a label and a value of a key may have."""
+MAX_KEY_COLUMNS = 10
 _PARQUET_ROWS = 100  # a few kilobytes of a dictionary can become gigabytes, so few rows are read at once
 _LARGEST = 1e300
-_MAX_EXACT = 2**53
 _ID_FIELDS = ("request_id", "row", "label")
 
 
@@ -33,8 +32,7 @@ class GivenLabel:
         label: The label: a text, number or boolean.
         request_id: The id of its request; empty if the key is given.
         row: Its row in the request; None for the only one.
-        key: What the inputs of its rows have, by name; each as the JSON texts that are the same value: 7, 7.0, and the text "7", which
-            a CSV request has for it.
+        key: What the inputs of its rows have, ordered by name.
         from_text: Whether it is from a text file, in which numbers are texts.
         problem: Why it cannot be used; empty if it can.
     """
@@ -43,7 +41,7 @@ class GivenLabel:
     label: Any = None
     request_id: str = ""
     row: int | None = None
-    key: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    key: tuple[tuple[str, str | int | float | bool], ...] = ()
     from_text: bool = False
     problem: str = ""
 
@@ -165,26 +163,20 @@ def _by_id(index: int, request_id: Any, row: Any, label: Any, *, from_text: bool
 
 
 def _by_key(index: int, key: Mapping[str, Any], label: Any, *, from_text: bool) -> GivenLabel:
-    forms = {name: _forms(value) for name, value in key.items()}
-    unusable = [name for name, texts in forms.items() if not texts]
+    if len(key) > MAX_KEY_COLUMNS:
+        return GivenLabel(index, problem=f"its key has {len(key):,} columns; allowed: {MAX_KEY_COLUMNS}")
+    values = {name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in key.items()}
+    unusable = [name for name, value in values.items() if not _identifies(value)]
     if unusable:
         return GivenLabel(index, problem=f"its key has no value, or no text, number or boolean, in {listed(unusable)}")
-    return GivenLabel(index, label, key=tuple(sorted(forms.items())), from_text=from_text, problem=_label_problem(label))
+    return GivenLabel(index, label, key=tuple(sorted(values.items())), from_text=from_text, problem=_label_problem(label))
 
 
-def _forms(value: Any) -> tuple[str, ...]:
-    """The JSON texts of a value, as a number and as a text; none if it cannot be that of a key."""
-    if value is None or value == "" or (isinstance(value, float) and not math.isfinite(value)):
-        return ()
-    if hasattr(value, "isoformat"):
-        value = value.isoformat()
-    if not isinstance(value, str | int | float) or (isinstance(value, str) and len(value) > MAX_TEXT):
-        return ()
-    number = number_of_text(value) if isinstance(value, str) else value
-    texts = [json.dumps(each, ensure_ascii=False) for each in (value, number, str(value))]
-    if isinstance(number, int | float) and not isinstance(number, bool) and abs(number) < _MAX_EXACT and number == int(number):
-        texts += [f"{int(number)}", f"{float(number)}", f'"{int(number)}"']
-    return tuple(dict.fromkeys(texts))
+def _identifies(value: Any) -> bool:
+    """Whether a value can be one of a key."""
+    if isinstance(value, str):
+        return 0 < len(value) <= MAX_TEXT
+    return isinstance(value, int | float) and math.isfinite(value) and abs(value) < _LARGEST
 
 
 def number_of_text(text: str) -> str | int | float | bool:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _MOST_NOT_ROLLED = 1000
+_MOST_KINDS_OF_KEYS = 5
+_MOST_HASHED = 3
 _BOOLEANS = ("false", "true")
 
 _UNKNOWN = "no prediction of this model has this {what}, or it is older than the log"
@@ -115,16 +117,26 @@ def _found(
                 refused[label.index] = problem
             else:
                 found[label.index] = [(label.request_id, row, known[label.request_id].at)]
-    for columns, labels in same_columns(label for label in given if label.key).items():
-        omitted = [name for name in columns if name in private.omitted]
-        rows = {} if omitted else predictions.by_key(labels, private)
+    for at, (columns, labels) in enumerate(same_columns(label for label in given if label.key).items()):
+        problem = _key_problem(at, columns, private)
+        rows = {} if problem else predictions.by_key(labels, private)
         for label in labels:
             if label.index in rows:
                 found[label.index] = rows[label.index]
             else:
-                what = f"the log does not have {listed(omitted)}" if omitted else _UNKNOWN.format(what="key")
-                refused[label.index] = what
+                refused[label.index] = problem or _UNKNOWN.format(what="key")
     return found
+
+
+def _key_problem(before: int, columns: Sequence[str], private: "PrivateColumns") -> str:
+    """Why keys of these columns are not looked up, after those of `before` other columns; empty if they are."""
+    if omitted := [name for name in columns if name in private.omitted]:
+        return f"the log does not have {listed(omitted)}"
+    if sum(name in private.hashed for name in columns) > _MOST_HASHED:
+        return f"its key has more than {_MOST_HASHED} columns that the log hashes"
+    if before >= _MOST_KINDS_OF_KEYS:
+        return f"the feedback has keys of more than {_MOST_KINDS_OF_KEYS} sets of columns; send them in parts"
+    return ""
 
 
 def _row(label: GivenLabel, prediction: Prediction | None) -> tuple[int, str]:

@@ -9,10 +9,10 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from taxiway.serving.gateway.feedback.given import GivenLabel
+from taxiway.serving.gateway.feedback.given import GivenLabel, number_of_text
 from taxiway.serving.gateway.request_ids import time_of
 from taxiway.serving.gateway.rolling.files import day_of
-from taxiway.serving.gateway.rolling.predicted_rows import INPUT, PrivateColumns, predicted_rows
+from taxiway.serving.gateway.rolling.predicted_rows import INPUT, PrivateColumns, json_text, predicted_rows
 from taxiway.serving.gateway.state import request_log_sql as sql
 from taxiway.serving.gateway.state.request_log import FILE
 from taxiway.serving.request_files import files_sql, request_files
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import duckdb
 
 _AT_ONCE = 500
+_MOST_EXACT = 2**53
+_NUMBER = r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?"
 
 
 @dataclass(frozen=True)
@@ -157,12 +159,12 @@ def _columns(connection: "duckdb.DuckDBPyConnection", rows: str) -> set[str]:
 def _add_keys(
     connection: "duckdb.DuckDBPyConnection", names: Sequence[str], labels: Sequence[GivenLabel], private: PrivateColumns
 ) -> None:
-    """Make a table of keys, with a row for each combination of the forms of their values."""
+    """Make a table of keys, with a row for each combination of the hashes that their values may have."""
     import pyarrow as pa
 
     rows: list[tuple[Any, ...]] = []
     for label in labels:
-        forms = [[private.hash_of(text) for text in texts] if name in private.hashed else texts for name, texts in label.key]
+        forms = [_hashes(value, private) if name in private.hashed else [json_text(value)] for name, value in label.key]
         rows += [(label.index, *each) for each in product(*forms)]
     columns = list(zip(*rows, strict=True))
     table = pa.table(
@@ -174,9 +176,22 @@ def _add_keys(
     connection.execute(f"CREATE TABLE keys AS SELECT index, {forms_sql} FROM given")  # noqa: S608 (the names are made here)
 
 
+def _hashes(value: str | int | float | bool, private: PrivateColumns) -> list[str]:
+    """The hashes of a value as a number and as a text; see `_form` for values that are not hashed."""
+    number = number_of_text(value) if isinstance(value, str) else value
+    forms = [value, number, str(value)]
+    if isinstance(number, int | float) and not isinstance(number, bool) and abs(number) < _MOST_EXACT and number == int(number):
+        forms += [int(number), float(number), str(int(number))]
+    return list(dict.fromkeys(private.hash_of(json_text(form)) for form in forms))
+
+
 def _form(column: str, *, hashed: bool) -> str:
-    """SQL for JSON text in a form that is the same for equal numbers; JSON texts are in quotes, so they are no numbers."""
-    return column if hashed else f"coalesce(TRY_CAST({column} AS DOUBLE)::VARCHAR, {column})"
+    """SQL for JSON text in a form that is the same for a number and its text, as CSV requests have it: 7, 7.0 and "7", but not "007"."""
+    if hashed:
+        return column
+    text = f"CASE WHEN {column} LIKE '\"%' THEN {column}::JSON ->> '$' WHEN {column} <> 'null' THEN {column} END"
+    number = f"'number ' || TRY_CAST({text} AS DOUBLE)::VARCHAR"
+    return f"CASE WHEN regexp_full_match({text}, '{_NUMBER}') THEN {number} ELSE 'text ' || ({text}) END"
 
 
 def _quoted(name: str) -> str:

@@ -48,7 +48,7 @@ class PrivateColumns:
 
     def text(self, name: str, cell: Any) -> str:
         """What is written of a cell."""
-        text = json.dumps(cell, ensure_ascii=False)
+        text = json_text(cell)
         if name not in self.hashed or cell is None:
             return text
         return self.hash_of(text)
@@ -56,6 +56,11 @@ class PrivateColumns:
     def hash_of(self, text: str) -> str:
         """The hash of the JSON text of a value."""
         return hmac.new(self.key, text.encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def json_text(cell: Any) -> str:
+    """The JSON text of a cell, as the files have it."""
+    return json.dumps(cell, ensure_ascii=False)
 
 
 def predicted_rows(requests: Sequence[sqlite3.Row], private: PrivateColumns) -> "pa.Table":
