@@ -158,10 +158,10 @@ def lint(paths: tuple[Path, ...]) -> None:
     from taxiway.cli.lint import lint as find_mistakes
     from taxiway.cli.lint import pipeline_files
     from taxiway.cli.lint.notes import notes
-    from taxiway.cli.lint.scoring import scoring_files, scoring_mistakes
+    from taxiway.cli.lint.scoring import is_scoring, scoring_files, scoring_mistakes
 
+    files = pipeline_files(path for path in paths if not is_scoring(path))
     scorings = scoring_files(paths)
-    files = pipeline_files(path for path in paths if path not in scorings)
     mistakes = [*find_mistakes(files), *scoring_mistakes(scorings)]
     for mistake in mistakes:
         click.echo(mistake)

@@ -60,10 +60,9 @@ def served(mlflow_url: str, registry: MlflowClient, tmp_path_factory: pytest.Tem
     gateway, typed, plain = serve(mlflow_url, registry, tmp_path_factory.mktemp("served"))
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("_MLFLOW_IS_IN_SERVING_ENVIRONMENT", "true")  # `init` sets it, and leaves it
-        before = mlflow.get_tracking_uri()
         mlflow.set_tracking_uri(mlflow_url)
         typed_model, plain_model = (mlflow.pyfunc.load_model(f"models:/{name}@champion") for name in (typed, plain))
-        mlflow.set_tracking_uri(before)
+        mlflow.set_tracking_uri(None)  # type: ignore[arg-type]  # what it was
         transport = httpx.ASGITransport(scoring_server.init(plain_model), raise_app_exceptions=False)
         yield Served(gateway, typed, plain, typed_model, transport)
     gateway.stop()

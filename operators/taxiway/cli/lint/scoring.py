@@ -21,7 +21,7 @@ def scoring_files(paths: Iterable[Path]) -> list[Path]:
     """The scoring files among some files and folders, at any depth; there may be none."""
     found: list[Path] = []
     for path in paths:
-        found += sorted(path.rglob(f"*{SCORING_SUFFIX}")) if path.is_dir() else [path] if _is_scoring(path) else []
+        found += sorted(path.rglob(f"*{SCORING_SUFFIX}")) if path.is_dir() else [path] if is_scoring(path) else []
     return found
 
 
@@ -30,7 +30,8 @@ def scoring_mistakes(files: Iterable[Path]) -> list[str]:
     return list(dict.fromkeys(mistake for file in files for mistake in _mistakes(file)))
 
 
-def _is_scoring(path: Path) -> bool:
+def is_scoring(path: Path) -> bool:
+    """Whether the name of a file is that of a scoring file."""
     return path.name.endswith(SCORING_SUFFIX)
 
 
