@@ -42,8 +42,12 @@ def export_rows(
         The number of rows.
 
     Raises:
-        ConfigError: There are no such rows.
+        ConfigError: There are no such rows, or the file would be one of the log's.
     """
+    if out.suffix != ".parquet" or out.absolute().is_relative_to(folder.absolute()):
+        raise ConfigError(
+            f"{out} cannot be written; allowed: a file whose name ends in .parquet, and not in the folder of the log"
+        )
     days = (since or date.min).isoformat(), (until or date.max).isoformat()
     found = {
         kind: [
@@ -73,6 +77,7 @@ def _inputs(connection: "duckdb.DuckDBPyConnection", rows: str, types: Mapping[s
     """SQL for each input with its type."""
     described = connection.execute(f"DESCRIBE SELECT * FROM {rows}").fetchall()  # noqa: S608 (the paths are quoted)
     names = [name.removeprefix(INPUT) for name, *_ in described if name.startswith(INPUT)]
+    names = [name for name in names if name and not name.startswith(OWN)]  # of callers, which no model takes
     return [f"{_typed(connection, rows, name, types.get(name))} AS {_quoted(name)}" for name in names]
 
 

@@ -43,6 +43,7 @@ def test_a_log_is_rolled_and_queried(state: Path, tmp_path: Path) -> None:
     assert found == {"model": "a/b", "day": "1970-01-02", "prediction_value": 0.5, "input.x": "1", "label_value": 1.0}
     arrived = CliRunner().invoke(main, ["log", "labels", "--log", folder]).output.splitlines()[1]
     assert arrived.split() == ["a/b", "1970-01-02", "2", "1", "50.0%", "1970-01-03", "00:00"]
+    assert "the query is empty" in CliRunner().invoke(main, ["log", "query", "", "--log", folder]).output
     other = CliRunner().invoke(main, ["log", "labels", "--log", folder, "--json", "--model", "other"])
     assert (other.exit_code, other.output) == (0, "")
 

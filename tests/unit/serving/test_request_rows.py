@@ -75,6 +75,14 @@ def test_inputs_have_the_types_of_the_schema_or_of_their_values(tmp_path: Path) 
     assert (first["served.caller"], first["served.version"], second["served.label"]) == ("me", 1, None)
 
 
+def test_columns_that_a_caller_made_up_replace_nothing(tmp_path: Path) -> None:
+    (row,) = exported(tmp_path, [{"x": 1, "": 2, "served.version": 99, "served.label": "L"}])
+    assert (row["x"], row["served.version"], row["served.label"]) == (1, 1, "2")
+    for out in (tmp_path / "log/requests/rows.parquet", tmp_path / "rows.csv"):
+        with pytest.raises(ConfigError, match="cannot be written"):
+            export_rows(tmp_path / "log", "m", out, types={})
+
+
 def test_hashed_columns_are_texts(tmp_path: Path) -> None:
     rows = exported(tmp_path, [{"card": "1234", "x": 1}, {"card": None, "x": 2}], hash_columns=("card",))
     assert [len(row["card"] or "") for row in rows] == [32, 0]

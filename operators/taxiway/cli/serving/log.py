@@ -68,7 +68,9 @@ def query_log(sql: str, folder: Path, as_json: bool) -> None:
     with open_request_log(folder) as connection:
         try:
             found = connection.execute(sql)
-            names = [column[0] for column in found.description or ()]
+            if found is None or not found.description:
+                raise ConfigError("the query is empty; give one that selects rows")
+            names = [column[0] for column in found.description]
             rows = found.fetchall()
         except duckdb.Error as error:
             raise ConfigError(f"the query failed: {error}") from None

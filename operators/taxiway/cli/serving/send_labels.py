@@ -2,6 +2,7 @@
 
 import csv
 import io
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,7 +40,7 @@ def send(model: str, file: Path, gateway: str | None, token: str | None) -> None
         for body, rows in (_csv_parts if file.suffix == ".csv" else _parquet_parts)(file):
             answer = client.send_labels(model, body, _MEDIA_TYPES[file.suffix])
             counts = {name: count + answer[name] for name, count in counts.items()}
-            refused += [f"row {first + each['index'] + 1:,}: {each['reason']}" for each in answer["refused"]]
+            refused += [f"label {first + each['index'] + 1:,}: {each['reason']}" for each in answer["refused"]]
             first += rows
     click.echo(
         f"{counted(counts['recorded'], 'label')} recorded, {counts['corrected']:,} corrected, {counts['unchanged']:,} known already"
@@ -48,6 +49,7 @@ def send(model: str, file: Path, gateway: str | None, token: str | None) -> None
         more = f"\n  and {len(refused) - _SHOWN:,} more" if len(refused) > _SHOWN else ""
         shown = "".join(f"\n  {line}" for line in refused[:_SHOWN])
         click.echo(f"{counted(len(refused), 'label')} refused:{shown}{more}", err=True)
+        sys.exit(1)
 
 
 def _client(gateway: str | None, token: str | None) -> "GatewayClient":

@@ -78,7 +78,7 @@ def stored(gateway: Running, model: str) -> list[tuple[Any, ...]]:
 def test_labels_are_stored_once_and_corrected(labelled: Running, model: str) -> None:
     first, second = asked(labelled, model), asked(labelled, model)
     assert counts(send(labelled, model, [{"request_id": first, "label": 1}])) == (1, 0, 0, [])
-    both = [{"request_id": first, "label": 1}, {"request_id": second, "row": 0, "label": 0.5}]
+    both = [{"request_id": first, "label": 1}, {"request_id": second, "row": 0.0, "label": 0.5}]
     assert counts(send(labelled, model, both)) == (1, 0, 1, [])
     assert counts(send(labelled, model, both)) == (0, 0, 2, [])
     assert counts(send(labelled, model, [{"request_id": first, "label": "late"}])) == (0, 1, 0, [])
@@ -224,10 +224,10 @@ def test_the_command_sends_a_file_in_parts(
     file.write_bytes(csv_of(rows) if ending == "csv" else parquet_of(rows))
     environment = {"TAXIWAY_GATEWAY": labelled.url, "TAXIWAY_GATEWAY_TOKEN": ADMIN}
     done = CliRunner().invoke(main, ["label", "send", model, str(file)], env=environment)
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == 1, done.output  # a label was refused
     assert done.stdout == "5 labels recorded, 0 corrected, 0 known already\n"
     assert done.stderr.splitlines()[0] == "1 label refused:"
-    assert "row 4: no prediction of this model has this request_id" in done.stderr
+    assert "label 4: no prediction of this model has this request_id" in done.stderr
     again = CliRunner().invoke(main, ["label", "send", model, str(file)], env=environment)
     assert again.stdout == "0 labels recorded, 0 corrected, 5 known already\n"
 

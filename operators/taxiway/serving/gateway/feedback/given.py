@@ -157,8 +157,10 @@ def _by_id(index: int, request_id: Any, row: Any, label: Any, *, from_text: bool
         return GivenLabel(
             index, problem=f"its request_id is {quoted(request_id)}; required: the id from the header X-Taxiway-Request-Id"
         )
+    if isinstance(row, float) and row.is_integer():  # as pandas has it if some rows are missing
+        row = int(row)
     if row is not None and (not isinstance(row, int) or isinstance(row, bool) or row < 0):
-        return GivenLabel(index, request_id=request_id, problem=f"its row is {quoted(row)}; allowed: a number from 0")
+        return GivenLabel(index, request_id=request_id, problem=f"its row is {quoted(row)}; allowed: a whole number from 0")
     return GivenLabel(index, label, request_id, row, from_text=from_text, problem=_label_problem(label))
 
 

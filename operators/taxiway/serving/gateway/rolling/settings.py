@@ -60,7 +60,11 @@ def read_settings(state: Path) -> RollSettings:
 
 
 def hash_key(state: Path) -> bytes:
-    """The key of the hashes, made by the first call: equal values have equal hashes, which cannot be guessed without it."""
+    """The key of the hashes, made by the first call: equal values have equal hashes, which cannot be guessed without it.
+
+    Raises:
+        ConfigError: The file has no key.
+    """
     path = state / KEY_FILE
     if not path.exists():
         temporary = state / f"{KEY_FILE}.partial"
@@ -69,4 +73,9 @@ def hash_key(state: Path) -> bytes:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    return path.read_bytes()
+    key = path.read_bytes()
+    if len(key) != _KEY_BYTES:
+        raise ConfigError(
+            f"{path} is not a key of {_KEY_BYTES} bytes; restore it from a backup: with another key, equal values get other hashes"
+        )
+    return key
