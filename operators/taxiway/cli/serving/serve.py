@@ -36,7 +36,7 @@ code_option = click.option(
     "--worker-memory",
     type=click.IntRange(256),
     metavar="MIB",
-    help="How much memory a worker process may allocate, in MiB; a predict call that needs more fails.  [default: no limit]",
+    help="How much memory a worker process may allocate, in MiB; a predict call that needs more fails. Default: no limit.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=click.IntRange(1, 65535), default=8500, show_default=True)
