@@ -1,4 +1,4 @@
-"""The contestants of the gateway's benchmark: servers of the same model, and the rows that all of them are asked for."""
+"""The contestants of the gateway's benchmark: servers of the same model, and the rows that all of them predict."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,7 +35,7 @@ COMPARED = 20
 
 @dataclass(frozen=True)
 class Contestant:
-    """A server, and where its model is asked for predictions."""
+    """A server, and the URL of its predictions."""
 
     title: str
     server: Server

@@ -1,4 +1,4 @@
-"""Whether a gateway that is asked for a long time keeps its memory and its files: mixed requests for some minutes.
+"""Soak test of the gateway: memory and open files during some minutes of mixed requests.
 
 Two versions of a model of the flights are registered in a real MLflow server; `taxiway serve` serves the first one, as in production.
 Four connections send single rows, large requests, requests that are refused, and true labels of earlier predictions. The memory and

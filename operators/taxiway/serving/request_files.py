@@ -12,6 +12,8 @@ from taxiway.errors import ConfigError
 if TYPE_CHECKING:
     import duckdb
 
+INPUT = "input."
+"""The columns of the inputs begin with it; they are JSON text."""
 _NO_LABELS = """
 SELECT NULL::VARCHAR AS request_id, NULL::BIGINT AS row, NULL::TIMESTAMPTZ AS labelled_at, NULL::VARCHAR AS caller, NULL::VARCHAR AS label,
 NULL::DOUBLE AS label_value, NULL::VARCHAR AS model, NULL::DATE AS day WHERE false

@@ -5,14 +5,14 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from taxiway.data.engine.conditions import quoted_name
 from taxiway.data.engine.connection import connect, path_literal
 from taxiway.errors import ConfigError
-from taxiway.serving.request_files import files_sql, newest_labels_sql, request_files
+from taxiway.serving.request_files import INPUT, files_sql, newest_labels_sql, request_files
 
 if TYPE_CHECKING:
     import duckdb
 
-INPUT = "input."
 OWN = "served."
 """The columns that are not inputs begin with it."""
 _OWN_COLUMNS = f"""request_id AS "{OWN}request_id", row AS "{OWN}row", received_at AS "{OWN}at", requests.caller AS "{OWN}caller",
@@ -78,12 +78,12 @@ def _inputs(connection: "duckdb.DuckDBPyConnection", rows: str, types: Mapping[s
     described = connection.execute(f"DESCRIBE SELECT * FROM {rows}").fetchall()  # noqa: S608 (the paths are quoted)
     names = [name.removeprefix(INPUT) for name, *_ in described if name.startswith(INPUT)]
     names = [name for name in names if name and not name.startswith(OWN)]  # of callers, which no model takes
-    return [f"{_typed(connection, rows, name, types.get(name))} AS {_quoted(name)}" for name in names]
+    return [f"{_typed(connection, rows, name, types.get(name))} AS {quoted_name(name)}" for name in names]
 
 
 def _typed(connection: "duckdb.DuckDBPyConnection", rows: str, name: str, kind: str | None) -> str:
     """SQL for an input: of its type if all its values are, otherwise a text."""
-    json = _quoted(INPUT + name)
+    json = quoted_name(INPUT + name)
     # All but texts are written as they are: DuckDB would write 1e16 in another way, and a hash is no JSON.
     text = f"CASE WHEN {json} LIKE '\"%' THEN {json}::JSON ->> '$' WHEN {json} <> 'null' THEN {json} END"
     if kind == "string":
@@ -108,7 +108,3 @@ def _cast(text: str, kind: str) -> str:
     if kind == "boolean":
         return f"CASE WHEN lower({text}) IN ('true', 'false') THEN {cast} END"
     return f"CASE WHEN TRY_CAST({text} AS DOUBLE) = {cast} THEN {cast} END" if kind == "integer" else cast
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

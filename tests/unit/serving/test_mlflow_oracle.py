@@ -104,7 +104,7 @@ def test_every_form_is_answered_as_by_the_model_that_mlflow_loads(served: Served
         rows.loc[at, name] = None
     answer = served.typed_model.predict(rows)
     expected = [list(row) for row in zip(answer["probability_False"], answer["probability_True"], strict=True)]
-    assert len({tuple(row) for row in expected}) > 10, "the rows are told apart"
+    assert len({tuple(row) for row in expected}) > 10, "the predictions differ between rows"
     bodies = forms(rows) | {
         "arrow": (BodyFormat.ARROW, arrow_stream(pa.Table.from_pandas(rows))),
         "the client of mlflow": (JSON, dump_input_data(rows.astype("object").where(rows.notna(), None))),

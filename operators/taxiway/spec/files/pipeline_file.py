@@ -122,7 +122,7 @@ def find_beside(file: YamlFile, key: KeyPath, name: str, suffix: str) -> str:
     """The absolute path of a file that a key names, in the folder of `file`.
 
     Raises:
-        ConfigError: There is no such file.
+        ConfigError: The file does not exist.
     """
     beside = file.path.parent / name
     if Path(name).name != name or not beside.is_file():

@@ -179,7 +179,7 @@ def _predictions(model: "RowModel", batch: Batch, part: "pa.Table", keys: "pa.Sc
 
 
 def _metadata(batch: Batch) -> dict[bytes | str, bytes | str]:
-    """What a file of predictions says of itself wherever it is moved."""
+    """The metadata of a file of predictions: its model, version, data and MLflow run."""
     found = {"model": batch.model, "version": str(batch.version), "data_digest": batch.data_digest}
     return {**{f"taxiway.{name}": text for name, text in found.items()}, **({RUN_METADATA: batch.run} if batch.run else {})}
 

@@ -9,13 +9,14 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from taxiway.data.engine.conditions import quoted_name
 from taxiway.serving.gateway.feedback.given import GivenLabel, number_of_text
 from taxiway.serving.gateway.request_ids import time_of
 from taxiway.serving.gateway.rolling.files import day_of
-from taxiway.serving.gateway.rolling.predicted_rows import INPUT, PrivateColumns, json_text, predicted_rows
+from taxiway.serving.gateway.rolling.predicted_rows import PrivateColumns, json_text, predicted_rows
 from taxiway.serving.gateway.state import request_log_sql as sql
 from taxiway.serving.gateway.state.request_log import FILE
-from taxiway.serving.request_files import files_sql, request_files
+from taxiway.serving.request_files import INPUT, files_sql, request_files
 
 if TYPE_CHECKING:
     import duckdb
@@ -81,7 +82,7 @@ class Predictions:
                 return {}
             _add_keys(connection, names, labels, private)
             same = " AND ".join(
-                f"{_form(_quoted(INPUT + name), hashed=name in private.hashed)} = key{at}" for at, name in enumerate(names)
+                f"{_form(quoted_name(INPUT + name), hashed=name in private.hashed)} = key{at}" for at, name in enumerate(names)
             )
             rows = connection.execute(
                 f"SELECT DISTINCT index, request_id, row, epoch(received_at) FROM {rows} JOIN keys ON {same} WHERE champion_status = 200"  # noqa: S608 (names and paths are quoted)
@@ -192,10 +193,6 @@ def _form(column: str, *, hashed: bool) -> str:
     text = f"CASE WHEN {column} LIKE '\"%' THEN {column}::JSON ->> '$' WHEN {column} <> 'null' THEN {column} END"
     number = f"'number ' || TRY_CAST({text} AS DOUBLE)::VARCHAR"
     return f"CASE WHEN regexp_full_match({text}, '{_NUMBER}') THEN {number} ELSE 'text ' || ({text}) END"
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def same_columns(labels: Iterable[GivenLabel]) -> Mapping[tuple[str, ...], list[GivenLabel]]:

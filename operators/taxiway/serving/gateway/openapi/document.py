@@ -156,7 +156,7 @@ def _responses(content: Mapping[str, Any], *errors: int) -> dict[str, Any]:
 
 
 def _describe(status: int) -> str:
-    return _ERRORS.get(status, "There is no such model.")
+    return _ERRORS.get(status, "The model is not served.")
 
 
 def _csv(row: Mapping[str, Any]) -> str:

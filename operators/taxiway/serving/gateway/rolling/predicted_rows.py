@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import RequestError
 from taxiway.serving.protocol import Rows, read_rows
+from taxiway.serving.request_files import INPUT
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-INPUT = "input."
-"""The columns of the inputs begin with it; they are JSON text."""
 _OF_REQUEST = (
     "request_id",
     "call_id",
