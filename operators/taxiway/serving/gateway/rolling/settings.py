@@ -56,7 +56,8 @@ def read_settings(state: Path) -> RollSettings:
             f"{state} is not the state folder of a gateway that has been started; name it: --state FOLDER"
         ) from None
     except (OSError, ValidationError) as error:
-        raise ConfigError(f"{state / FILE} cannot be read ({error}); restart the gateway, which writes it") from None
+        why = "its content is not that of settings" if isinstance(error, ValidationError) else str(error)
+        raise ConfigError(f"{state / FILE} cannot be read ({why}); restart the gateway, which writes it") from None
 
 
 def hash_key(state: Path) -> bytes:
