@@ -1,5 +1,8 @@
 """Reads the Parquet files of a gateway's request log with SQL."""
 
+import logging
+import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,12 +15,19 @@ from taxiway.errors import ConfigError
 if TYPE_CHECKING:
     import duckdb
 
+log = logging.getLogger(__name__)
+
 INPUT = "input."
 """The columns of the inputs begin with it; they are JSON text."""
+OTHER_INPUTS = "other_inputs"
+"""The column of the inputs that the model does not take: their JSON text by name."""
 _NO_LABELS = """
 SELECT NULL::VARCHAR AS request_id, NULL::BIGINT AS row, NULL::TIMESTAMPTZ AS labelled_at, NULL::VARCHAR AS caller, NULL::VARCHAR AS label,
 NULL::DOUBLE AS label_value, NULL::VARCHAR AS model, NULL::DATE AS day WHERE false
 """
+OWN_NAME = re.compile(r"[0-9a-f]{16}-\d{12,}-\d{12,}\.parquet")
+"""The names of the files that a gateway has written."""
+_MAGIC = b"PAR1"
 ARRIVALS = """
 SELECT model, day, count(*) AS rows, count(labels.request_id) AS labelled, max(labelled_at) AS last_label
 FROM requests LEFT JOIN labels USING (model, day, request_id, row)
@@ -29,6 +39,8 @@ WHERE champion_status = 200 AND ($1 IS NULL OR model = $1) GROUP BY ALL ORDER BY
 def request_files(folder: Path, kind: str, model: str | None = None, day: str | None = None) -> list[Path]:
     """The files of requests or of labels, in order.
 
+    Other files in the folder are left out, and so are damaged ones, with a warning.
+
     Args:
         folder: The folder of the log.
         kind: `requests` or `labels`.
@@ -36,7 +48,24 @@ def request_files(folder: Path, kind: str, model: str | None = None, day: str | 
         day: The day of the requests in UTC, such as `2026-01-31`; None for all.
     """
     name = "*" if model is None else quote(model, safe="")
-    return sorted((folder.absolute() / kind).glob(f"model={name}/day={day or '*'}/*.parquet"))
+    found = sorted((folder.absolute() / kind).glob(f"model={name}/day={day or '*'}/*.parquet"))
+    return [path for path in found if OWN_NAME.fullmatch(path.name) and not _is_damaged(path)]
+
+
+def _is_damaged(path: Path) -> bool:
+    """Whether a file does not begin and end as a Parquet file."""
+    try:
+        with path.open("rb") as file:
+            begins = file.read(len(_MAGIC))
+            file.seek(-len(_MAGIC), os.SEEK_END)
+            damaged = not begins == file.read() == _MAGIC
+    except FileNotFoundError:  # its day has just been deleted
+        return True
+    except OSError:  # it is too short
+        damaged = True
+    if damaged:
+        log.warning("%s is damaged, so its rows are left out; restore it from a backup, or delete it", path)
+    return damaged
 
 
 def files_sql(files: Sequence[Path]) -> str:

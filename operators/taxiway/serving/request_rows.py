@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from taxiway.data.engine.conditions import quoted_name
 from taxiway.data.engine.connection import connect, path_literal
 from taxiway.errors import ConfigError
-from taxiway.serving.request_files import INPUT, files_sql, newest_labels_sql, request_files
+from taxiway.serving.request_files import INPUT, OTHER_INPUTS, files_sql, newest_labels_sql, request_files
 
 if TYPE_CHECKING:
     import duckdb
@@ -17,7 +17,11 @@ OWN = "served."
 """The columns that are not inputs begin with it."""
 _OWN_COLUMNS = f"""request_id AS "{OWN}request_id", row AS "{OWN}row", received_at AS "{OWN}at", requests.caller AS "{OWN}caller",
 champion_version AS "{OWN}version", prediction AS "{OWN}prediction", prediction_value AS "{OWN}prediction_value",
-probabilities AS "{OWN}probabilities", label AS "{OWN}label", label_value AS "{OWN}label_value\""""
+probabilities AS "{OWN}probabilities", label AS "{OWN}label", label_value AS "{OWN}label_value",
+classes AS "{OWN}classes", predicted_class AS "{OWN}predicted_class",
+'{{' || array_to_string(list_transform(map_entries({OTHER_INPUTS}),
+lambda input: to_json(input.key) || ': ' || CASE WHEN json_valid(input.value) THEN input.value ELSE to_json(input.value) END), ', ') || '}}'
+AS "{OWN}{OTHER_INPUTS}\""""
 _SQL_TYPES = {"boolean": "BOOLEAN", "integer": "BIGINT", "number": "DOUBLE", "date": "DATE", "datetime": "TIMESTAMP"}
 _LIST = "list"
 
@@ -77,7 +81,7 @@ def _inputs(connection: "duckdb.DuckDBPyConnection", rows: str, types: Mapping[s
     """SQL for each input with its type."""
     described = connection.execute(f"DESCRIBE SELECT * FROM {rows}").fetchall()  # noqa: S608 (the paths are quoted)
     names = [name.removeprefix(INPUT) for name, *_ in described if name.startswith(INPUT)]
-    names = [name for name in names if name and not name.startswith(OWN)]  # of callers, which no model takes
+    names = [name for name in names if not name.startswith(OWN)]
     return [f"{_typed(connection, rows, name, types.get(name))} AS {quoted_name(name)}" for name in names]
 
 

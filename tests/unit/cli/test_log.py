@@ -9,7 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from taxiway.cli.main import main
+from taxiway.features.signature import ModelColumns
 from taxiway.serving.gateway.rolling.settings import RollSettings, store_settings
+from taxiway.serving.gateway.state.logged_version import LoggedVersion
 from taxiway.serving.gateway.state.request_log import LoggedRequest, RequestLog
 
 
@@ -17,6 +19,8 @@ from taxiway.serving.gateway.state.request_log import LoggedRequest, RequestLog
 def state(tmp_path: Path) -> Path:
     log = RequestLog(tmp_path / "state", keep_rows=100, keep_bytes=1 << 30)
     store_settings(tmp_path / "state", RollSettings(folder=tmp_path / "log"))
+
+    log.versions.note("a/b", 1, LoggedVersion(ModelColumns(("x",), ())))
 
     async def add() -> None:
         body = '{"dataframe_records": [{"x": 1}, {"x": 2}]}'

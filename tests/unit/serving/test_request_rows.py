@@ -14,10 +14,14 @@ from hypothesis import strategies as st
 
 from helping import examples
 from taxiway.errors import ConfigError
+from taxiway.features.signature import ModelColumns
 from taxiway.serving.gateway.rolling.roll import roll
 from taxiway.serving.gateway.rolling.settings import RollSettings, store_settings
+from taxiway.serving.gateway.state.logged_version import LoggedVersion
 from taxiway.serving.gateway.state.request_log import LoggedRequest, RequestLog
 from taxiway.serving.request_rows import export_rows
+
+MADE_UP = {"": 2, "served.version": 99, "served.label": "L", "X": "7", 'a "b"': [1, None], "card": "Ada"}
 
 
 def exported(
@@ -26,6 +30,8 @@ def exported(
     """Log each row as a request of its own day, roll and export them."""
     store_settings(folder, RollSettings(folder=folder / "log", **settings))
     log = RequestLog(folder, keep_rows=100, keep_bytes=1 << 30)
+    taken = dict.fromkeys(name for row in rows for name in row if name not in MADE_UP)
+    log.versions.note("m", 1, LoggedVersion(ModelColumns((), tuple(taken))))
 
     async def add() -> None:
         for at, row in enumerate(rows):
@@ -76,16 +82,19 @@ def test_inputs_have_the_types_of_the_schema_or_of_their_values(tmp_path: Path) 
 
 
 def test_columns_that_a_caller_made_up_replace_nothing(tmp_path: Path) -> None:
-    (row,) = exported(tmp_path, [{"x": 1, "": 2, "served.version": 99, "served.label": "L"}])
+    (row,) = exported(tmp_path, [{"x": 1, **MADE_UP}], hash_columns=("card",))
     assert (row["x"], row["served.version"], row["served.label"]) == (1, 1, "2")
+    others = json.loads(row["served.other_inputs"])
+    assert len(others.pop("card")) == 32
+    assert others == {name: value for name, value in MADE_UP.items() if name != "card"}
     for out in (tmp_path / "log/requests/rows.parquet", tmp_path / "rows.csv"):
         with pytest.raises(ConfigError, match="cannot be written"):
             export_rows(tmp_path / "log", "m", out, types={})
 
 
 def test_hashed_columns_are_texts(tmp_path: Path) -> None:
-    rows = exported(tmp_path, [{"card": "1234", "x": 1}, {"card": None, "x": 2}], hash_columns=("card",))
-    assert [len(row["card"] or "") for row in rows] == [32, 0]
+    rows = exported(tmp_path, [{"number": "1234", "x": 1}, {"number": None, "x": 2}], hash_columns=("number",))
+    assert [len(row["number"] or "") for row in rows] == [32, 0]
 
 
 def test_only_the_days_that_are_asked_for(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from running import ADMIN, CALLER
 
 from taxiway.errors import RequestError, TransientError
+from taxiway.features.signature import ModelColumns
 from taxiway.serving.api import ChallengerRequest
 from taxiway.serving.gateway.backing import LedgerPosition, WantedChampion
 from taxiway.serving.gateway.metrics import GatewayMetrics
@@ -28,7 +29,7 @@ class FakeWorker:
 
     def __init__(self, version: int) -> None:
         self.version = version
-        self.plan, self.restarts = "original", 0
+        self.plan, self.columns, self.restarts = "original", ModelColumns(("x",), ()), 0
         self.is_stopped = False
         self.ensured = 0
         self.may_load, self.may_answer = asyncio.Event(), asyncio.Event()

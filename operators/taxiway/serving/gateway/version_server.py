@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from taxiway.errors import ModelUnavailableError, WorkerDiedError, WorkerLostError
+from taxiway.features.signature import ModelColumns
 from taxiway.serving.gateway.pending_request import Batch, PendingRequest
 from taxiway.serving.protocol import MAX_CELLS, Rows
 from taxiway.serving.workers.base import Outcome, PredictBackend
@@ -58,6 +59,11 @@ class VersionServer:
     def plan(self) -> str:
         """How the workers predict, see `Predictor.plan`; empty if that is not known."""
         return self._backends[0].plan
+
+    @property
+    def columns(self) -> ModelColumns | None:
+        """The columns that the model takes; None if that is not known."""
+        return self._backends[0].columns
 
     @property
     def restarts(self) -> int:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from taxiway.features.signature import ModelColumns
 from taxiway.serving.model_copy import ModelCopy
 from taxiway.serving.protocol import Rows
 
@@ -52,10 +53,12 @@ class PredictBackend(Protocol):
 
     Attributes:
         plan: How the loaded model predicts, see `Predictor.plan`; empty if that is not known.
+        columns: The columns that the loaded model takes; None if that is not known.
         restarts: How often it has been restarted.
     """
 
     plan: str
+    columns: ModelColumns | None
     restarts: int
 
     async def ensure_loaded(self) -> None:

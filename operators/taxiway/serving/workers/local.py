@@ -8,12 +8,16 @@ from collections.abc import Callable
 from multiprocessing import forkserver
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from taxiway.errors import ModelRefusedError, ModelUnavailableError, TransientError, WorkerDiedError
+from taxiway.features.signature import ModelColumns
 from taxiway.serving.protocol import Rows
 from taxiway.serving.workers import process as worker
 from taxiway.serving.workers.base import ModelSource, Outcome
 from taxiway.serving.workers.channel import Channel
 
+_LOADED = TypeAdapter(worker.Loaded)
 LIBRARIES = "taxiway.serving.workers.libraries"
 """The module that imports the libraries of worker processes."""
 
@@ -61,6 +65,7 @@ class Worker:
 
     Attributes:
         plan: How the loaded model predicts, see `Predictor.plan`; empty until it is loaded.
+        columns: The columns that the loaded model takes; None until it is loaded.
         restarts: How often a process has replaced one that ended.
     """
 
@@ -77,6 +82,7 @@ class Worker:
         self._starting = asyncio.Lock()
         self._stopped = False
         self.plan = ""
+        self.columns: ModelColumns | None = None
         self.restarts = 0
 
     async def ensure_loaded(self) -> None:
@@ -95,7 +101,7 @@ class Worker:
             try:
                 async with asyncio.timeout(self._load_timeout_s):
                     self._channel = await Channel.open(self._start(), json.loads)
-                    loaded = worker.Loaded(**await self._channel.call("load", self._source))
+                    loaded = _LOADED.validate_python(await self._channel.call("load", self._source))
             except (TransientError, WorkerDiedError) as error:
                 loaded = worker.Loaded(problem=str(error))
             except TimeoutError:
@@ -108,7 +114,7 @@ class Worker:
                 kind = ModelRefusedError if loaded.refused else ModelUnavailableError
                 raise kind(f"{self._name} could not be loaded: {loaded.problem}")
             self.restarts += bool(self.plan)
-            self.plan = loaded.plan
+            self.plan, self.columns = loaded.plan, loaded.columns
 
     def _start(self) -> socket.socket:
         """Start a process; returns the gateway's end of a pair of sockets.

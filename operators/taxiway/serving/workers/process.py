@@ -19,6 +19,7 @@ from multiprocessing import connection, parent_process
 from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import DataError, ModelLoadError, RequestError, TransientError
+from taxiway.features.signature import ModelColumns
 from taxiway.messages import clipped
 from taxiway.serving.protocol import Rows
 from taxiway.serving.workers.base import ModelSource, Outcome
@@ -41,11 +42,13 @@ class Loaded:
 
     Attributes:
         plan: How it predicts, see `Predictor.plan`; empty if it could not be loaded.
+        columns: The columns that it takes; None if it could not be loaded.
         problem: Why it could not be loaded; empty if it is.
         refused: Whether loading it again would fail, too.
     """
 
     plan: str = ""
+    columns: ModelColumns | None = None
     problem: str = ""
     refused: bool = False
 
@@ -70,7 +73,8 @@ def _predict(batch: list[Rows]) -> list[tuple[Any, ...]]:
 
 def _load(source: ModelSource) -> dict[str, Any]:
     try:
-        return asdict(Loaded(load(source)))
+        predictor = load(source)
+        return asdict(Loaded(predictor.plan, predictor.columns))
     except ModelLoadError as error:
         return asdict(Loaded(problem=str(error), refused=True))
     except TransientError as error:
@@ -99,8 +103,8 @@ def limit_threads() -> None:
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 
-def load(source: ModelSource) -> str:
-    """Load the model of this process and warm it up on its input example; returns how it predicts, see `Predictor.plan`.
+def load(source: ModelSource) -> "Predictor":
+    """Load the model of this process, warm it up on its input example, and return its predict function.
 
     Raises:
         ModelLoadError: The loader refused the model, or the model has no signature.
@@ -126,7 +130,7 @@ def load(source: ModelSource) -> str:
         except Exception:
             log.warning("%s version %d cannot predict its input example", source.model, source.version, exc_info=True)
     _predictor = predictor
-    return predictor.plan
+    return predictor
 
 
 def predict(batch: list[Rows]) -> list[Outcome]:

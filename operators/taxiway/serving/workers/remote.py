@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from taxiway.errors import ModelRefusedError, ModelUnavailableError, WorkerLostError
+from taxiway.features.signature import ModelColumns
 from taxiway.serving.api import Remote
 from taxiway.serving.protocol import Rows
 from taxiway.serving.workers.base import Outcome
@@ -54,7 +55,8 @@ class RemoteWorker:
         self._seen_at: float | None = None
         self._stopped = False
         self.restarts = 0
-        self.plan = ""  # the server of the version does not tell
+        self.plan = ""  # the server of the version tells neither
+        self.columns: ModelColumns | None = None
 
     async def ensure_loaded(self) -> None:
         """Wait until it answers; in later calls, check that it still answers.

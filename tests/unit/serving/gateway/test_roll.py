@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import hmac
+import json
 import sqlite3
 import tempfile
 import threading
@@ -12,20 +13,26 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from taxiway.features.signature import ModelColumns
 from taxiway.serving.gateway.rolling import files
 from taxiway.serving.gateway.rolling import roll as rolling
 from taxiway.serving.gateway.rolling.roll import Rolled, roll
 from taxiway.serving.gateway.rolling.settings import RollSettings, store_settings
 from taxiway.serving.gateway.state import request_log_sql as sql
+from taxiway.serving.gateway.state.logged_version import LoggedVersion
 from taxiway.serving.gateway.state.request_log import LoggedRequest, RequestLog
 
 
 class KilledError(BaseException):
     """Ends the roller as a kill would: nothing after it is done."""
+
+
+VERSION = LoggedVersion(ModelColumns(("x",), ("z", "card", "name"), renamed={"old": "z"}))
 
 
 def request(number: int, at: float, mirror: str | None = None, model: str = "a/b") -> LoggedRequest:
@@ -37,6 +44,8 @@ def request(number: int, at: float, mirror: str | None = None, model: str = "a/b
 def logged(folder: Path, *requests: LoggedRequest, keep_rows: int = 10_000, **settings: Any) -> None:
     store_settings(folder, RollSettings(folder=folder / "log", **{"settle_s": 60, **settings}))
     log = RequestLog(folder, keep_rows=keep_rows, keep_bytes=1 << 30)
+    for each in requests:
+        log.versions.note(each.model, each.champion_version, VERSION)
 
     async def add() -> None:
         for each in requests:
@@ -62,6 +71,46 @@ def test_each_row_of_a_request_is_one_row(tmp_path: Path) -> None:
         ("r2", 1, "me", "[0.25, 0.75]", None, [0.25, 0.75], '"y"', "null", "1970-01-03"),
     ]
     assert roll(tmp_path) == Rolled(tmp_path / "log")
+
+
+def test_inputs_that_the_model_does_not_take_are_no_columns(tmp_path: Path) -> None:
+    """A caller chooses their names: thousands of columns made every query slow, and `X` renamed the column `x` for all."""
+    sent = [{"x": 1, "X": 2, "key": "k"}, {"x": 3, "old": "sent by its former name"}, {f"made up {n}": n for n in range(5_000)}]
+    bodies = [json.dumps({"dataframe_records": [row]}) for row in sent]
+    requests = [
+        LoggedRequest(f"r{at}", 0.0, "m", body, "c", 1, 200, "[1]", "", 1.0, None, None, None) for at, body in enumerate(bodies)
+    ]
+    logged(tmp_path, *requests)
+    roll(tmp_path)
+    rows = read(tmp_path / "log", '"input.x", "input.z", other_inputs')
+    assert rows[0] == ("1", None, {"X": "2", "key": '"k"'})
+    assert rows[1] == ("3", '"sent by its former name"', None)
+    assert rows[2] == (None, None, {f"made up {n}": str(n) for n in range(5_000)})
+    (path,) = (tmp_path / "log").glob("requests/*/*/*.parquet")
+    names = pq.read_schema(path).names
+    assert {name for name in names if name.startswith("input.")} == {"input.x", "input.z", "input.card", "input.name"}
+
+
+def test_the_predicted_class_is_written(tmp_path: Path) -> None:
+    body = '{"dataframe_records": [{"x": 1}, {"x": 2}]}'
+    log = RequestLog(tmp_path, keep_rows=100, keep_bytes=1 << 30)
+    store_settings(tmp_path, RollSettings(folder=tmp_path / "log"))
+    log.versions.note("m", 1, LoggedVersion(VERSION.columns, ("early", "late"), 0.3))
+    log.versions.note("m", 2, LoggedVersion(VERSION.columns, ("early", "late", "never")))
+    answers = {1: "[[0.65, 0.35], [0.71, 0.29]]", 2: "[[0.2, 0.2, 0.6], [0.5, 0.4, 0.1]]", 3: "[[0.1, 0.9], [0.9, 0.1]]"}
+
+    async def add() -> None:
+        for version, answer in answers.items():
+            await log.add([LoggedRequest(f"r{version}", 0.0, "m", body, "c", version, 200, answer, "", 1.0, None, None, None)])
+
+    asyncio.run(add())
+    log.close()
+    roll(tmp_path)
+    assert read(tmp_path / "log", "champion_version, predicted_class, len(classes)") == [
+        *((1, "late", 2), (1, "early", 2)),
+        *((2, "never", 3), (2, "early", 3)),
+        *((3, None, None), (3, None, None)),
+    ]
 
 
 def test_a_second_call_waits_for_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

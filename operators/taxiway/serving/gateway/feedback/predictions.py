@@ -15,11 +15,13 @@ from taxiway.serving.gateway.request_ids import time_of
 from taxiway.serving.gateway.rolling.files import day_of
 from taxiway.serving.gateway.rolling.predicted_rows import PrivateColumns, json_text, predicted_rows
 from taxiway.serving.gateway.state import request_log_sql as sql
+from taxiway.serving.gateway.state.logged_version import read_versions
 from taxiway.serving.gateway.state.request_log import FILE
-from taxiway.serving.request_files import INPUT, files_sql, request_files
+from taxiway.serving.request_files import INPUT, OTHER_INPUTS, files_sql, request_files
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
 
 _AT_ONCE = 500
 _MOST_EXACT = 2**53
@@ -78,14 +80,17 @@ class Predictions:
         names = [name for name, _ in labels[0].key]
         with _connected() as connection:
             rows = self._all_rows(connection, private)
-            if rows is None or any(INPUT + name not in _columns(connection, rows) for name in names):
+            if rows is None:
                 return {}
             _add_keys(connection, names, labels, private)
+            known = _columns(connection, rows)
             same = " AND ".join(
-                f"{_form(quoted_name(INPUT + name), hashed=name in private.hashed)} = key{at}" for at, name in enumerate(names)
+                f"{_form(_input(at + 1, name, known), hashed=name in private.hashed)} = key{at}"
+                for at, name in enumerate(names)
             )
             rows = connection.execute(
-                f"SELECT DISTINCT index, request_id, row, epoch(received_at) FROM {rows} JOIN keys ON {same} WHERE champion_status = 200"  # noqa: S608 (names and paths are quoted)
+                f"SELECT DISTINCT index, request_id, row, epoch(received_at) FROM {rows} JOIN keys ON {same} WHERE champion_status = 200",  # noqa: S608 (names and paths are quoted)
+                names,
             ).fetchall()
         found: dict[int, list[tuple[str, int, float]]] = {}
         for index, *row in sorted(rows):
@@ -95,11 +100,11 @@ class Predictions:
     def _all_rows(self, connection: "duckdb.DuckDBPyConnection", private: PrivateColumns) -> str | None:
         """SQL for the rows in the files and those of requests that are not in them yet; None if there are none."""
         files = request_files(self._folder, "requests", self._model)
-        waiting = self._not_rolled()
-        if waiting:
-            connection.register("waiting", predicted_rows(waiting, private))
         sources = [files_sql(files)] if files else []
-        sources += ["waiting"] if waiting else []
+        waiting = self._not_rolled(private)
+        if waiting is not None:
+            connection.register("waiting", waiting)
+            sources.append("waiting")
         selected = " UNION ALL BY NAME ".join(f"SELECT * FROM {source}" for source in sources)  # noqa: S608 (the paths are quoted)
         return f"({selected})" if sources else None
 
@@ -108,10 +113,12 @@ class Predictions:
         with self._open_log() as connection:
             return int(connection.execute(sql.NOT_ROLLED).fetchone()[0])
 
-    def _not_rolled(self) -> list[sqlite3.Row]:
+    def _not_rolled(self, private: PrivateColumns) -> "pa.Table | None":
         with self._open_log() as connection:
             connection.row_factory = sqlite3.Row
-            return connection.execute(sql.NOT_ROLLED_OF, (self._model,)).fetchall()
+            requests = connection.execute(sql.NOT_ROLLED_OF, (self._model,)).fetchall()
+            versions = read_versions(connection, self._model, {each["champion_version"] for each in requests})
+        return predicted_rows(requests, versions, private) if requests else None
 
     def labels(self, request_ids: Iterable[str]) -> dict[tuple[str, int], str]:
         """The newest labels of requests, as JSON by request id and row, as far as the log still has them."""
@@ -155,6 +162,12 @@ def _in_files(connection: "duckdb.DuckDBPyConnection", files: Sequence[Path], re
 def _columns(connection: "duckdb.DuckDBPyConnection", rows: str) -> set[str]:
     found = connection.execute(f"DESCRIBE SELECT * FROM {rows}").fetchall()  # noqa: S608 (the paths are quoted)
     return {name for name, *_ in found}
+
+
+def _input(parameter: int, name: str, columns: set[str]) -> str:
+    """SQL for the JSON text of an input, whose name is a parameter, too; some versions may take it, and others not."""
+    other = f"{OTHER_INPUTS}[${parameter}::VARCHAR]"
+    return f"coalesce({quoted_name(INPUT + name)}, {other})" if INPUT + name in columns else other
 
 
 def _add_keys(

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from taxiway.errors import ModelUnavailableError, RequestError, TransientError
+from taxiway.features.signature import ModelColumns
 from taxiway.serving.gateway.backends import backends_of
 from taxiway.serving.gateway.backing import LedgerPosition, WantedChampion
 from taxiway.serving.gateway.models.context import ModelContext
@@ -42,6 +43,7 @@ class ChampionDeployment:
 
     Args:
         model: What the deployments of the model share.
+        on_loaded: Called in the event loop with a loaded version and its columns, if they are known, before it answers.
         on_answered: Called in the event loop with each answered batch and the version that answered it.
         on_versions_changed: Awaited when another version is served, so that the files of other versions are needed.
 
@@ -55,10 +57,12 @@ class ChampionDeployment:
         self,
         model: ModelContext,
         *,
+        on_loaded: Callable[[RegisteredVersion, ModelColumns | None], None],
         on_answered: Callable[[int, Batch], None],
         on_versions_changed: Callable[[], Awaitable[None]],
     ) -> None:
         self._model = model
+        self._on_loaded = on_loaded
         self._on_answered = on_answered
         self._on_versions_changed = on_versions_changed
         self._lock = asyncio.Lock()
@@ -241,6 +245,7 @@ class ChampionDeployment:
             on_answered=partial(self._on_answered, version.version),
         )
         await server.start()
+        self._on_loaded(version, server.columns)
         return server
 
     async def _swap(self, new: Champion | None) -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from taxiway.errors import RequestError, TransientError
+from taxiway.features.signature import ModelColumns
 from taxiway.serving.api import ModelStatus
 from taxiway.serving.gateway.batches import by_call, resolve, warn_if_lost
 from taxiway.serving.gateway.metrics import GatewayMetrics, ModelGauges
@@ -19,6 +20,7 @@ from taxiway.serving.gateway.pending_request import Batch, PendingRequest
 from taxiway.serving.gateway.problems import Problems
 from taxiway.serving.gateway.registry_lookup import RegisteredVersion
 from taxiway.serving.gateway.settings import GatewaySettings
+from taxiway.serving.gateway.state.logged_version import LoggedVersion
 from taxiway.serving.gateway.state.request_log import LoggedRequest, RequestLog
 from taxiway.serving.gateway.state.served import ServedState
 from taxiway.serving.protocol import Rows
@@ -65,7 +67,10 @@ class ServedModel:
         self._problems = Problems(name)
         context = ModelContext(name, settings, versions, state, self._problems)
         self.champion = ChampionDeployment(
-            context, on_answered=self._on_champion_batch, on_versions_changed=self._remove_unused_copies
+            context,
+            on_loaded=self._on_loaded,
+            on_answered=self._on_champion_batch,
+            on_versions_changed=self._remove_unused_copies,
         )
         self.challenger = ChallengerDeployment(context, request_log, on_versions_changed=self._remove_unused_copies)
 
@@ -179,6 +184,10 @@ class ServedModel:
         leases = [lease for lease in (known.lease, challenger.lease if challenger else None) if lease]
         versions = {*self.champion.versions_in_use, *(lease.version for lease in leases)}
         await self._versions.keep_only(self.name, versions | ({known.champion} if known.champion else set()))
+
+    def _on_loaded(self, version: RegisteredVersion, columns: ModelColumns | None) -> None:
+        known = LoggedVersion(columns or ModelColumns((), ()), tuple(version.classes), version.threshold)
+        self._log.versions.note(self.name, version.version, known)
 
     def _on_champion_batch(self, version: int, batch: Batch) -> None:
         """Mirror and log a batch that the champion has answered; the callers get their answers once it is logged, with `log: fast` before."""

@@ -1,7 +1,6 @@
 """The Parquet files of a request log: `KIND/model=NAME/day=YYYY-MM-DD/LOG-FIRST-LAST.parquet`, of requests or of labels."""
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -9,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 from urllib.parse import quote
 
+from taxiway.serving.request_files import OWN_NAME
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
 Kind = Literal["requests", "labels"]
 _PARTIAL = ".partial"
-_OWN = re.compile(r"[0-9a-f]{16}-\d{12,}-\d{12,}\.parquet")
 
 
 @dataclass
@@ -98,7 +98,7 @@ def delete_old_days(folder: Path, keep_days: int | None, now: datetime) -> int:
     deleted = set()
     for kind in get_args(Kind):
         for path in folder.glob(f"{kind}/model=*/day=*/*.parquet"):
-            if path.parent.name < oldest and _OWN.fullmatch(path.name):
+            if path.parent.name < oldest and OWN_NAME.fullmatch(path.name):
                 path.unlink()
                 deleted.add(path.parent)
     for day in deleted:

@@ -10,10 +10,11 @@ if TYPE_CHECKING:
 
 
 def label_rows(labels: Sequence[sqlite3.Row]) -> "pa.Table":
-    """The labels of one model, with the label as JSON and, if it is a number, as a number."""
+    """The labels of one model, with the label as text and, if it is a number, as a number."""
     import pyarrow as pa
 
     values = [json.loads(label["label"]) for label in labels]
+    texts = [value if isinstance(value, str) else label["label"] for value, label in zip(values, labels, strict=True)]
     numbers = [float(value) if isinstance(value, int | float) else None for value in values]
     return pa.table(
         {
@@ -22,7 +23,7 @@ def label_rows(labels: Sequence[sqlite3.Row]) -> "pa.Table":
             "row": pa.array([label["row"] for label in labels], pa.int64()),
             "labelled_at": pa.array([round(label["at"] * 1e6) for label in labels], pa.timestamp("us", tz="UTC")),
             "caller": pa.array([label["caller"] for label in labels], pa.string()),
-            "label": pa.array([label["label"] for label in labels], pa.string()),
+            "label": pa.array(texts, pa.string()),
             "label_value": pa.array(numbers, pa.float64()),
         }
     )

@@ -4,13 +4,16 @@ import hashlib
 import hmac
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import RequestError
+from taxiway.features.labels import predicted_classes
+from taxiway.features.signature import ModelColumns
+from taxiway.serving.gateway.state.logged_version import LoggedVersion
 from taxiway.serving.protocol import Rows, read_rows
-from taxiway.serving.request_files import INPUT
+from taxiway.serving.request_files import INPUT, OTHER_INPUTS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,6 +29,8 @@ _OF_REQUEST = (
     "total_ms",
 )
 _OF_CHALLENGER = ("challenger_version", "challenger_owner", "mirror", "challenger_status", "challenger_error", "challenger_ms")
+
+_UNKNOWN = LoggedVersion()
 
 
 @dataclass(frozen=True)
@@ -45,12 +50,12 @@ class PrivateColumns:
     def __bool__(self) -> bool:
         return bool(self.omitted or self.hashed)
 
-    def text(self, name: str, cell: Any) -> str:
-        """What is written of a cell."""
+    def text(self, names: Set[str], cell: Any) -> str | None:
+        """What is written of a cell of a column, which may have a former and a present name; None for nothing."""
+        if not names.isdisjoint(self.omitted):
+            return None
         text = json_text(cell)
-        if name not in self.hashed or cell is None:
-            return text
-        return self.hash_of(text)
+        return text if cell is None or names.isdisjoint(self.hashed) else self.hash_of(text)
 
     def hash_of(self, text: str) -> str:
         """The hash of the JSON text of a value."""
@@ -62,15 +67,26 @@ def json_text(cell: Any) -> str:
     return json.dumps(cell, ensure_ascii=False)
 
 
-def predicted_rows(requests: Sequence[sqlite3.Row], private: PrivateColumns) -> "pa.Table":
-    """The rows of requests of one model, with the inputs as columns `input.NAME`.
+def predicted_rows(
+    requests: Sequence[sqlite3.Row], versions: Mapping[int, LoggedVersion], private: PrivateColumns
+) -> "pa.Table":
+    """The rows of requests of one model.
 
-    With private columns, neither bodies nor errors are written, which may quote them.
+    The inputs that the version takes are columns `input.NAME`. All others are in `other_inputs`: a caller chooses their names, and
+    thousands of them must not become columns. So are those whose name differs from another only in upper and lower case, which DuckDB
+    takes for the same. With private columns, neither bodies nor errors are written, which may quote them.
+
+    Args:
+        requests: The requests.
+        versions: The versions that have answered them; the inputs of a version that is not among them are all in `other_inputs`.
+        private: The columns that are not written as they are.
     """
     import pyarrow as pa
 
-    rows = [row for request in requests for row in _rows_of(request, private)]
-    inputs = sorted({name for row in rows for name in row if name.startswith(INPUT)})
+    rows = [
+        row for request in requests for row in _rows_of(request, versions.get(request["champion_version"], _UNKNOWN), private)
+    ]
+    inputs = sorted({INPUT + name for version in versions.values() for name in _own_columns(version.columns)})
     schema = pa.schema([*_fields(), *(pa.field(name, pa.string()) for name in inputs)])
     return pa.Table.from_pylist(rows, schema)
 
@@ -84,10 +100,16 @@ def _fields() -> "list[pa.Field]":
     fields += [pa.field(f"{prefix}prediction", pa.string()) for prefix in ("", "challenger_")]
     fields += [pa.field(f"{prefix}prediction_value", pa.float64()) for prefix in ("", "challenger_")]
     fields += [pa.field(f"{prefix}probabilities", pa.list_(pa.float64())) for prefix in ("", "challenger_")]
-    return [*fields, pa.field("body", pa.string())]
+    fields += [pa.field("classes", pa.list_(pa.string())), pa.field("predicted_class", pa.string())]
+    return [*fields, pa.field("body", pa.string()), pa.field(OTHER_INPUTS, pa.map_(pa.string(), pa.string()))]
 
 
-def _rows_of(request: sqlite3.Row, private: PrivateColumns) -> Iterator[dict[str, Any]]:
+def _own_columns(columns: ModelColumns) -> frozenset[str]:
+    """The inputs with columns of their own in the files."""
+    return frozenset({name.casefold(): name for name in reversed(columns.names)}.values())
+
+
+def _rows_of(request: sqlite3.Row, version: LoggedVersion, private: PrivateColumns) -> Iterator[dict[str, Any]]:
     sent = _sent(request["payload"])
     champion, challenger = _predictions(request["champion_answer"]), _predictions(request["challenger_answer"])
     shared = {name: request[name] for name in _OF_REQUEST + _OF_CHALLENGER}
@@ -95,10 +117,15 @@ def _rows_of(request: sqlite3.Row, private: PrivateColumns) -> Iterator[dict[str
     shared["body"] = request["payload"] if request["champion_status"] != 200 else None
     if private:
         shared |= dict.fromkeys(("body", "champion_error", "challenger_error"))
+    predicted = _predicted_classes(champion, version)
+    present, own = version.columns.present_names(sent.columns), _own_columns(version.columns)
     for index, cells in enumerate(sent.data):
-        named = zip(sent.columns, cells, strict=True)
-        inputs = {INPUT + name: private.text(name, cell) for name, cell in named if name not in private.omitted}
-        yield {**shared, "row": index, **_answer("", champion, index), **_answer("challenger_", challenger, index), **inputs}
+        texts = [private.text({*names}, cell) for *names, cell in zip(sent.columns, present, cells, strict=True)]
+        written = [(name, text) for name, text in zip(present, texts, strict=True) if text is not None]
+        inputs = {INPUT + name: text for name, text in written if name in own}
+        others = {OTHER_INPUTS: [each for each in written if each[0] not in own] or None}
+        answers = _answer("", champion, index) | _answer("challenger_", challenger, index)
+        yield {**shared, "row": index, **answers, **(predicted[index] if predicted else {}), **inputs, **others}
 
 
 def _sent(body: str) -> Rows:
@@ -122,6 +149,19 @@ def _answer(prefix: str, predictions: list[Any], index: int) -> dict[str, Any]:
     elif isinstance(value, list) and all(map(_is_number, value)):
         found[f"{prefix}probabilities"] = [float(item) for item in value]
     return found
+
+
+def _predicted_classes(predictions: list[Any], version: LoggedVersion) -> list[dict[str, Any]]:
+    """The predicted class of each row, and the classes in the order of the probabilities; none for a regression."""
+    import numpy as np
+
+    if not predictions or not version.classes:
+        return []
+    probabilities = np.asarray(predictions, dtype=np.float64)
+    if probabilities.ndim != 2 or probabilities.shape[1] != len(version.classes):
+        return []
+    positions = predicted_classes(probabilities, version.threshold).tolist()
+    return [{"classes": version.classes, "predicted_class": version.classes[position]} for position in positions]
 
 
 def _is_number(value: object) -> bool:

@@ -17,6 +17,7 @@ from taxiway.serving.gateway.rolling.labels import label_rows
 from taxiway.serving.gateway.rolling.predicted_rows import PrivateColumns, predicted_rows
 from taxiway.serving.gateway.rolling.settings import RollSettings, hash_key, read_settings
 from taxiway.serving.gateway.state import request_log_sql as sql
+from taxiway.serving.gateway.state.logged_version import read_versions
 from taxiway.serving.gateway.state.request_log import FILE
 
 if TYPE_CHECKING:
@@ -71,8 +72,8 @@ def roll(state: Path, now: float | None = None) -> Rolled:
         delete_unfinished(settings.folder, log_id, {"requests": requests, "labels": labels})
         private = private_columns(state, settings)
         part = partial(_roll, connection, settings.folder, log_id)
-        of_requests = part("requests", requests, (now - settings.settle_s,), partial(predicted_rows, private=private))
-        of_labels = part("labels", labels, (), label_rows)
+        of_requests = part("requests", requests, (now - settings.settle_s,), _requests_table(connection, private))
+        of_labels = part("labels", labels, (), lambda _, rows: label_rows(rows))
     deleted = delete_old_days(settings.folder, settings.keep_days, datetime.fromtimestamp(now, UTC))
     return Rolled(settings.folder, of_requests.rows, of_labels.rows, of_requests.files + of_labels.files, deleted)
 
@@ -91,6 +92,18 @@ def _turn(state: Path) -> Iterator[None]:
         yield
 
 
+def _requests_table(
+    connection: sqlite3.Connection, private: PrivateColumns
+) -> "Callable[[str, Sequence[sqlite3.Row]], pa.Table]":
+    """Makes the rows of requests of a model; a version is in the log with its first request."""
+
+    def table(model: str, requests: Sequence[sqlite3.Row]) -> "pa.Table":
+        versions = read_versions(connection, model, {each["champion_version"] for each in requests})
+        return predicted_rows(requests, versions, private)
+
+    return table
+
+
 class _Written(NamedTuple):
     rows: int
     files: int
@@ -103,7 +116,7 @@ def _roll(
     kind: Kind,
     last: int,
     values: tuple[float, ...],
-    to_table: "Callable[[Sequence[sqlite3.Row]], pa.Table]",
+    to_table: "Callable[[str, Sequence[sqlite3.Row]], pa.Table]",
 ) -> _Written:
     """Write the rows of one kind that follow `last`, in files of bounded size; each is noted in the log when it is complete."""
     new = PartitionFiles(folder, kind, log_id)
@@ -112,7 +125,7 @@ def _roll(
         read = _read(connection, sql.TO_ROLL[kind], (last, *values))
         for (model, day), group in groupby(sorted(read, key=_partition), key=_partition):
             part = list(group)
-            new.add(model, day, part[0]["seq"], part[-1]["seq"], to_table(part))
+            new.add(model, day, part[0]["seq"], part[-1]["seq"], to_table(model, part))
         waiting += len(read)
         last = read[-1]["seq"] if read else last
         if waiting and (not read or waiting >= _FILE_ROWS or new.size >= _FILE_BYTES):

@@ -13,7 +13,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -25,6 +25,7 @@ from taxiway.serving.api import ChallengerStatus
 from taxiway.serving.gateway.problems import Problems
 from taxiway.serving.gateway.state import request_log_sql as sql
 from taxiway.serving.gateway.state.log_file import LogFile, Retention
+from taxiway.serving.gateway.state.logged_version import LoggedVersions
 
 T = TypeVar("T")
 
@@ -76,6 +77,10 @@ class LoggedRequest:
     total_ms: float | None = None
 
 
+_NAMES = [each.name for each in fields(LoggedRequest)]
+_MODEL, _VERSION = _NAMES.index("model"), _NAMES.index("champion_version")
+
+
 class RequestLog:
     """The log of one gateway. Writes are queued, and return a future that is done when they are committed.
 
@@ -101,6 +106,8 @@ class RequestLog:
         self._problems = Problems("the request log")
         self._file = LogFile(folder / FILE)
         self._retention = Retention(keep_rows, keep_bytes)
+        self.versions = LoggedVersions()
+        """The versions that answer."""
         self.uncommitted = 0
         """How many requests wait to be committed; only the event loop changes it."""
         self._queue: queue.SimpleQueue[tuple[Statement, asyncio.Future[None]] | None] = queue.SimpleQueue()
@@ -233,6 +240,8 @@ class RequestLog:
                 for statement, rows in statements:
                     connection.executemany(statement, rows)
                 inserted = [row for statement, rows in statements if statement is sql.INSERT for row in rows]
+                # With each commit, because the file may be a new one.
+                self.versions.write(connection, {(row[_MODEL], row[_VERSION]) for row in inserted})
                 self._retention.apply(connection, inserted)
 
         try:

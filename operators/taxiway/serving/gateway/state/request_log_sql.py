@@ -1,9 +1,10 @@
 """The SQL of the request log."""
 
-VERSION = 2
+VERSION = 3
 """The version of the schema, which is the `user_version` of the file.
 
-Files of version 0 have no `caller`, `total_ms` and `rolled`; those of version 1 have no labels.
+Files of version 0 have no `caller`, `total_ms` and `rolled`; those of version 1 have no labels, and those of version 2 no
+versions.
 """
 
 _LABELS = """
@@ -12,6 +13,9 @@ CREATE TABLE labels (
     request_id TEXT NOT NULL, row INTEGER NOT NULL, model TEXT NOT NULL, predicted_at REAL NOT NULL,
     label TEXT NOT NULL, at REAL NOT NULL, caller TEXT NOT NULL);
 CREATE INDEX labels_of_request ON labels (request_id, row);
+"""
+_VERSIONS = """
+CREATE TABLE versions (model TEXT NOT NULL, version INTEGER NOT NULL, content TEXT NOT NULL, PRIMARY KEY (model, version));
 """
 
 SCHEMA = f"""
@@ -29,6 +33,7 @@ CREATE INDEX IF NOT EXISTS by_challenger ON requests (model, challenger_version,
 CREATE TABLE rolled (log_id TEXT NOT NULL, seq INTEGER NOT NULL, labels INTEGER NOT NULL DEFAULT 0);
 INSERT INTO rolled (log_id, seq) VALUES (lower(hex(randomblob(8))), 0);
 {_LABELS}
+{_VERSIONS}
 PRAGMA user_version = {VERSION};
 COMMIT;
 """  # noqa: S608 (no values)
@@ -53,11 +58,21 @@ ALTER TABLE rolled ADD COLUMN labels INTEGER NOT NULL DEFAULT 0;
 PRAGMA user_version = 2;
 COMMIT;
 """,
+    2: f"""
+BEGIN IMMEDIATE;
+{_VERSIONS}
+PRAGMA user_version = 3;
+COMMIT;
+""",
 }
 """The statements that bring a file of a version to the next one, in one transaction."""
 INSERT = """
 INSERT INTO requests (request_id, at, model, payload, call, champion_version, champion_status, champion_answer, champion_error,
 champion_ms, challenger_version, challenger_owner, mirror, caller, total_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+SET_VERSION = """
+INSERT INTO versions (model, version, content) VALUES (?, ?, ?)
+ON CONFLICT (model, version) DO UPDATE SET content = excluded.content WHERE content <> excluded.content
 """
 ANSWER = """
 UPDATE requests SET challenger_status = ?, challenger_answer = ?, challenger_error = ?, challenger_ms = ? WHERE request_id = ?
@@ -114,6 +129,7 @@ SELECT seq, length(payload) + length(champion_answer) + length(champion_error) +
 """
 ROLLED = "SELECT log_id, seq, labels FROM rolled"
 SET_ROLLED = {"requests": "UPDATE rolled SET seq = ?", "labels": "UPDATE rolled SET labels = ?"}
+VERSION_OF = "SELECT content FROM versions WHERE model = ? AND version = ?"
 NOT_ROLLED = "SELECT coalesce((SELECT max(seq) FROM requests), 0) - (SELECT seq FROM rolled)"
 # The requests end before the first one that a challenger may still answer.
 TO_ROLL = {
