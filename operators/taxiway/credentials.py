@@ -61,12 +61,13 @@ class _JsonFormatter(logging.Formatter):
         return without_credentials(json.dumps(content, ensure_ascii=False, default=str))
 
 
-def log_to_stderr(*, as_json: bool = False) -> None:
-    """Log to stderr from level INFO on, without the credentials of URLs in messages and tracebacks.
+def log_to_stderr(*, as_json: bool = False, level: int = logging.INFO) -> None:
+    """Log to stderr, without the credentials of URLs in messages and tracebacks.
 
     Args:
         as_json: Whether to write JSON objects instead of text.
+        level: The lowest level that is logged.
     """
     handler = logging.StreamHandler()
     handler.setFormatter(_JsonFormatter() if as_json else _Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.basicConfig(level=level, handlers=[handler])

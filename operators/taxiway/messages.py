@@ -4,6 +4,10 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 _SHOWN_CHARACTERS = 60
 _MOST_OF_AN_ERROR = 200
@@ -162,6 +166,14 @@ def error_text(error: BaseException) -> str:
 def error_line(error: BaseException) -> str:
     """The first line of `error_text`, at most 200 characters."""
     return clipped(error_text(error).splitlines()[0], _MOST_OF_AN_ERROR)
+
+
+def invalid_text(error: "ValidationError") -> str:
+    """What pydantic has found wrong with the content of a file: the first mistake, and how many more there are."""
+    first, count = error.errors()[0], error.error_count()
+    place = ".".join(map(str, first["loc"]))
+    more = f", and {counted(count - 1, 'more mistake')}" if count > 1 else ""
+    return clipped(f"{place}: {first['msg']}{more}" if place else f"{first['msg']}{more}", _MOST_OF_AN_ERROR)
 
 
 def listed(values: Iterable[object], total: int | None = None) -> str:

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from taxiway.cli.options import found_tracking_option, json_option, mlflow_at
 from taxiway.cli.people.opened import Given, installation_options, opened
+from taxiway.cli.views.console import stdout_console
 from taxiway.errors import TerminalError
 
 
@@ -30,7 +30,7 @@ def lineage_model(name: str, tracking_uri: str, as_json: bool) -> None:
     if as_json:
         click.echo(as_json_text(found))
     else:
-        show_model(Console(), found)
+        show_model(stdout_console(), found)
 
 
 @lineage.command("data")
@@ -47,7 +47,7 @@ def lineage_data(data: str, tracking_uri: str, as_json: bool) -> None:
     if as_json:
         click.echo(as_json_text(found))
     else:
-        show_uses(Console(), data, found)
+        show_uses(stdout_console(), data, found)
 
 
 @lineage.command("predictions")
@@ -65,8 +65,8 @@ def lineage_predictions(predictions: Path, tracking_uri: str, as_json: bool) -> 
         if as_json:
             click.echo(as_json_text(found))
             return
-        show_batch(Console(), str(predictions), found)
-        show_model(Console(), model_lineage(client, found.model, found.version))
+        show_batch(stdout_console(), str(predictions), found)
+        show_model(stdout_console(), model_lineage(client, found.model, found.version))
 
 
 @click.command()
@@ -91,8 +91,8 @@ def history(model: str, **given: Any) -> None:
             "such as flights.late_arrivals"
         )
     if found:
-        show_history(Console(), model, found, suspects)
+        show_history(stdout_console(), model, found, suspects)
     if made:
-        show_decisions(Console(), made, found)
+        show_decisions(stdout_console(), made, found)
     if batches:
-        show_batches(Console(), model, batches)
+        show_batches(stdout_console(), model, batches)

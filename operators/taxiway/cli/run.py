@@ -15,6 +15,7 @@ from rich.markup import escape
 
 from taxiway.cli.given_options import with_given_options
 from taxiway.cli.options import USAGE, fail
+from taxiway.cli.views.console import stdout_console
 from taxiway.errors import TaxiwayError
 from taxiway.ledger.keys import VARIABLE
 from taxiway.lineage.run_records import RunRecords
@@ -133,7 +134,7 @@ def run_command(
     model gate or the shadow gate stopped the run; 2 if the pipeline could not be run; 3 if the model passed but cannot be pushed
     from here.
     """
-    console = Console()
+    console = stdout_console()
     terminal = Terminal(console)
     try:
         with showing(terminal), environment(_keys_beside(tracking_uri)):

@@ -6,7 +6,7 @@ from functools import partial
 from taxiway.local.stack import Stack
 from taxiway.registry.load import load_trusted
 from taxiway.serving.answer_check import AnswerCheck, check_answers
-from taxiway.serving.gateway.state.request_log import logged_answers
+from taxiway.serving.gateway.state.logged_answers import logged_answers
 from taxiway.tracking.client import mlflow_errors, quiet_mlflow
 
 

@@ -56,7 +56,9 @@ def _integer(cell: Any) -> int:
     if not isinstance(number, int) and not math.isfinite(number):  # an int may be beyond the range of floats
         raise UnfitError("an integer")
     if isinstance(number, float) and abs(number) > _EXACT:
-        raise UnfitError("an integer with all its digits, which a float does not have; with pandas, use the type Int64")
+        raise UnfitError(
+            "an integer with all its digits, which a float does not have; pandas keeps them in columns of the type Int64"
+        )
     if number != number // 1:
         raise UnfitError("an integer")
     return int(number)
@@ -77,7 +79,7 @@ def _is_boolean(cell: Any) -> bool:
 
 def _string(cell: Any) -> str:
     if not isinstance(cell, str):
-        raise UnfitError("a text; with pandas, read the column with the type string, so that 007 does not become 7")
+        raise UnfitError('a text, such as "007"; pandas makes 7 of it, unless the column is read with the type string')
     return cell
 
 

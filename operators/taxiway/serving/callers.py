@@ -17,7 +17,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from taxiway.errors import ConfigError
-from taxiway.messages import listed, quoted
+from taxiway.messages import invalid_text, listed, quoted
 
 FILE = "callers.json"
 TOKEN_PREFIX = "txw_"
@@ -112,7 +112,7 @@ def read_callers(folder: Path) -> tuple[Caller, ...]:
     except FileNotFoundError:
         return ()
     except (OSError, ValidationError) as error:
-        why = f"{error.error_count()} errors" if isinstance(error, ValidationError) else str(error)
+        why = invalid_text(error) if isinstance(error, ValidationError) else str(error)
         raise ConfigError(
             f"{path} cannot be read ({why}); restore it from a backup, or remove it and add the callers again"
         ) from None

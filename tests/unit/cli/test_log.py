@@ -48,8 +48,28 @@ def test_a_log_is_rolled_and_queried(state: Path, tmp_path: Path) -> None:
     arrived = CliRunner().invoke(main, ["log", "labels", "--log", folder]).output.splitlines()[1]
     assert arrived.split() == ["a/b", "1970-01-02", "2", "1", "50.0%", "1970-01-03", "00:00"]
     assert "the query is empty" in CliRunner().invoke(main, ["log", "query", "", "--log", folder]).output
-    other = CliRunner().invoke(main, ["log", "labels", "--log", folder, "--json", "--model", "other"])
-    assert (other.exit_code, other.output) == (0, "")
+    other = CliRunner().invoke(main, ["log", "labels", "--log", folder, "--model", "other"])
+    assert other.output == f"no rows of other were predicted, by the files in {folder}; models: \"a/b\"\n"
+    wide = CliRunner().invoke(main, ["log", "labels", "--log", folder], env={"COLUMNS": "20"})
+    assert "2024" not in wide.output
+    assert "50.0%" in wide.output
+
+
+def test_files_that_are_damaged_or_of_others_are_left_out(
+    state: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = str(tmp_path / "log")
+    CliRunner().invoke(main, ["log", "roll", "--state", str(state)])
+    for kind in ("requests", "labels"):
+        (path,) = (tmp_path / "log" / kind).glob("*/*/*.parquet")
+        path.with_name("notes.parquet").write_text("a file of somebody")
+        path.with_name(f"{'0' * 16}-{1:012}-{2:012}.parquet").write_bytes(path.read_bytes()[:-1])
+        path.with_name(f"{'0' * 16}-{2:012}-{3:012}.parquet").write_bytes(b"")
+    found = CliRunner().invoke(main, ["log", "query", "SELECT count(*), count(prediction) FROM requests", "--log", folder])
+    assert (found.exit_code, found.stdout.split()[-1]) == (0, "2,2")
+    assert caplog.text.count("is damaged, so its rows are left out") == 4
+    exported = CliRunner().invoke(main, ["log", "export", "a/b", "--log", folder, "-o", str(tmp_path / "rows.parquet")])
+    assert exported.output.startswith("2 rows written")
 
 
 @pytest.mark.parametrize("sql", ["SELECT * FROM '{other}'", "COPY requests TO '{other}'", "SET enable_external_access = true"])

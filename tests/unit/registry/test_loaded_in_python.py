@@ -308,7 +308,7 @@ def test_a_value_written_otherwise_is_the_same_value(model: Any, column: str, ce
         ("gate", True, "allowed: an integer"),
         ("gate", float(2**60), "an integer with all its digits"),
         ("fare", "1,5", "allowed: a number"),
-        ("carrier", 7, "read the column with the type string, so that 007 does not become 7"),
+        ("carrier", 7, "pandas makes 7 of it, unless the column is read with the type string"),
         ("plan", True, "allowed: a text"),
         ("day", "1 June 2013", "allowed: a date in ISO 8601"),
         ("day", "2013-06-01T12:00", "allowed: a date without a time of day"),

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.markup import escape
 
 from taxiway.cli.people.opened import Given, installation_options, opened
+from taxiway.cli.views.console import stdout_console
 from taxiway.ledger.chain import Ledger
 from taxiway.local.stack_dir import DEFAULT_STACK_HOME
 from taxiway.stages.installation.diagnosis import Finding, Health, diagnose
@@ -26,7 +26,7 @@ def doctor(**given: Any) -> None:
 
     The exit code is 1 if something is wrong.
     """
-    console, worst = Console(highlight=False), Health.OK
+    console, worst = stdout_console(highlight=False), Health.OK
     for finding in (*_look(Given(**given)), *_permissions()):
         mark, style = _MARKS[finding.health]
         console.print(f"[{style}]{mark}[/{style}] {escape(finding.part)}: {escape(finding.message)}", soft_wrap=True)

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 
 from taxiway.cli.options import USAGE, fail
 from taxiway.cli.people.opened import Given, Opened, opened, pipeline_options
+from taxiway.cli.views.console import stdout_console
 from taxiway.errors import ConfigError, TaxiwayError, allowed_values
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def _review_all(installation: Opened, dags: Path, data: str) -> bool:
 
     unread: list[str] = []
     reviewed = review_all(list(pipelines(installation, dags, data, unread)), installation.ledger)
-    show_review(Console(), reviewed)
+    show_review(stdout_console(), reviewed)
     _show_notes((*unread, *reviewed.notes))
     return bool(reviewed.reopened)
 
@@ -63,7 +63,7 @@ def _review_one(installation: Opened, name: str, dags: Path, data: str) -> bool:
     judged = judged_version(client, installation.store(), model, version)
     champion = champion_now(installation.ledger, model)
     decided = decide_again(of_model, judged, champion)
-    show_second_decision(Console(), decided, in_production=champion == version, owner=of_model.owner)
+    show_second_decision(stdout_console(), decided, in_production=champion == version, owner=of_model.owner)
     _show_notes(decided.notes)
     return decided.changed
 

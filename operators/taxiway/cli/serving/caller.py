@@ -1,12 +1,12 @@
 """`taxiway caller`: the named callers of a gateway."""
 
 import json
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
+from taxiway.cli.views.console import stdout_console
 from taxiway.local.stack_dir import DEFAULT_STACK_HOME, StackDir
 
 state_option = click.option(
@@ -76,7 +76,6 @@ def add(
 @click.option("--json", "as_json", is_flag=True, help="Print the callers as JSON, without their tokens.")
 def list_callers(state: Path, as_json: bool) -> None:
     """List the callers, without their tokens."""
-    from rich.console import Console
     from rich.table import Table
 
     from taxiway.serving.callers import read_callers
@@ -96,7 +95,7 @@ def list_callers(state: Path, as_json: bool) -> None:
         shown = ["-" if limit is None else f"{limit:,g}" if isinstance(limit, float) else f"{limit:,}" for limit in limits]
         added = f"{found.created_at:%Y-%m-%d %H:%M}" if found.created_at else "-"
         table.add_row(found.name, ", ".join(found.scopes), ", ".join(found.models) or "all", *shown, added)
-    Console(file=sys.stdout).print(table)
+    stdout_console().print(table)
 
 
 @caller.command()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from taxiway.cli.views.console import stdout_console
 from taxiway.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -87,14 +88,18 @@ def query_log(sql: str, folder: Path, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per model and day.")
 def labels(folder: Path, model: str | None, as_json: bool) -> None:
     """Show how many predictions of which day have a label by now."""
-    from rich.console import Console
     from rich.table import Table
 
-    from taxiway.messages import percent
+    from taxiway.messages import listed, percent
     from taxiway.serving.request_files import ARRIVALS, open_request_log
 
     with open_request_log(folder) as connection:
         rows = connection.execute(ARRIVALS, [model]).fetchall()
+        models = [name for (name,) in connection.execute("SELECT DISTINCT model FROM requests ORDER BY model").fetchall()]
+    if not rows:
+        of = f"of {model} " if model is not None else ""
+        click.echo(f"no rows {of}were predicted, by the files in {folder}; models: {listed(models)}", err=True)
+        return
     if as_json:
         for name, day, count, labelled, last in rows:
             content = {"model": name, "day": day, "rows": count, "labelled": labelled, "last_label": last}
@@ -102,12 +107,12 @@ def labels(folder: Path, model: str | None, as_json: bool) -> None:
         return
     table = Table(box=None, header_style="bold")
     for heading in ("model", "day (UTC)", "predicted rows", "with a label", "", "last label"):
-        table.add_column(heading, no_wrap=True)
+        table.add_column(heading, overflow="fold")
     for name, day, count, labelled, last in rows:
         table.add_row(
             name, str(day), f"{count:,}", f"{labelled:,}", percent(labelled / count), f"{last:%Y-%m-%d %H:%M}" if last else ""
         )
-    Console().print(table)
+    stdout_console().print(table)
 
 
 @log.command("export")

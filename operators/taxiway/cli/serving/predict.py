@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,6 +92,7 @@ def predict(
     from taxiway.stages.batch.recorder import BatchRecorder
     from taxiway.stages.batch.version import find_version, row_model
 
+    began = datetime.now(UTC)
     schema = None if schema_file is None else load_schema(schema_file).without_label()
     with opened(Given(**given)) as installation:
         client = installation.ledger.client
@@ -117,7 +119,10 @@ def predict(
                 progress=lambda done, rows: show(f"{about}: {done:,} of {rows:,} rows"),
             )
     show_notes(notes)
-    click.echo(f"{counted(batch.rows, 'row')} scored with {about}; the predictions are in {out}, the MLflow run is {batch.run}")
+    scored = "were scored before" if batch.finished_at is not None and batch.finished_at < began else "scored"
+    click.echo(
+        f"{counted(batch.rows, 'row')} {scored} with {about}; the predictions are in {out}, the MLflow run is {batch.run}"
+    )
 
 
 @contextmanager

@@ -49,7 +49,8 @@ def show_model(console: Console, found: ModelLineage) -> None:
     for unread in records.unread:
         tree.add(escape(unread))
     tree.add(f"MLflow run {found.mlflow_run}")
-    tree.add(f"Airflow {escape(found.airflow_url)}")
+    if found.airflow_url:
+        tree.add(f"Airflow {escape(found.airflow_url)}")
     console.print(tree, highlight=False)
 
 
@@ -155,7 +156,7 @@ def show_uses(console: Console, data: str, found: Sequence[DataUse]) -> None:
         node.add(f"content {use.content}")
         for promotion in use.promotions:
             node.add(escape(_promotion_text(promotion)))
-        if use.airflow_url or not use.folder:
+        if use.airflow_url:
             node.add(f"Airflow {escape(use.airflow_url)}")
     console.print(tree, highlight=False)
 

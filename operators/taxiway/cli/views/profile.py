@@ -1,7 +1,8 @@
 """The output of `taxiway profile`: a table of the columns and their statistics."""
 
-import sys
 from typing import TYPE_CHECKING
+
+from taxiway.cli.views.console import stdout_console
 
 if TYPE_CHECKING:
     from taxiway.data.profiling.profile import ColumnProfile, Profile
@@ -16,7 +17,6 @@ _PIPE_WIDTH = 200
 
 def show_profile(found: "Profile") -> None:
     """Print the statistics of every column."""
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
@@ -38,8 +38,7 @@ def show_profile(found: "Profile") -> None:
         missing = percent(1 - column.present_fraction) if column.present_fraction < 1 else ""
         distinct = f"{'~' if column.distinct.error else ''}{round(column.distinct.value):,}"
         table.add_row(escape(one_line(column.name)), missing, distinct, *numbers, escape(one_line(_values_text(column))))
-    # A pipe has no width, and figures that are cut are worth nothing.
-    console = Console() if sys.stdout.isatty() else Console(width=_PIPE_WIDTH)
+    console = stdout_console()
     console.print(table)
     for column in found.columns:
         if column.above or column.below:

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from taxiway.cli.views.console import stdout_console
 from taxiway.data.schema.diff import presence_text
 from taxiway.messages import number_text, quoted
 
@@ -13,7 +14,6 @@ _VALUES_SHOWN = 6
 
 def show_schema(schema: "Schema") -> None:
     """Print a schema; columns of the table that are empty for every feature are left out."""
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
@@ -34,7 +34,7 @@ def show_schema(schema: "Schema") -> None:
         table.add_column(title, overflow="fold", min_width=min(12, max(map(len, [title, *shown[title]]))))
     for row in zip(*shown.values(), strict=True):
         table.add_row(*map(escape, row))
-    console = Console()
+    console = stdout_console()
     console.print(table)
     for line in table_texts(schema):
         console.print(escape(line), highlight=False)

@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from taxiway.cli.views.console import stdout_console
 
 if TYPE_CHECKING:
     from taxiway.local.status import StackStatus
@@ -17,7 +18,7 @@ _NAMES = {"airflow": "Airflow", "mlflow": "MLflow", "gateway": "model gateway"}
 
 def show_status(home: Path, status: "StackStatus") -> None:
     """Print the state of a running stack."""
-    console = Console(highlight=False)
+    console = stdout_console(highlight=False)
     console.print(f"The stack in {escape(str(home))} is running:")
     for service, url in status.urls.items():
         console.print(f"  {_NAMES[service]:<14} {url}", soft_wrap=True)

@@ -18,6 +18,7 @@ from taxiway.serving.gateway.http.certificates import follow_certificate
 from taxiway.serving.gateway.http.connections import limited_connection
 from taxiway.serving.gateway.settings import GatewaySettings
 from taxiway.serving.workers.local import start_fork_server
+from taxiway.serving.workers.process import LOG_FORMAT
 from taxiway.tracking.client import quiet_mlflow
 
 log = logging.getLogger(__name__)
@@ -36,6 +37,7 @@ def serve(settings: GatewaySettings) -> None:
     """
     for name, value in _MLFLOW_TIMEOUTS.items():
         os.environ.setdefault(name, value)
+    os.environ[LOG_FORMAT] = settings.log_format  # for the processes of models and in the background
     quiet_mlflow()
     log_to_stderr(as_json=settings.log_format == "json")
     # uvicorn raises the signal again when it has finished, which would end the process before the clean-up.

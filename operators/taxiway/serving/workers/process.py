@@ -18,6 +18,7 @@ from itertools import groupby
 from multiprocessing import connection, parent_process
 from typing import TYPE_CHECKING, Any
 
+from taxiway.credentials import log_to_stderr
 from taxiway.errors import DataError, ModelLoadError, RequestError, TransientError
 from taxiway.features.signature import ModelColumns
 from taxiway.messages import clipped
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+LOG_FORMAT = "TAXIWAY_LOG_FORMAT"
+"""The environment variable with the format of the gateway's log: `text` or `json`."""
 _MAX_NAMED_COLUMNS = 10
 _MAX_ERROR_CHARS = 1000
 _PARENT_POLL_S = 1.0
@@ -85,7 +88,10 @@ _FUNCTIONS: Mapping[str, Callable[[Any], Any]] = {"load": _load, "predict": _pre
 
 
 def initialize_worker() -> None:
-    """Initialize a worker process: it ignores SIGINT and SIGTERM, exits when the gateway exits, and limits the threads of libraries."""
+    """Initialize a process of the gateway.
+
+    It ignores SIGINT and SIGTERM, exits when the gateway exits, limits the threads of libraries, and logs as the gateway does.
+    """
     # Ctrl-C, or a service manager's SIGTERM to the process group, must not end workers before the gateway has drained them.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -93,6 +99,7 @@ def initialize_worker() -> None:
     for noisy_logger in ("mlflow.models.utils", "mlflow.pyfunc"):
         logging.getLogger(noisy_logger).setLevel(logging.ERROR)  # they log a warning for every request with an extra column
     limit_threads()
+    log_to_stderr(as_json=os.environ.get(LOG_FORMAT) == "json", level=logging.WARNING)
 
 
 def limit_threads() -> None:

@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from taxiway.errors import ConfigError
 from taxiway.features.signature import ModelColumns
 from taxiway.serving.gateway.rolling import files
 from taxiway.serving.gateway.rolling import roll as rolling
@@ -243,6 +244,22 @@ def test_old_days_are_deleted(tmp_path: Path) -> None:
     assert roll(tmp_path, now=86_400.0 * 4.5) == Rolled(tmp_path / "log")
 
 
+def assert_no_other_key_is_used(state: Path) -> None:
+    """Equal values would get other hashes without a word."""
+    key = state / "hash.key"
+    kept = key.read_bytes()
+    for other in (b"", b"x", b"x" * 32, None):
+        if other is None:
+            key.unlink()
+        else:
+            key.write_bytes(other)
+        with pytest.raises(ConfigError, match="is not the key with which the files in"):
+            roll(state)
+        assert other is None or key.read_bytes() == other
+    key.write_bytes(kept)
+    assert roll(state) == Rolled(state / "log")
+
+
 def test_private_columns_are_omitted_or_hashed_with_the_key_of_the_folder(tmp_path: Path) -> None:
     body = '{"dataframe_records": [{"name": "Ada", "card": "1234", "x": 1}, {"name": "Ada", "card": null, "x": 2}]}'
     ok = LoggedRequest("r1", 0.0, "m", body, "c", 1, 200, "[1, 2]", "", 1.0, None, None, None)
@@ -255,6 +272,7 @@ def test_private_columns_are_omitted_or_hashed_with_the_key_of_the_folder(tmp_pa
     rows = read(tmp_path / "log", 'request_id, "input.card", "input.x", body, champion_error')
     cells = [(hashed, "1"), ("null", "2")]
     assert rows == [(name, *each, None, None) for name in ("r1", "r2") for each in cells]
+    assert_no_other_key_is_used(tmp_path)
     everything = str(duckdb.sql(f"SELECT * FROM '{tmp_path}/log/requests/*/*/*.parquet'").fetchall())
     assert hashed in everything
     assert "Ada" not in everything

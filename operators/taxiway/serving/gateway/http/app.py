@@ -104,8 +104,10 @@ async def ping() -> Response:
 
 @_callers.get("/ready")
 async def ready(request: Request) -> Response:
-    """Answer 200 if every served model has a champion that answers, 503 if not; it names no model."""
+    """Answer 200 if requests can be logged and every served model has a champion that answers, else 503; it names no model."""
     gateway = _gateway(request)
+    if gateway.log.problem:
+        return refusal(503, "requests cannot be logged, so they are refused; see GET /models")
     waiting = sum(model.champion.current is None for model in gateway.models)
     if waiting:
         return refusal(503, f"{waiting} of {len(gateway.models)} models have no champion that answers; see GET /models")
@@ -134,7 +136,7 @@ async def openapi(request: Request) -> JSONResponse:
     """The OpenAPI document, with the models that the caller may use."""
     gateway, caller = _gateway(request), request.state.caller
     models = await asyncio.gather(*map(gateway.described, gateway.models_of(caller)))
-    document = openapi_document(_installed("taxiway"), models, may_predict=caller.may(Scope.PREDICT))
+    document = openapi_document(_installed("taxiway"), models, caller.may)
     return JSONResponse(document)
 
 

@@ -6,7 +6,7 @@ import logging
 from taxiway.errors import RequestError
 from taxiway.messages import listed, quoted
 from taxiway.serving.api import ModelStatus
-from taxiway.serving.callers import Caller
+from taxiway.serving.callers import Caller, Scope
 from taxiway.serving.gateway.http.body_reader import BodyReader
 from taxiway.serving.gateway.http.known_callers import KnownCallers
 from taxiway.serving.gateway.http.limits import CallerLimits
@@ -56,7 +56,7 @@ class Gateway:
         self._watching: list[asyncio.Task[None]] = []
         for name in dict.fromkeys((*settings.models, *self._state.models)):
             self._serve(name)
-        self._watching.append(asyncio.create_task(self._watch_callers()))
+        self._watching.append(asyncio.create_task(self._watch_shared()))
         self._watching.append(asyncio.create_task(self.rolls.watch()))
 
     async def stop(self) -> None:
@@ -92,10 +92,8 @@ class Gateway:
                 403, f"the caller {caller.name} may not use the model {quoted(name)}; allowed: {listed(caller.models)}"
             )
         if name not in self._models:
-            raise RequestError(
-                404,
-                f"{quoted(name)} is not served here; served: {self._names(caller)}; to serve a model: POST /models/NAME/refresh",
-            )
+            hint = "; to serve a model: POST /models/NAME/refresh" if caller.may(Scope.ADMIN) else ""
+            raise RequestError(404, f"{quoted(name)} is not served here; served: {self._names(caller)}{hint}")
         return self._models[name]
 
     def only_model(self, caller: Caller) -> ServedModel:
@@ -154,10 +152,11 @@ class Gateway:
             self._models[name] = ServedModel(name, self.settings, self.log, self._state, self._versions, self.metrics)
             self._watching.append(asyncio.create_task(self._models[name].watch()))
 
-    async def _watch_callers(self) -> None:
-        """Follow changes of the callers, and store what they have used, about every `poll_s` seconds."""
+    async def _watch_shared(self) -> None:
+        """Follow changes of the callers, store what they have used, and check the log, about every `poll_s` seconds."""
         while True:
             try:
+                self.log.probe()
                 self.callers.reload()
                 await asyncio.to_thread(self.limits.store)
             except Exception:  # this task has to continue

@@ -3,14 +3,16 @@
 import csv
 import io
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
 from taxiway.records.digests import digest_of_bytes
 from taxiway.serving.api import ModelStatus
+from taxiway.serving.callers import Scope
 from taxiway.serving.gateway.bodies.formats import BodyFormat
+from taxiway.serving.gateway.openapi.feedback import feedback_answer, feedback_body
 from taxiway.serving.gateway.openapi.interface import Interface
 
 _REF = "#/components/schemas/{model}"
@@ -26,6 +28,7 @@ _ERRORS = {
     504: "The model did not answer in time.",
 }
 _ALWAYS = (401, 403)
+_OF_PREDICTIONS = (500, 504)
 
 
 @dataclass(frozen=True)
@@ -47,24 +50,31 @@ class DescribedModel:
     threshold: float | None = None
 
 
-def openapi_document(version: str, models: Sequence[DescribedModel], *, may_predict: bool) -> dict[str, Any]:
+def openapi_document(version: str, models: Sequence[DescribedModel], may: Callable[[Scope], bool]) -> dict[str, Any]:
     """Make the document for a caller.
 
     Args:
         version: The version of Taxiway.
         models: The models that the caller may use.
-        may_predict: Whether the caller has the scope for predictions.
+        may: Whether the caller has a scope.
     """
     schemas: dict[str, Any] = {"Error": _object({"error_code": {"type": "string"}, "message": {"type": "string"}})}
     status = ModelStatus.model_json_schema(ref_template=_REF, mode="serialization")
-    schemas |= status.pop("$defs", {})
-    schemas["ModelStatus"] = status
+    for name, schema in (*status.pop("$defs", {}).items(), ("ModelStatus", status)):
+        schemas[name] = schema | {"description": schema["description"].partition("\n\n")[0]}
     paths = _fixed_paths()
+    if may(Scope.METRICS):
+        text = {"text/plain": {"schema": {"type": "string"}}}
+        paths["/metrics"] = {"get": {"summary": "Metrics for Prometheus", "responses": _responses(text, *_ALWAYS)}}
+    if may(Scope.FEEDBACK):
+        schemas["Feedback"] = feedback_answer()
     for model in models:
         path = f"/models/{quote(model.name, safe='')}"
         paths[path] = {"get": _get(f"The status of {model.name}", _of("ModelStatus"), 404)}
-        if may_predict:
-            name = _component(model.name)
+        name = _component(model.name)
+        if may(Scope.FEEDBACK):
+            paths[f"{path}/feedback"] = {"post": _feedback(model, name)}
+        if may(Scope.PREDICT):
             schemas |= {f"{name}.row": _row(model.interface), f"{name}.predictions": _predictions(model)}
             paths[f"{path}/invocations"] = {"post": _invocations(model, name)}
     return {
@@ -112,6 +122,16 @@ def _invocations(model: DescribedModel, name: str) -> dict[str, Any]:
         "operationId": f"predict_{name}",
         "requestBody": {"required": True, "content": content},
         "responses": responses,
+    }
+
+
+def _feedback(model: DescribedModel, name: str) -> dict[str, Any]:
+    answered = {"application/json": {"schema": _of("Feedback")}}
+    return {
+        "summary": f"Store true labels of predictions of {model.name}",
+        "operationId": f"label_{name}",
+        "requestBody": {"required": True, "content": feedback_body(model.classes)},
+        "responses": _responses(answered, *(status for status in _ERRORS if status not in _OF_PREDICTIONS)),
     }
 
 

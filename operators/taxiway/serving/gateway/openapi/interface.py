@@ -37,21 +37,17 @@ class Column:
         name: Its name.
         kind: The type of its values or, in a column of lists, of their items, in MLflow's words.
         is_list: Whether its values are lists.
-        optional: Whether a value may be missing.
     """
 
     name: str
     kind: str
     is_list: bool
-    optional: bool
 
     @property
     def schema(self) -> dict[str, Any]:
-        """The JSON schema of a value."""
-        schema: dict[str, Any] = dict(_SCHEMAS[self.kind])
-        if self.is_list:
-            schema = {"type": "array", "items": {**schema, "type": [schema["type"], "null"]}}
-        return {**schema, "type": [schema["type"], "null"]} if self.optional else schema
+        """The JSON schema of a value, which is null if it is missing, whether or not the training rows have missing values."""
+        schema: dict[str, Any] = {**_SCHEMAS[self.kind], "type": [_SCHEMAS[self.kind]["type"], "null"]}
+        return {"type": ["array", "null"], "items": schema} if self.is_list else schema
 
     @property
     def example(self) -> Any:
@@ -87,4 +83,4 @@ def _column(saved: Mapping[str, Any]) -> Column:
     kind = saved["items"]["type"] if is_list else saved["type"]
     if kind not in _SCHEMAS:
         raise ValueError(f"{kind} is not a type of columns that the gateway serves")
-    return Column(str(saved["name"]), kind, is_list, optional=not saved.get("required", True))
+    return Column(str(saved["name"]), kind, is_list)

@@ -80,7 +80,7 @@ def roll(state: Path, now: float | None = None) -> Rolled:
 
 def private_columns(state: Path, settings: RollSettings) -> PrivateColumns:
     """The columns that are not written as they are."""
-    key = hash_key(state) if settings.hash_columns else b""
+    key = hash_key(state, settings.folder) if settings.hash_columns else b""
     return PrivateColumns(frozenset(settings.omit_columns), frozenset(settings.hash_columns), key)
 
 

@@ -4,6 +4,7 @@ The gateway stores it in its state folder when it starts, so that `taxiway log r
 to be left out.
 """
 
+import contextlib
 import os
 import secrets
 from pathlib import Path
@@ -11,9 +12,13 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from taxiway.errors import ConfigError
+from taxiway.messages import invalid_text
+from taxiway.records.digests import digest_of_bytes
+from taxiway.serving.gateway.state.request_log import FILE as REQUESTS
 
 FILE = "roll-settings.json"
 KEY_FILE = "hash.key"
+KEY_DIGEST_FILE = "hash-key-digest"
 _KEY_BYTES = 32
 
 
@@ -52,31 +57,50 @@ def read_settings(state: Path) -> RollSettings:
     try:
         return RollSettings.model_validate_json((state / FILE).read_bytes())
     except FileNotFoundError:
+        if (state / REQUESTS).exists():
+            raise ConfigError(f"{state / FILE} is missing; restart the gateway, which writes it") from None
         raise ConfigError(
             f"{state} is not the state folder of a gateway that has been started; name it: --state FOLDER"
         ) from None
     except (OSError, ValidationError) as error:
-        why = "its content is not that of settings" if isinstance(error, ValidationError) else str(error)
+        why = invalid_text(error) if isinstance(error, ValidationError) else str(error)
         raise ConfigError(f"{state / FILE} cannot be read ({why}); restart the gateway, which writes it") from None
 
 
-def hash_key(state: Path) -> bytes:
+def _make_key(path: Path) -> None:
+    """Write a new key, unless another process does so at the same time."""
+    temporary = path.with_name(f"{KEY_FILE}.{os.getpid()}.partial")
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(secrets.token_bytes(_KEY_BYTES))
+        file.flush()
+        os.fsync(file.fileno())
+    with contextlib.suppress(FileExistsError):
+        os.link(temporary, path)
+    temporary.unlink()
+
+
+def hash_key(state: Path, folder: Path) -> bytes:
     """The key of the hashes, made by the first call: equal values have equal hashes, which cannot be guessed without it.
 
+    The folder of the files has the digest of the key that its hashes were made with, so that no other key is used by mistake.
+
+    Args:
+        state: The state folder.
+        folder: The folder of the Parquet files.
+
     Raises:
-        ConfigError: The file has no key.
+        ConfigError: The file has no key, is missing, or has another key than that of the hashes in `folder`.
     """
-    path = state / KEY_FILE
-    if not path.exists():
-        temporary = state / f"{KEY_FILE}.partial"
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(secrets.token_bytes(_KEY_BYTES))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    key = path.read_bytes()
-    if len(key) != _KEY_BYTES:
+    path, used = state / KEY_FILE, folder / KEY_DIGEST_FILE
+    if not path.exists() and not used.exists():
+        _make_key(path)
+    key = path.read_bytes() if path.exists() else b""
+    if len(key) != _KEY_BYTES or (used.exists() and used.read_text() != digest_of_bytes(key)):
         raise ConfigError(
-            f"{path} is not a key of {_KEY_BYTES} bytes; restore it from a backup: with another key, equal values get other hashes"
+            f"{path} is not the key with which the files in {folder} were hashed; restore it from a backup. To go on with another key, with "
+            f"which equal values get other hashes from now on, delete {path} and {used}"
         )
+    if not used.exists():
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        used.write_text(digest_of_bytes(key))
     return key

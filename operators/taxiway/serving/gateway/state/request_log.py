@@ -12,15 +12,13 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from taxiway.errors import ConfigError, RequestError
 from taxiway.records.shadow_pairs import Answer, Pair, PairedLog
-from taxiway.serving.answer_check import LoggedAnswer
 from taxiway.serving.api import ChallengerStatus
 from taxiway.serving.gateway.problems import Problems
 from taxiway.serving.gateway.state import request_log_sql as sql
@@ -194,6 +192,11 @@ class RequestLog:
         """Append labels: request id, row, model, time of the request, label as JSON, time of the label and caller."""
         return self._submit(sql.ADD_LABELS, labels)
 
+    def probe(self) -> None:
+        """If the log could not be written, try it again: a gateway that is not ready gets no requests that would do so."""
+        if self.problem:
+            self._submit(sql.PROBE, [()]).add_done_callback(lambda tried: tried.exception())
+
     def read_all(self) -> None:
         """Read all requests and labels; if the log is damaged, it is renamed and a new one started."""
         for statement in sql.READ_ALL:
@@ -252,7 +255,7 @@ class RequestLog:
                 f"the request log cannot be written, so requests are refused: {error}; check the disk's space and the folder",
             )
             return error
-        self._problems.end("write")
+        self._problems.end_if_quiet("write")  # on a full disk, some writes succeed
         return None
 
 
@@ -264,24 +267,6 @@ def _resolve(futures: list[asyncio.Future[None]], error: Exception | None) -> No
             future.set_result(None)
         else:
             future.set_exception(error)
-
-
-def logged_answers(folder: Path, model: str, role: Literal["champion", "challenger"]) -> dict[int, list[LoggedAnswer]]:
-    """Read all answers of champions, or of challengers, from the log of a gateway.
-
-    Args:
-        folder: The state folder of the gateway.
-        model: The registered model.
-        role: Whose answers.
-
-    Returns:
-        The answers by version, oldest first.
-    """
-    found: dict[int, list[LoggedAnswer]] = {}
-    with closing(sqlite3.connect(f"{(folder / FILE).absolute().as_uri()}?mode=ro", uri=True)) as connection:
-        for version, request_id, body, answer in connection.execute(sql.ANSWERS[role], (model,)):
-            found.setdefault(version, []).append(LoggedAnswer(request_id, body, json.loads(answer)))
-    return found
 
 
 def _pair(version: int, row: list[Any], bodies: Mapping[str, str]) -> Pair:

@@ -140,6 +140,7 @@ AND seq < coalesce((SELECT min(seq) FROM requests WHERE seq > ?1 AND mirror = 'q
     "labels": "SELECT *, predicted_at AS partition_at FROM labels WHERE seq > ?1 ORDER BY seq",
 }
 """The requests and the labels that are to be written to Parquet files, in their order."""
+PROBE = "UPDATE rolled SET seq = seq"
 ADD_LABELS = """
 INSERT INTO labels (request_id, row, model, predicted_at, label, at, caller) VALUES (?, ?, ?, ?, ?, ?, ?)
 """

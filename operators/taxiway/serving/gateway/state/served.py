@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from taxiway.errors import RequestError
+from taxiway.messages import invalid_text
 from taxiway.serving.api import Remote
 from taxiway.serving.gateway.backing import LedgerPosition
 from taxiway.serving.gateway.state.set_aside import set_aside
@@ -133,7 +134,7 @@ def _read(path: Path) -> dict[str, Served]:
     except FileNotFoundError:
         return {}
     except (ValidationError, OSError) as error:
-        why = f"{error.error_count()} errors" if isinstance(error, ValidationError) else str(error)
+        why = invalid_text(error) if isinstance(error, ValidationError) else str(error)
         kept = set_aside(path)
         log.warning(
             "%s cannot be read (%s); it was renamed to %s. Models that the settings do not name must be added again: POST /models/NAME/refresh",

@@ -82,7 +82,9 @@ def test_requests_that_cannot_be_logged_are_refused_until_there_is_space(
         with fault(gateway):
             traffic.more(20, "refused")
             assert "requests are refused" in gateway.admin.status(model).problem
+            assert gateway.http.get(f"{gateway.url}/ready").status_code == 503
         traffic.more(20)
+    until(lambda: gateway.http.get(f"{gateway.url}/ready").status_code == 200, "it is ready again, without a request")
     assert not gateway.admin.status(model).problem
     assert all("the answer could not be logged" in message for message in traffic.refusals)
     traffic.check(refused=None)
