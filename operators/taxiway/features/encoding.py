@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 # model differ in their last bits. With multiples of 16 rows, none of its kernels has rows left over.
 _ROWS_AT_ONCE = 16
 _QUOTED = 40
-_LARGEST = 3.4e38  # of 32-bit floats
+LARGEST_NUMBER = 3.4e38
+"""The largest number of a column: about that of 32-bit floats."""
 _EPOCH = datetime(1970, 1, 1)
 _EPOCH_DAY = _EPOCH.toordinal()
 _DAY_SECONDS = 86_400
@@ -143,7 +144,7 @@ def _numbers(name: str, values: Any, kind: str | None, *, lenient: bool) -> Any:
     import numpy as np
 
     numbers = _floats(name, values, kind, lenient=lenient)
-    too_large = np.abs(numbers) > _LARGEST
+    too_large = np.abs(numbers) > LARGEST_NUMBER
     if not too_large.any():
         return numbers
     if lenient:

@@ -49,7 +49,7 @@ def test_a_log_is_rolled_and_queried(state: Path, tmp_path: Path) -> None:
     assert arrived.split() == ["a/b", "1970-01-02", "2", "1", "50.0%", "1970-01-03", "00:00"]
     assert "the query is empty" in CliRunner().invoke(main, ["log", "query", "", "--log", folder]).output
     other = CliRunner().invoke(main, ["log", "labels", "--log", folder, "--model", "other"])
-    assert other.output == f"no rows of other were predicted, by the files in {folder}; models: \"a/b\"\n"
+    assert other.output == f'no rows of other were predicted, by the files in {folder}; models: "a/b"\n'
     wide = CliRunner().invoke(main, ["log", "labels", "--log", folder], env={"COLUMNS": "20"})
     assert "2024" not in wide.output
     assert "50.0%" in wide.output

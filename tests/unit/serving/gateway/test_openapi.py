@@ -100,7 +100,8 @@ def test_the_schema_says_the_classes_and_that_values_may_be_missing(served: tupl
     schemas = document(served[0])["components"]["schemas"]
     typed, plain = (schemas[f"{model}.row"]["properties"] for model in served[1:])
     assert typed["seats"] == {"type": ["integer", "null"]}
-    assert typed["day"]["description"] == "A date, or a date and time, in ISO 8601."
+    assert typed["day"] == {"type": ["string", "null"], "format": "date"}
+    assert typed["left_at"]["anyOf"] == [{"format": "date"}, {"format": "date-time"}]
     assert plain["code"] == {"type": ["string", "null"]}
     assert schemas[f"{served[1]}.predictions"]["properties"]["classes"] == {"const": ["False", "True"]}
     assert schemas[f"{served[1]}.predictions"]["properties"]["threshold"] == {"const": 0.3}

@@ -142,7 +142,9 @@ class Gateway:
         known = self._described.get(model.name)
         if known is None or known[0] != version:
             copy = await self._versions.saved(model.name, version.version)
-            interface = await asyncio.to_thread(read_interface, copy[1].folder) if copy else Interface()
+            types = champion.server.columns.types if champion.server.columns else {}
+            dates = [name for name, kind in types.items() if kind == "date"]
+            interface = await asyncio.to_thread(read_interface, copy[1].folder, dates) if copy else Interface()
             known = version, DescribedModel(model.name, version.version, interface, version.classes, version.threshold)
             self._described[model.name] = known
         return known[1]

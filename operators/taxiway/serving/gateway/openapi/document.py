@@ -27,6 +27,8 @@ _ERRORS = {
     503: "The gateway cannot answer now.",
     504: "The model did not answer in time.",
 }
+_SCALAR = {"type": ["string", "number", "boolean", "null"]}
+_OTHER_INPUT = {"anyOf": [_SCALAR, {"type": "array", "items": _SCALAR}]}
 _ALWAYS = (401, 403)
 _OF_PREDICTIONS = (500, 504)
 
@@ -146,7 +148,7 @@ def _body(interface: Interface, row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _row(interface: Interface) -> dict[str, Any]:
-    return _object({column.name: column.schema for column in interface.columns})
+    return {**_object({column.name: column.schema for column in interface.columns}), "additionalProperties": _OTHER_INPUT}
 
 
 def _predictions(model: DescribedModel) -> dict[str, Any]:

@@ -21,7 +21,7 @@ def feedback_body(classes: Sequence[str]) -> dict[str, Any]:
     by_id["required"].remove("row")
     key = {"type": "object", "minProperties": 1, "maxProperties": MAX_KEY_COLUMNS, "additionalProperties": _VALUE}
     by_key = _label({"key": {**key, "description": "Inputs of the rows that have the label."}, "label": label})
-    labels = {"type": "array", "maxItems": MAX_LABELS, "items": {"oneOf": [by_id, by_key]}}
+    labels = {"type": "array", "minItems": 1, "maxItems": MAX_LABELS, "items": {"oneOf": [by_id, by_key]}}
     body = {"type": "object", "properties": {"labels": labels}, "required": ["labels"], "additionalProperties": False}
     example = {"request_id": "019ac5b01c2d7a3e8f4b5c6d7e8f9a0b", "label": classes[-1] if classes else 1.5}
     return {

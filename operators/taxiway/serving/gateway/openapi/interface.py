@@ -1,22 +1,29 @@
 """What a model takes, read from its files without loading it: the columns of its signature, and an example of a row."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from taxiway.features.encoding import LARGEST_NUMBER
+
 _MLMODEL = "MLmodel"
-_SCHEMAS: Mapping[str, Mapping[str, str]] = {
+_SCHEMAS: Mapping[str, Mapping[str, Any]] = {
     "boolean": {"type": "boolean"},
     "integer": {"type": "integer"},
     "long": {"type": "integer"},
-    "float": {"type": "number"},
-    "double": {"type": "number"},
+    "float": {"type": "number", "minimum": -LARGEST_NUMBER, "maximum": LARGEST_NUMBER},
+    "double": {"type": "number", "minimum": -LARGEST_NUMBER, "maximum": LARGEST_NUMBER},
     "string": {"type": "string"},
-    "datetime": {"type": "string", "description": "A date, or a date and time, in ISO 8601."},
+    "date": {"type": "string", "format": "date"},
+    "datetime": {
+        "type": "string",
+        "anyOf": [{"format": "date"}, {"format": "date-time"}],
+        "description": "A date, or a date and time, in ISO 8601.",
+    },
 }
 _EXAMPLES: Mapping[str, Any] = {
     "boolean": True,
@@ -25,6 +32,7 @@ _EXAMPLES: Mapping[str, Any] = {
     "float": 1.5,
     "double": 1.5,
     "string": "text",
+    "date": "2013-06-01",
     "datetime": "2013-06-01",
 }
 
@@ -35,7 +43,7 @@ class Column:
 
     Attributes:
         name: Its name.
-        kind: The type of its values or, in a column of lists, of their items, in MLflow's words.
+        kind: The type of its values or, in a column of lists, of their items, in MLflow's words; `date` for one without a time of day.
         is_list: Whether its values are lists.
     """
 
@@ -68,19 +76,25 @@ class Interface:
     example: Mapping[str, Any] | None = None
 
 
-def read_interface(folder: Path) -> Interface:
-    """Read the interface of a saved model; it has no columns if the model has no signature that can be read."""
+def read_interface(folder: Path, dates: Collection[str] = ()) -> Interface:
+    """Read the interface of a saved model; it has no columns if the model has no signature that can be read.
+
+    Args:
+        folder: The folder of the model.
+        dates: The columns of dates: a signature does not tell them from those of times.
+    """
     try:
         saved = yaml.safe_load((folder / _MLMODEL).read_text())
-        columns = tuple(map(_column, json.loads(saved["signature"]["inputs"])))
+        columns = tuple(_column(each, dates) for each in json.loads(saved["signature"]["inputs"]))
     except (OSError, ValueError, LookupError, TypeError, AttributeError, yaml.YAMLError):
         return Interface()
     return Interface(columns, {column.name: column.example for column in columns})
 
 
-def _column(saved: Mapping[str, Any]) -> Column:
+def _column(saved: Mapping[str, Any], dates: Collection[str]) -> Column:
     is_list = saved["type"] == "array"
     kind = saved["items"]["type"] if is_list else saved["type"]
     if kind not in _SCHEMAS:
         raise ValueError(f"{kind} is not a type of columns that the gateway serves")
-    return Column(str(saved["name"]), kind, is_list)
+    name = str(saved["name"])
+    return Column(name, "date" if name in dates else kind, is_list)
