@@ -9,6 +9,10 @@ import pytest
 from composed import DAG, Composed
 from engine import REPOSITORY, compose_command, docker, require_engine
 
+from helping import until
+from scraping import scraped
+from taxiway.errors import TerminalError, TransientError
+
 PUBLISHED = {"airflow-api-server", "mlflow", "gateway"}
 ASKED_INSIDE = """
 import socket
@@ -51,6 +55,31 @@ def test_a_run_on_the_celery_worker_makes_a_champion_that_the_gateway_serves(sta
     with stack.caller as caller:
         assert caller.status(DAG).champion == 1
         assert [len(row) for row in caller.predict(DAG, rows)] == [2, 2, 2]
+
+
+@pytest.mark.usefixtures("first")
+def test_prometheus_scrapes_the_gateway(stack: Composed, tmp_path: Path) -> None:
+    (container,) = stack.containers("gateway")
+    add = ("taxiway", "caller", "add", "prometheus", "--scope", "metrics", "--state", "/var/lib/taxiway/gateway")
+    token = docker("exec", container["Id"], *add)
+    (champion,) = scraped(tmp_path, stack.url("gateway"), token, f'taxiway_champion_version{{model="{DAG}"}} == 1')
+    assert champion["metric"]["job"] == "taxiway"
+
+
+@pytest.mark.usefixtures("first")
+def test_the_champion_answers_without_postgres(stack: Composed) -> None:
+    rows = [{"id": 1, "a": 0.5, "b": "x"}]
+    with stack.caller as caller, stack.admin as admin:
+        before = caller.predict(DAG, rows)
+        stack.compose("stop", "postgres")
+        with pytest.raises((TransientError, TerminalError)):
+            admin.refresh(DAG)
+        assert caller.predict(DAG, rows) == before
+        until(lambda: "registry" in caller.status(DAG).problem or caller.status(DAG).registry_away_since, "it is noticed")
+        stack.compose("start", "postgres")
+        until(stack.is_healthy, "all services are healthy again", progress=stack.conditions)
+        until(lambda: caller.status(DAG).registry_away_since is None, "the registry answers again")
+        assert caller.predict(DAG, rows) == before
 
 
 def test_airflow_reads_the_projects_pipelines(stack: Composed) -> None:

@@ -3,18 +3,16 @@
 import json
 import re
 import shutil
-import socket
 import subprocess
 from pathlib import Path
-from typing import Any
 
-import httpx
 import yaml
 from mlflow import MlflowClient
 from prometheus_client.parser import text_string_to_metric_families
 from running import ADMIN, CALLER, Running, register, start_gateway
 
 from helping import PATIENCE_S, require, until
+from scraping import scraped
 
 DEPLOY = Path(__file__).parents[4] / "deploy"
 
@@ -54,38 +52,12 @@ def test_rules_and_the_dashboard_name_metrics_that_exist(gateway: Running, regis
 
 
 def test_prometheus_scrapes_a_gateway(gateway: Running, registry: MlflowClient, tmp_path: Path) -> None:
-    require("prometheus", shutil.which("prometheus") is not None, "Prometheus is not installed")
     model = register(registry, "Healthy")
     gateway.admin.refresh(model)
     for _ in range(3):
         gateway.ask(model, 0.5)
-    (tmp_path / "token").write_text(ADMIN)
-    scrape: dict[str, Any] = {"job_name": "taxiway", "scrape_interval": "1s"}
-    scrape |= {"authorization": {"credentials_file": str(tmp_path / "token")}}
-    scrape |= {"static_configs": [{"targets": [gateway.url.removeprefix("http://")]}]}
-    (tmp_path / "prometheus.yml").write_text(yaml.safe_dump({"scrape_configs": [scrape]}))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
-    options = (f"--config.file={tmp_path / 'prometheus.yml'}", f"--storage.tsdb.path={tmp_path / 'data'}")
-    with (tmp_path / "output").open("wb") as output:
-        process = subprocess.Popen(["prometheus", *options, f"--web.listen-address={address}"], stdout=output, stderr=output)
-
-    def answered() -> Any:
-        assert process.poll() is None, (tmp_path / "output").read_text()
-        try:
-            query = {"query": f'taxiway_requests_total{{model="{model}"}}'}
-            found = httpx.get(f"http://{address}/api/v1/query", params=query).json()["data"]["result"]
-        except (httpx.TransportError, KeyError, ValueError):
-            return None
-        return found
-
-    try:
-        (result,) = until(answered, "Prometheus has scraped the gateway", progress=lambda: (tmp_path / "output").stat().st_size)
-        assert (result["metric"]["caller"], result["metric"]["status"], result["value"][1]) == ("caller", "200", "3")
-    finally:
-        process.terminate()
-        process.wait(PATIENCE_S)
+    (result,) = scraped(tmp_path, gateway.url, ADMIN, f'taxiway_requests_total{{model="{model}"}}')
+    assert (result["metric"]["caller"], result["metric"]["status"], result["value"][1]) == ("caller", "200", "3")
 
 
 def test_what_happens_to_requests_is_counted(mlflow_url: str, registry: MlflowClient, tmp_path: Path) -> None:
