@@ -1,17 +1,23 @@
 """The template of batch scoring: one task scores each new span, and updates the asset of the predictions."""
 
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, Asset, Param
 
 from taxiway.hooks.mlflow import MlflowHook
 from taxiway.hooks.scoring import task_name
+from taxiway.messages import error_line
 from taxiway.operators import BatchPredictOperator
+from taxiway.operators.notify import Told, notify
 from taxiway.spec.scoring import Scoring, index_name
-from taxiway.spec.team import Team
+from taxiway.spec.team import Notification, Team
 from taxiway.templates.schedule import scoring_schedule_of
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
 
 DEFAULT_ARGS = {"retries": 2}
 TASK = "predict"
@@ -27,7 +33,8 @@ def batch_scoring(
 ) -> DAG:
     """Create the DAG that scores each new span.
 
-    A run scores one span, and runs are not parallel. The task is `predict`; a team can add its own tasks after it.
+    A run scores one span, and runs are not parallel. The task is `predict`; a team can add its own tasks after it. If it fails, and
+    is not tried again, the team's notifier is called with the event ERROR.
 
     Args:
         scoring: The scoring.
@@ -68,9 +75,33 @@ def batch_scoring(
             rows_per_file=scoring.rows_per_file,
             code=str(code) if code is not None else None,
             mlflow_conn_id=mlflow_conn_id,
+            on_failure_callback=partial(notify_failure, scoring.name, team.notification) if team else None,
             outlets=[Asset(name=scoring.predictions, uri=f"taxiway://{scoring.team}/{scoring.scoring}/predictions")],
         )
     return dag
+
+
+def notify_failure(scoring: str, notification: Notification | None, context: "Context") -> None:
+    """Notify of a run that could not score its span.
+
+    Args:
+        scoring: The name of the scoring.
+        notification: The notifier; None for no notification.
+        context: Airflow's context of the task that failed.
+    """
+    from taxiway.hooks.context import airflow_url
+
+    why = context.get("exception")
+    told = Told(
+        pipeline=scoring,
+        span=context["params"].get("span") or "",
+        event="ERROR",
+        reasons=[error_line(why) if isinstance(why, BaseException) else "the task failed; see its log"],
+        version="",
+        airflow_url=airflow_url(context),
+        mlflow_url="",
+    )
+    notify(notification, told, context)
 
 
 def _describe(scoring: Scoring) -> str:

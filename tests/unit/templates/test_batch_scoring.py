@@ -6,9 +6,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from airflow.sdk import DAG, AssetOrTimeSchedule
+from airflow.sdk.exceptions import AirflowFailException
 
 from taxiway.hooks.config import open_store
 from taxiway.store import SpanIndex
@@ -78,6 +81,30 @@ def test_the_trigger_waits_for_a_span_that_the_task_has_not_scored(folder: Path,
     assert trigger.due() == ("2013-01", 0)
     SpanIndex(open_store(), f"decided/{arguments['pipeline']}").add("2013-01", 0, "run")
     assert trigger.due() == ("2013-02", 0)
+
+
+TOLD: list[dict[str, Any]] = []
+
+
+class Notifier:
+    """Keeps what it is told."""
+
+    def __call__(self, context: Any) -> None:
+        TOLD.append(context["taxiway"])
+
+
+def test_a_run_that_fails_is_told_to_the_team(folder: Path) -> None:
+    assert load_scoring(str(folder / "arrivals_scored.py")).get_task("predict").on_failure_callback in (None, [])
+    (folder / "team.yaml").write_text(f"team: flights\nnotification: {{notifier: {__name__}.Notifier}}\n")
+    callback = load_scoring(str(folder / "arrivals_scored.py")).get_task("predict").on_failure_callback
+    (call,) = [callback] if callable(callback) else callback
+    context = {"ti": SimpleNamespace(dag_id="flights.arrivals_scored", run_id="r1"), "params": {"span": None}}
+    call({**context, "exception": AirflowFailException("the rows did not pass: 3 errors")})
+    call(context)
+    first, second = TOLD
+    assert (first["pipeline"], first["event"], first["airflow_url"][-8:]) == ("flights.arrivals_scored", "ERROR", "/runs/r1")
+    assert first["reasons"] == ["AirflowFailException: the rows did not pass: 3 errors"]
+    assert second["reasons"] == ["the task failed; see its log"]
 
 
 def test_the_other_schedules(folder: Path) -> None:
