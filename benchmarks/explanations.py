@@ -13,17 +13,9 @@ from pathlib import Path
 from statistics import median
 
 import httpx
-from serving_stack import (
-    ADMIN,
-    CATEGORICAL,
-    MODEL,
-    NUMERIC,
-    flights_by_month,
-    gateway_server,
-    mlflow_server,
-    register_two,
-    until,
-)
+from serving_stack import ADMIN, CATEGORICAL, MODEL, NUMERIC, gateway_server, mlflow_server, register_two, until
+
+from taxiway.demo.flights import flights_by_month
 
 REPEATS = 200
 

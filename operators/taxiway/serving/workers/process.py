@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 LOG_FORMAT = "TAXIWAY_LOG_FORMAT"
 """The environment variable with the format of the gateway's log: `text` or `json`."""
 _MAX_ERROR_CHARS = 1000
+_NICENESS = 10
 _PARENT_POLL_S = 1.0
 _predictor: "Predictor | None" = None  # that of the model of this process, once it is loaded
 _model: Any = None
@@ -98,6 +99,7 @@ def _explain(rows: Rows) -> tuple[Any, ...]:
 def _explainer() -> "Callable[[Any], Explanations]":
     from taxiway.models.explanations import explainer_of
 
+    os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)  # predictions need the cores first
     return explainer_of(_model)
 
 
