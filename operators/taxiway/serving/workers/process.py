@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, astuple, dataclass
+from functools import cache
 from importlib import import_module
 from itertools import groupby
 from multiprocessing import connection, parent_process
@@ -24,19 +25,21 @@ from taxiway.features.signature import ModelColumns
 from taxiway.messages import clipped
 from taxiway.serving.protocol import Rows
 from taxiway.serving.workers.base import ModelSource, Outcome
+from taxiway.serving.workers.cells import select_cells
 from taxiway.serving.workers.channel import answer_calls
 
 if TYPE_CHECKING:
+    from taxiway.models.explanations import Explanations
     from taxiway.models.predictor import Predictor
 
 log = logging.getLogger(__name__)
 
 LOG_FORMAT = "TAXIWAY_LOG_FORMAT"
 """The environment variable with the format of the gateway's log: `text` or `json`."""
-_MAX_NAMED_COLUMNS = 10
 _MAX_ERROR_CHARS = 1000
 _PARENT_POLL_S = 1.0
 _predictor: "Predictor | None" = None  # that of the model of this process, once it is loaded
+_model: Any = None
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,21 @@ def _load(source: ModelSource) -> dict[str, Any]:
         return asdict(Loaded(problem=str(error)))
 
 
-_FUNCTIONS: Mapping[str, Callable[[Any], Any]] = {"load": _load, "predict": _predict}
+def _explain(rows: Rows) -> tuple[Any, ...]:
+    from taxiway.serving.workers.explain import explain
+
+    assert _predictor is not None
+    return astuple(explain(_explainer, _predictor.columns, rows))
+
+
+@cache
+def _explainer() -> "Callable[[Any], Explanations]":
+    from taxiway.models.explanations import explainer_of
+
+    return explainer_of(_model)
+
+
+_FUNCTIONS: Mapping[str, Callable[[Any], Any]] = {"load": _load, "predict": _predict, "explain": _explain}
 
 
 def initialize_worker() -> None:
@@ -117,7 +134,7 @@ def load(source: ModelSource) -> "Predictor":
         ModelLoadError: The loader refused the model, or the model has no signature.
         TransientError: The files cannot be read, or have changed since they were downloaded; or there is not enough memory.
     """
-    global _predictor
+    global _predictor, _model
     module, _, function = source.loader.partition(":")
     from taxiway.models.predictor import compiled_predictor
 
@@ -136,7 +153,7 @@ def load(source: ModelSource) -> "Predictor":
             model.predict(example)  # the first call is much slower than later ones
         except Exception:
             log.warning("%s version %d cannot predict its input example", source.model, source.version, exc_info=True)
-    _predictor = predictor
+    _predictor, _model = predictor, model
     return predictor
 
 
@@ -202,9 +219,7 @@ def _predict_as_json(predictor: "Predictor", requests: list[Rows]) -> list[str]:
     or predicts NaN or text that cannot be encoded as UTF-8."""
     from mlflow.utils.proto_json_utils import NumpyEncoder, _get_jsonable_obj
 
-    columns = predictor.columns
-    sent = columns.present_names(requests[0].columns)
-    rows = _select_columns([row for request in requests for row in request.data], sent, columns.names)
+    rows = select_cells(requests, predictor.columns)
     predictions = _get_jsonable_obj(predictor.predict(rows))
     if not isinstance(predictions, list):
         raise ValueError(f"it returned a {type(predictions).__name__}")  # noqa: TRY004 an error of the model like others
@@ -216,17 +231,6 @@ def _predict_as_json(predictor: "Predictor", requests: list[Rows]) -> list[str]:
         answers.append(answer)
         start += len(request.data)
     return answers
-
-
-def _select_columns(rows: list[list[Any]], sent: tuple[str, ...], needed: tuple[str, ...]) -> dict[str, list[Any]]:
-    """The cells of the `needed` columns. Raises RequestError (400) if some were not `sent`, with the first ten of them."""
-    missing = [name for name in needed if name not in sent]
-    if missing:
-        more = [f"and {len(missing) - _MAX_NAMED_COLUMNS} more"] if len(missing) > _MAX_NAMED_COLUMNS else []
-        named = ", ".join(missing[:_MAX_NAMED_COLUMNS] + more)
-        raise RequestError(400, f"missing columns: {named}; send every column of the model, with null for a missing value")
-    positions = {name: position for position, name in enumerate(sent)}
-    return {name: [row[positions[name]] for row in rows] for name in needed}
 
 
 def _exit_with_gateway() -> None:
