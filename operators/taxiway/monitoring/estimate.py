@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 CONDITION = (
     "The estimate holds as long as rows with the same probability have each class as often as among the reference rows. It sees rows that "
-    "are harder for the model; it does not see that the relation of features and label has changed (concept drift), which only labels show."
+    "are harder for the model. It does not see that the relation of features and label has changed (concept drift), and after a drift of "
+    "features it can be less exact than its interval says. Only labels show either."
 )
 """When the estimates of this module hold, for people."""
 _SIMULATIONS = 200
@@ -46,7 +47,9 @@ def estimated(
     The interval is where the metric of these rows will be when their labels are known, if the condition holds. Its standard error comes
     from 200 simulations of the labels with a fixed seed. They use at most 100,000 cells (rows times classes): of more, a random part is
     simulated, and the standard error is scaled by the square root of the rows. It does not contain the error of the calibration, so the
-    reference rows should be several times as many as these.
+    reference rows should be several times as many as these. Of NannyML's car loans, all 99% intervals contain the realised metric before
+    the features drift; after it, those of `roc_auc`, `accuracy`, `f1` and `log_loss` do in all of five chunks, those of `precision` in
+    two, and those of `recall` in none.
 
     Args:
         metric: The name of the metric of a classification.

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from monitoring.simulated import both, drawn
 from sklearn.isotonic import IsotonicRegression
 
 from helping import examples
@@ -11,16 +12,6 @@ from taxiway.errors import DataError
 from taxiway.evaluation.metrics.probabilities import expected_calibration_error
 from taxiway.evaluation.predictions import Predictions
 from taxiway.monitoring.calibration import Calibration, calibrate, calibration_error
-
-
-def both(second):
-    """The probabilities of two classes."""
-    return np.stack([1 - second, second], axis=1)
-
-
-def drawn(probabilities, rng):
-    """Labels that are drawn with given probabilities."""
-    return (rng.random((len(probabilities), 1)) > np.cumsum(probabilities, axis=1)[:, :-1]).sum(axis=1).astype(float)
 
 
 @examples(40)

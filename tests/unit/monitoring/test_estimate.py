@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from monitoring.simulated import both, drawn
 
 from helping import examples, shared_data
 from taxiway.errors import DataError
@@ -25,14 +26,6 @@ OF_MANY = ("roc_auc", "accuracy", "precision(class=b)", "recall(class=b)", "f1_m
 
 def predictions(values):
     return Predictions(values, predicted_classes(values), 1 if values.shape[1] == 2 else None)
-
-
-def both(second):
-    return np.stack([1 - second, second], axis=1)
-
-
-def drawn(probabilities, rng):
-    return (rng.random((len(probabilities), 1)) > np.cumsum(probabilities, axis=1)[:, :-1]).sum(axis=1).astype(float)
 
 
 def value(metric, made, labels, classes=("a", "b")):
@@ -149,13 +142,17 @@ def test_estimates_of_car_loans_are_those_of_nannyml(metric: str, loans) -> None
 
     def estimates(chunks):
         made = [loan_predictions(rows) for rows in chunks]
-        return [estimated(metric, one, fitted.probabilities(one.values), ("0", "1"), 0.99).value for one in made]
+        return [estimated(metric, one, fitted.probabilities(one.values), ("0", "1"), 0.99) for one in made]
 
-    found = estimates(analysis)
+    intervals = estimates(analysis)
+    found = [one.value for one in intervals]
     seen = [value(metric, loan_predictions(rows), rows.repaid.to_numpy(float)) for rows in analysis]
-    assert [limits.alert(one) for one in estimates(reference)] == [False] * 10
+    assert [limits.alert(one.value) for one in estimates(reference)] == [False] * 10
     assert [limits.alert(one) for one in found] == [False] * 5 + [True] * 5
     assert np.abs(np.subtract(found, seen)).max() == pytest.approx(LARGEST_ERROR[metric], abs=0.0001)
+    contained = [one.low <= truth <= one.high for one, truth in zip(intervals, seen, strict=True)]
+    assert all(contained[:5])
+    assert sum(contained[5:]) == {"precision": 2, "recall": 0}.get(metric, 5)
     if metric == "roc_auc":
         assert found[5:] == pytest.approx([0.9611, 0.9618, 0.9611, 0.9625, 0.9613], abs=0.0001)
         assert seen[5:] == pytest.approx([0.9600, 0.9585, 0.9590, 0.9631, 0.9576], abs=0.0001)
