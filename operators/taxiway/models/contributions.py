@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 _TREES = ("DecisionTree", "ExtraTrees", "GradientBoosting", "HistGradientBoosting", "RandomForest")
-EXPLAINED = "linear models and the trees of scikit-learn, XGBoost, LightGBM and CatBoost, after a transform whose features are each made of one column"
+EXPLAINED = (
+    "linear models and the trees of scikit-learn, XGBoost, LightGBM and CatBoost, after a transform each of whose features is computed from one "
+    "column"
+)
 
 
 def contributions(estimator: Any, means: Sequence[float] | None) -> "Callable[[Floats], Floats] | None":
@@ -49,14 +52,17 @@ def contributions(estimator: Any, means: Sequence[float] | None) -> "Callable[[F
     return None
 
 
-def _of_trees(estimator: Any) -> "Callable[[Floats], Floats]":
+def _of_trees(estimator: Any) -> "Callable[[Floats], Floats] | None":
     try:
         from shap import TreeExplainer
     except ImportError:
         raise ConfigError(
             "SHAP, which explains scikit-learn's trees, is not installed where the gateway runs; to install it: pip install 'taxiway[explain]'"
         ) from None
-    explainer = TreeExplainer(estimator, feature_perturbation="tree_path_dependent")
+    try:
+        explainer = TreeExplainer(estimator, feature_perturbation="tree_path_dependent")
+    except Exception:  # SHAP does not know some losses and some numbers of classes
+        return None
 
     def explained(features: "Floats") -> "Floats":
         import numpy as np

@@ -21,7 +21,7 @@ Cells = Mapping[str, list[Any]]
 UNITS = ("log_odds", "probability", "log_probability", "prediction", "log_prediction")
 """The units of contributions; see `Explanations`."""
 _RELATIVE, _ABSOLUTE = 1e-4, 1e-5
-"""How far the sum of contributions may be from the prediction: XGBoost and LightGBM compute with 32-bit floats."""
+"""How far the sum of contributions may be from the prediction, relative to the summands: XGBoost and LightGBM compute with 32-bit floats."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,9 @@ def explainer_of(model: Any) -> Callable[[Cells], Explanations]:
     contribute = contributions(estimator, raw.means)
     if made_of is None or contribute is None:
         raise _not_explained(
-            "a feature is not made of one column" if made_of is None else f"its estimator is {_kind(estimator, raw.means)}"
+            "a feature is computed from several columns"
+            if made_of is None
+            else f"its estimator is {_kind(estimator, raw.means)}"
         )
     predict, columns = predict_function(model), raw.columns
 
@@ -96,7 +98,7 @@ def _explanations(
     """The explanations, from the contributions (rows, features + 1, outputs) and the predictions."""
     import numpy as np
 
-    unit = _unit(found.sum(axis=1), predictions)
+    unit = _unit(found.sum(axis=1), np.abs(found).sum(axis=1), predictions)
     outputs = found.shape[2]
     chosen = predicted_classes(predictions, threshold) if len(classes) > 2 else np.full(len(found), max(0, len(classes) - 1))
     names = list(dict.fromkeys(made_of))
@@ -109,8 +111,13 @@ def _explanations(
     return Explanations(unit, rows)
 
 
-def _unit(sums: "Floats", predictions: "Floats") -> str:
+def _unit(sums: "Floats", sizes: "Floats", predictions: "Floats") -> str:
     """The unit of the sums of contributions (rows, outputs), by how the predictions follow from them.
+
+    Args:
+        sums: The sums.
+        sizes: The sums of the contributions without their signs.
+        predictions: The predictions.
 
     Raises:
         ConfigError: They follow in no known way.
@@ -120,8 +127,9 @@ def _unit(sums: "Floats", predictions: "Floats") -> str:
 
     candidates: dict[str, tuple[Any, Any]]
     if predictions.ndim == 1:
+        scale = np.maximum(sizes[:, 0], 1e-300)
         candidates = {
-            "prediction": (sums[:, 0], predictions),
+            "prediction": (sums[:, 0] / scale, predictions / scale),
             "log_prediction": (np.exp(np.minimum(sums[:, 0], 700)), predictions),
         }
     elif sums.shape[1] == 1:
@@ -141,4 +149,4 @@ def _kind(estimator: Any, means: Sequence[float] | None) -> str:
 
 
 def _not_explained(why: str) -> ConfigError:
-    return ConfigError(f"the model cannot be explained: {why}. Explained are {EXPLAINED}")
+    return ConfigError(f"the model cannot be explained: {why}. Taxiway explains {EXPLAINED}")

@@ -1,7 +1,6 @@
 """Reads the Parquet files of a gateway's request log with SQL."""
 
 import logging
-import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -57,12 +56,10 @@ def _is_damaged(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             begins = file.read(len(_MAGIC))
-            file.seek(-len(_MAGIC), os.SEEK_END)
+            file.seek(max(len(_MAGIC), path.stat().st_size - len(_MAGIC)))
             damaged = not begins == file.read() == _MAGIC
     except FileNotFoundError:  # its day has just been deleted
         return True
-    except OSError:  # it is too short
-        damaged = True
     if damaged:
         log.warning("%s is damaged, so its rows are left out; restore it from a backup, or delete it", path)
     return damaged

@@ -277,7 +277,7 @@ def row_model(
 
 
 def feature_means(fitted: Any, features: FeatureSet, store: Store) -> list[float] | None:
-    """The mean of each feature in the training rows, from which the contributions to a linear model's predictions count; None for others."""
+    """The mean of each feature in the training rows, which the contributions of a linear model are measured from; None for others."""
     estimator = fitted.steps[-1][1]
     if not hasattr(estimator, "coef_"):
         return None

@@ -131,6 +131,17 @@ def test_base_and_contributions_add_up_to_the_prediction(name: str) -> None:
             assert classes.index(row.of) == expected[at].argmax()
 
 
+def test_large_numbers_of_a_library_with_32_bit_floats_are_explained() -> None:
+    need_library("xgboost.XGBRegressor")
+    from xgboost import XGBRegressor
+
+    frame = raw_frame(rows(2000), MODEL.numeric, MODEL.categorical, TYPES)
+    labels = np.random.default_rng(5).normal(size=len(frame)) * 1.4e6
+    pipeline = make_pipeline(build_transform(COLUMNS, accepts_missing=True), XGBRegressor()).fit(frame, labels)
+    cells = {name: frame[name].astype("object").where(frame[name].notna(), None).tolist() for name in frame}
+    assert explainer_of(Loaded(RowModel.of(pipeline, MODEL)))(cells).unit == "prediction"
+
+
 def shapley(value: Any, players: int) -> np.ndarray:
     """Shapley values by their definition, of a game that gives the value of a set of players."""
     found = np.zeros(players)
@@ -188,6 +199,7 @@ def test_contributions_of_a_linear_model_are_shapley_values() -> None:
     [
         (HistGradientBoostingClassifier(max_iter=5, categorical_features=[2, 3]), "do not add up to its predictions"),
         (GaussianNB(), "its estimator is a GaussianNB"),
+        (GradientBoostingClassifier(n_estimators=3, init="zero"), "its estimator is a GradientBoostingClassifier"),
     ],
 )
 def test_a_model_that_cannot_be_explained_says_why(estimator: Any, why: str) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import sys
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,16 +13,16 @@ from taxiway.cli.people.opened import Given, opened, records_options
 from taxiway.cli.serving.log import folder_option
 from taxiway.cli.serving.serve import code_option
 from taxiway.cli.views.console import stdout_console
-from taxiway.errors import TerminalError
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from taxiway.records import Interval
-    from taxiway.stages.monitor.performance import Reference, WindowPerformance
+    from taxiway.stages.monitor.monitor import Monitored
     from taxiway.stages.monitor.windows import Every
 
-_EXIT_ALERT = 1
+_EXIT_WORSE = 3
+_MOST_SHOWN = 5
 
 
 @click.command()
@@ -52,86 +51,60 @@ def monitor(
     """Show how well a version has predicted over time, by the request log.
 
     Without labels, the performance of a classifier is estimated from its probabilities; with labels, it is that of the rows that have
-    one by now. The exit code is 1 if it is worse than on the evaluation rows in the newest window with enough rows.
+    one by now. The exit code is 3 if it is worse than on the evaluation rows in the newest window with enough rows.
     """
-    from taxiway.lineage.queries import model_lineage
-    from taxiway.monitoring import estimate
     from taxiway.registry.load import load_trusted
-    from taxiway.serving.request_files import open_request_log
-    from taxiway.stages.batch.version import find_version, row_model
-    from taxiway.stages.monitor.performance import performance, reference_of
-    from taxiway.stages.monitor.windows import read_windows, served_versions
+    from taxiway.stages.batch.version import find_version
+    from taxiway.stages.monitor.monitor import Asked
+    from taxiway.stages.monitor.monitor import monitor as compare
 
-    with opened(Given(**given)) as installation, open_request_log(folder) as connection:
+    asked = Asked(every, metric, since and since.date(), until and until.date())
+    with opened(Given(**given)) as installation:
         client = installation.ledger.client
         version = find_version(installation.ledger, name)
-        about = f"{version.model} version {version.version}"
-        with busy(f"loading {about}") as show:
-            pyfunc = load_trusted(client.tracking_uri, version.model, version.version, code=code, files=version.files)
-            model = row_model(pyfunc, version)
-            records = model_lineage(client, version.model, version.version).records
-            if records.snapshot is None or records.features is None:
-                raise TerminalError(f"the records of {about} cannot be read: {'; '.join(records.unread) or 'they are missing'}")
-            if records.evaluation is not None and records.evaluation.withheld:
-                raise TerminalError(
-                    f"the scores of {about} on its evaluation rows are withheld (gate.show), and a comparison with them would show them"
-                )
-            show(f"scoring the evaluation rows of {about}")
-            used = metric or _default_metric(len(model.classes))
-            reference = reference_of(model, pyfunc, records.snapshot, records.features.label, used, installation.store())
-            days = [None if day is None else day.date() for day in (since, until)]
-            show(f"reading the requests of {about}")
-            windows = read_windows(connection, version.model, version.version, reference.classes, every, *days)
-            found = list(performance(reference, windows))
-        others = served_versions(connection, version.model)
-    if not found:
-        raise TerminalError(
-            f"{folder} has no rows that {about} has predicted on these days; versions with rows: {', '.join(map(str, others)) or 'none'}. "
-            f"For one of them: taxiway monitor {version.model}/VERSION"
-        )
+        with busy(f"loading {version.model} version {version.version}") as show:
+            loaded = load_trusted(client.tracking_uri, version.model, version.version, code=code, files=version.files)
+            found = compare(client, version, loaded, folder, asked, store=installation.store(), show=show)
     if as_json:
-        content = {
-            "model": version.model,
-            "version": version.version,
-            "metric": used,
-            "windows": [asdict(each) for each in found],
-        }
-        click.echo(json.dumps(content | {"evaluation": reference.performance}, default=_json, indent=2))
+        click.echo(json.dumps(_content(found), default=_json, indent=2, allow_nan=False))
     else:
-        _show(about, reference, found, estimate.CONDITION)
-    if _newest_alert(found):
-        sys.exit(_EXIT_ALERT)
+        _show(found)
+    if found.newest_alert:
+        sys.exit(_EXIT_WORSE)
 
 
-def _default_metric(classes: int) -> str:
-    return "roc_auc" if classes == 2 else "accuracy" if classes else "mae"
+def _content(found: "Monitored") -> dict[str, Any]:
+    windows = [asdict(each.performance) | {"drift": [asdict(drift) for drift in each.drift]} for each in found.windows]
+    about = {"model": found.version.model, "version": found.version.version, "metric": found.reference.metric}
+    return about | {"evaluation": found.reference.performance, "windows": windows}
 
 
-def _newest_alert(found: "Sequence[WindowPerformance]") -> str:
-    from taxiway.stages.monitor.performance import MIN_ROWS
-
-    return next((window.alert for window in reversed(found) if window.rows >= MIN_ROWS), "")
-
-
-def _show(about: str, reference: "Reference", found: "Sequence[WindowPerformance]", condition: str) -> None:
+def _show(found: "Monitored") -> None:
+    from rich.markup import escape
     from rich.table import Table
 
+    from taxiway.messages import names_text
+    from taxiway.monitoring.estimate import CONDITION
     from taxiway.stages.monitor.performance import MIN_ROWS
 
-    console = stdout_console(highlight=False)
-    console.print(
-        f"{reference.metric} of {about}; on its evaluation rows {_text(reference.performance)}, 99% intervals in brackets"
-    )
+    console, reference = stdout_console(highlight=False), found.reference
+    about = f"{reference.metric} of {found.version.model} version {found.version.version}"
+    console.print(f"{about}; on its evaluation rows {_text(reference.performance)}, 99% intervals in brackets")
     table = Table(box=None, header_style="bold")
-    for heading in ("from (UTC)", "rows", "with a label", "estimated", "realised", ""):
+    for heading in ("from (UTC)", "rows", "with a label", "estimated", "realised", "", "inputs that drifted"):
         table.add_column(heading, overflow="fold", justify="right" if heading in ("rows", "with a label") else "left")
-    for window in found:
-        alert = f"[red]worse ({window.alert})[/red]" if window.alert else "too few rows" if window.rows < MIN_ROWS else ""
-        counts = (f"{window.rows:,}", f"{window.labelled:,}")
-        table.add_row(str(window.first), *counts, _text(window.estimated), _text(window.realised), alert)
+    for window in found.windows:
+        of = window.performance
+        alert = f"[red]worse ({of.alert})[/red]" if of.alert else "too few rows" if of.rows < MIN_ROWS else ""
+        inputs = names_text([drift.column for drift in window.drift]) if window.drift else "-"
+        counts = (f"{of.rows:,}", f"{of.labelled:,}")
+        table.add_row(str(of.first), *counts, _text(of.estimated), _text(of.realised), alert, escape(inputs))
     console.print(table)
-    if reference.calibration is not None:
-        console.print(condition, style="dim", soft_wrap=True)
+    newest = found.windows[-1]
+    for drift in newest.drift[:_MOST_SHOWN]:
+        text = f"from {newest.performance.first}: {drift.message} (distance {drift.distance:.3f})"
+        console.print(text, markup=False, soft_wrap=True)
+    console.print(reference.not_estimated or CONDITION, style="dim", markup=False, soft_wrap=True)
 
 
 def _text(interval: "Interval | None") -> str:

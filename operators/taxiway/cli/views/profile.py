@@ -12,7 +12,6 @@ _BLOCKS = " ▁▂▃▄▅▆▇█"
 _NAME_WIDTH = 18
 _HISTOGRAM_WIDTH = 12
 _TEXT_WIDTH = 16
-_PIPE_WIDTH = 200
 
 
 def show_profile(found: "Profile") -> None:

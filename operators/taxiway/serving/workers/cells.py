@@ -18,10 +18,10 @@ def select_cells(requests: Sequence[Rows], columns: ModelColumns) -> dict[str, l
 
 def _select_columns(rows: list[list[Any]], sent: tuple[str, ...], needed: tuple[str, ...]) -> dict[str, list[Any]]:
     """The cells of the `needed` columns. Raises RequestError (400) if some were not `sent`, with the first ten of them."""
-    missing = [name for name in needed if name not in sent]
+    positions = {name: position for position, name in enumerate(sent)}
+    missing = [name for name in needed if name not in positions]
     if missing:
         more = [f"and {len(missing) - _MAX_NAMED_COLUMNS} more"] if len(missing) > _MAX_NAMED_COLUMNS else []
         named = ", ".join(missing[:_MAX_NAMED_COLUMNS] + more)
         raise RequestError(400, f"missing columns: {named}; send every column of the model, with null for a missing value")
-    positions = {name: position for position, name in enumerate(sent)}
     return {name: [row[positions[name]] for row in rows] for name in needed}

@@ -55,7 +55,7 @@ class RemoteWorker:
         self._seen_at: float | None = None
         self._stopped = False
         self.restarts = 0
-        self.plan = ""  # the server of the version tells neither
+        self.plan = ""  # the server reports neither
         self.columns: ModelColumns | None = None
 
     async def ensure_loaded(self) -> None:

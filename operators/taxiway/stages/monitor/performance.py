@@ -1,14 +1,15 @@
 """The performance of a served version by window: estimated without labels, and realised with the labels that have come."""
 
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from taxiway.errors import ConfigError
+from taxiway.errors import ConfigError, DataError
 from taxiway.evaluation.predictions import Predictions, positive_class, predictions_of
 from taxiway.records import Interval, Snapshot
-from taxiway.spec.metrics import facts_of
+from taxiway.spec.metrics import Problem, facts_of, metrics_of, require_classes
 from taxiway.stages.monitor.windows import Window
 from taxiway.store import Store
 
@@ -35,7 +36,8 @@ class Reference:
         classes: The classes; empty for a regression.
         threshold: The decision threshold; None for 0.5.
         performance: The metric of these rows, with its interval.
-        calibration: The calibration of the probabilities; None for a regression.
+        calibration: The calibration of the probabilities; None if the performance cannot be estimated.
+        not_estimated: Why it cannot; empty if it can.
     """
 
     metric: str
@@ -43,6 +45,7 @@ class Reference:
     threshold: float | None
     performance: Interval
     calibration: "Calibration | None"
+    not_estimated: str
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class WindowPerformance:
         first: Its first day.
         rows: How many rows were predicted.
         labelled: How many of them have a label by now.
-        estimated: The metric of all rows, estimated from the probabilities; None for a regression.
+        estimated: The metric of all rows, estimated from the probabilities; None if it cannot be estimated.
         realised: The metric of the rows with a label; None with too few, or if it is not defined for them.
         alert: Why it is an alert: `realised` or `estimated` performance is worse than the reference's; empty if it is not.
     """
@@ -78,8 +81,8 @@ def reference_of(model: "RowModel", pyfunc: Any, snapshot: Snapshot, label: str,
         store: Where the rows are.
 
     Raises:
-        ConfigError: The metric is for another problem.
-        DataError: The rows lack a label.
+        ConfigError: The metric cannot be computed for the label.
+        DataError: The rows lack a label, or the metric has no interval.
         NotStoredError: The rows are not in the store any more.
     """
     from taxiway.data.engine.read_rows import read_rows
@@ -90,17 +93,36 @@ def reference_of(model: "RowModel", pyfunc: Any, snapshot: Snapshot, label: str,
     from taxiway.monitoring.realised import realised
 
     classes = tuple(model.classes)
-    problem = "classification" if classes else "regression"
-    if facts_of(metric).problem != problem:
-        raise ConfigError(
-            f"{metric} is a metric of a {facts_of(metric).problem}, and the model is a {problem}; give another one: --metric"
-        )
+    _require_metric(metric, classes)
     rows = read_rows(snapshot.evaluation, store, [*model.columns.names, label])
     rows = rows[rows[label].map(category_text, na_action="ignore").isin(classes)] if classes else rows[rows[label].notna()]
     labels = true_labels(rows[label], classes, snapshot.evaluation)
     predictions = score(LoadedModel(0, pyfunc, classes), rows, classes, positive_class(classes))
-    calibration = calibrate(predictions.values, labels) if classes else None
-    return Reference(metric, classes, model.threshold, realised(metric, predictions, labels, classes, CONFIDENCE), calibration)
+    found = realised(metric, predictions, labels, classes, CONFIDENCE)
+    if not _is_known(found):
+        raise DataError(
+            f"{metric} of the {len(labels):,} evaluation rows has no interval, as with very few rows of a class; give another metric"
+        )
+    calibration, problem = None, "there are no estimates for a regression"
+    if classes:
+        try:
+            calibration, problem = calibrate(predictions.values, labels), ""
+        except DataError as error:
+            problem = str(error)
+    return Reference(metric, classes, model.threshold, found, calibration, problem)
+
+
+def _require_metric(metric: str, classes: Sequence[str]) -> None:
+    problem: Problem = "classification" if classes else "regression"
+    try:
+        of = facts_of(metric).problem
+    except ValueError as error:
+        raise ConfigError(f"{metric} is not a metric: {error}") from None
+    if of != problem:
+        raise ConfigError(
+            f"{metric} is a metric of a {of}, and the model is a {problem}; allowed: {', '.join(metrics_of(problem))}"
+        )
+    require_classes([metric], classes)
 
 
 def performance(reference: Reference, windows: Iterable[Window]) -> Iterator[WindowPerformance]:
@@ -116,6 +138,8 @@ def performance(reference: Reference, windows: Iterable[Window]) -> Iterator[Win
     import numpy as np
 
     for window in windows:
+        if not len(window.labels):
+            continue
         known = np.flatnonzero(~np.isnan(window.labels))
         found = predictions_of(
             window.answers, reference.classes, reference.classes, positive_class(reference.classes), reference.threshold
@@ -135,18 +159,25 @@ def _estimated(reference: Reference, predictions: Predictions) -> Interval | Non
     if reference.calibration is None:
         return None
     probabilities = reference.calibration.probabilities(predictions.values)
-    return estimated(reference.metric, predictions, probabilities, reference.classes, CONFIDENCE)
+    try:
+        found = estimated(reference.metric, predictions, probabilities, reference.classes, CONFIDENCE)
+    except DataError:  # there are too many rows for so many classes
+        return None
+    return found if _is_known(found) else None
 
 
 def _realised(reference: Reference, predictions: Predictions, labels: "Floats") -> Interval | None:
-    import numpy as np
-
     from taxiway.monitoring.realised import realised
 
     if len(labels) < MIN_ROWS:
         return None
     found = realised(reference.metric, predictions, labels, reference.classes, CONFIDENCE)
-    return found if np.isfinite(found.value) else None
+    return found if _is_known(found) else None
+
+
+def _is_known(found: Interval) -> bool:
+    """Whether a metric and its interval are defined, unlike those of very few rows of a class."""
+    return all(map(math.isfinite, (found.value, found.low, found.high)))
 
 
 def _is_worse(found: Interval | None, reference: Reference) -> bool:

@@ -268,6 +268,7 @@ def test_feedback_needs_its_scope_and_a_body_that_can_be_read(labelled: Running,
     until(lambda: allowed(tokens[Scope.FEEDBACK]) == 200, "the gateway knows the callers")
     assert {scope: allowed(token) for scope, token in tokens.items()} == {
         Scope.PREDICT: 403,
+        Scope.EXPLAIN: 403,
         Scope.FEEDBACK: 200,
         Scope.METRICS: 403,
     }

@@ -92,6 +92,28 @@ def test_inputs_that_the_model_does_not_take_are_no_columns(tmp_path: Path) -> N
     assert {name for name in names if name.startswith("input.")} == {"input.x", "input.z", "input.card", "input.name"}
 
 
+def test_the_spelling_of_the_newest_version_names_the_column_of_all(tmp_path: Path) -> None:
+    """DuckDB takes `input.Carrier` and `input.carrier` for the same column, and renames one of them."""
+    log = RequestLog(tmp_path, keep_rows=100, keep_bytes=1 << 30)
+    store_settings(tmp_path, RollSettings(folder=tmp_path / "log"))
+    log.versions.note("m", 1, LoggedVersion(ModelColumns((), ("Carrier",))))
+    log.versions.note("m", 2, LoggedVersion(ModelColumns((), ("carrier",), renamed={"Carrier": "carrier"})))
+
+    async def add() -> None:
+        for version, name in ((1, "Carrier"), (2, "carrier"), (2, "Carrier")):
+            body = json.dumps({"dataframe_records": [{name: "UA"}]})
+            await log.add(
+                [LoggedRequest(f"{version}{name}", 0.0, "m", body, "c", version, 200, "[1]", "", 1.0, None, None, None)]
+            )
+
+    asyncio.run(add())
+    log.close()
+    roll(tmp_path)
+    (path,) = (tmp_path / "log").glob("requests/*/*/*.parquet")
+    assert [name for name in pq.read_schema(path).names if name.startswith("input.")] == ["input.carrier"]
+    assert read(tmp_path / "log", '"input.carrier", other_inputs') == [('"UA"', None)] * 3
+
+
 def test_the_predicted_class_is_written(tmp_path: Path) -> None:
     body = '{"dataframe_records": [{"x": 1}, {"x": 2}]}'
     log = RequestLog(tmp_path, keep_rows=100, keep_bytes=1 << 30)
@@ -256,7 +278,7 @@ def assert_no_other_key_is_used(state: Path) -> None:
             key.unlink()
         else:
             key.write_bytes(other)
-        with pytest.raises(ConfigError, match="is not the key with which the files in"):
+        with pytest.raises(ConfigError, match=r"is missing: |is not the key with which"):
             roll(state)
         assert other is None or key.read_bytes() == other
     key.write_bytes(kept)

@@ -100,7 +100,8 @@ def _matched(state: Path, model: str, classes: Sequence[str], given: Sequence[Gi
             usable.append((label, text))
     if any(label.key for label, _ in usable) and predictions.not_rolled() > _MOST_NOT_ROLLED:
         roll(state)  # few requests are looked up where they are, or each call would leave a small file
-    found = _found(predictions, [label for label, _ in usable], private_columns(state, settings), refused)
+    private = private_columns(state, settings, predictions.renames())
+    found = _found(predictions, [label for label, _ in usable], private, refused)
     return _compared(predictions, [(row, text) for label, text in usable for row in found.get(label.index, ())], refused)
 
 

@@ -14,8 +14,9 @@ from taxiway.serving.gateway.feedback.given import GivenLabel, number_of_text
 from taxiway.serving.gateway.request_ids import time_of
 from taxiway.serving.gateway.rolling.files import day_of
 from taxiway.serving.gateway.rolling.predicted_rows import PrivateColumns, json_text, predicted_rows
+from taxiway.serving.gateway.rolling.roll import both_names
 from taxiway.serving.gateway.state import request_log_sql as sql
-from taxiway.serving.gateway.state.logged_version import read_versions
+from taxiway.serving.gateway.state.logged_version import read_renames, read_versions
 from taxiway.serving.gateway.state.request_log import FILE
 from taxiway.serving.request_files import INPUT, OTHER_INPUTS, files_sql, request_files
 
@@ -78,19 +79,21 @@ class Predictions:
             private: The columns of which the files have hashes.
         """
         names = [name for name, _ in labels[0].key]
+        with self._open_log() as log:
+            renamed = read_renames(log, self._model)
         with _connected() as connection:
             rows = self._all_rows(connection, private)
             if rows is None:
                 return {}
             _add_keys(connection, names, labels, private)
-            known = _columns(connection, rows)
+            known, parameters = _columns(connection, rows), list[str]()
             same = " AND ".join(
-                f"{_form(_input(at + 1, name, known), hashed=name in private.hashed)} = key{at}"
+                f"{_form(_input(name, renamed, known, parameters), hashed=name in private.hashed)} = key{at}"
                 for at, name in enumerate(names)
             )
             rows = connection.execute(
                 f"SELECT DISTINCT index, request_id, row, epoch(received_at) FROM {rows} JOIN keys ON {same} WHERE champion_status = 200",  # noqa: S608 (names and paths are quoted)
-                names,
+                parameters,
             ).fetchall()
         found: dict[int, list[tuple[str, int, float]]] = {}
         for index, *row in sorted(rows):
@@ -107,6 +110,11 @@ class Predictions:
             sources.append("waiting")
         selected = " UNION ALL BY NAME ".join(f"SELECT * FROM {source}" for source in sources)  # noqa: S608 (the paths are quoted)
         return f"({selected})" if sources else None
+
+    def renames(self) -> dict[str, str]:
+        """The present name of renamed columns of all models by their former name."""
+        with self._open_log() as connection:
+            return read_renames(connection)
 
     def not_rolled(self) -> int:
         """How many requests are not in the files yet."""
@@ -159,15 +167,28 @@ def _in_files(connection: "duckdb.DuckDBPyConnection", files: Sequence[Path], re
     return {name: Prediction(at, count) for name, at, count in rows}
 
 
-def _columns(connection: "duckdb.DuckDBPyConnection", rows: str) -> set[str]:
+def _columns(connection: "duckdb.DuckDBPyConnection", rows: str) -> dict[str, str]:
+    """The columns by their names in lower case."""
     found = connection.execute(f"DESCRIBE SELECT * FROM {rows}").fetchall()  # noqa: S608 (the paths are quoted)
-    return {name for name, *_ in found}
+    return {name.casefold(): name for name, *_ in found}
 
 
-def _input(parameter: int, name: str, columns: set[str]) -> str:
-    """SQL for the JSON text of an input, whose name is a parameter, too; some versions may take it, and others not."""
-    other = f"{OTHER_INPUTS}[${parameter}::VARCHAR]"
-    return f"coalesce({quoted_name(INPUT + name)}, {other})" if INPUT + name in columns else other
+def _input(name: str, renamed: Mapping[str, str], columns: Mapping[str, str], parameters: list[str]) -> str:
+    """SQL for the JSON text of an input; some versions may take it, and others not, or by another name.
+
+    Args:
+        name: The input.
+        renamed: The present name of columns by their former name.
+        columns: The columns of the rows, by their names in lower case.
+        parameters: The parameters of the query, to which the names are added.
+    """
+    places = []
+    for each in both_names([name], renamed):
+        if (column := columns.get((INPUT + each).casefold())) is not None:
+            places.append(quoted_name(column))
+        parameters.append(each)
+        places.append(f"{OTHER_INPUTS}[${len(parameters)}::VARCHAR]")
+    return f"coalesce({', '.join(places)})"
 
 
 def _add_keys(

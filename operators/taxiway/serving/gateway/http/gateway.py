@@ -162,7 +162,7 @@ class Gateway:
                 self.callers.reload()
                 await asyncio.to_thread(self.limits.store)
             except Exception:  # this task has to continue
-                log.exception("the callers could not be checked; this is tried again")
+                log.exception("the callers or the request log could not be checked; this is tried again")
             await asyncio.sleep(self.settings.poll_s)
 
     def _names(self, caller: Caller) -> str:

@@ -4,6 +4,7 @@ import json
 import logging
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 
 from starlette.responses import Response
 
@@ -14,6 +15,7 @@ from taxiway.serving.gateway.http.auth import refusal
 from taxiway.serving.gateway.http.gateway import Gateway
 from taxiway.serving.gateway.http.limits import rounded
 from taxiway.serving.gateway.models.served_model import ServedModel
+from taxiway.serving.protocol import Rows
 
 access_log = logging.getLogger("taxiway.access")
 
@@ -73,8 +75,13 @@ async def _answer(
 ) -> Response:
     gateway.limits.take_request(caller)
     text, rows = await gateway.bodies.read(body, format_of(headers))
-    if explain:
-        model.explainer.require_room(rows)
+    with model.explainer.place(rows) if explain else nullcontext():
+        return await _answer_rows(gateway, model, caller, text, rows, explain=explain)
+
+
+async def _answer_rows(
+    gateway: Gateway, model: ServedModel, caller: Caller, text: str, rows: Rows, *, explain: bool
+) -> Response:
     gateway.limits.take_rows(caller, len(rows.data))
     try:
         request_id, served_by, outcome = await model.predict(text, rows, caller.name)
@@ -94,7 +101,7 @@ async def _answer(
     if explain:
         explained = await model.explainer.explain(served_by.version, rows)
         gateway.metrics.explained(model.name, explained.latency_ms / 1e3)
-        if explained.status != 200:
+        if explained.status != 200:  # the headers name the prediction, which is in the log
             return refusal(explained.status, explained.error, answer_headers)
         found = explained.predictions if caller.decimals is None else rounded(explained.predictions, caller.decimals)
         explanations = f', "explanations": {found}'

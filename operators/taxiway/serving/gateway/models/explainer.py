@@ -1,6 +1,9 @@
 """The process that explains predictions of a model: it is started by the first request for an explanation, and ended when it is idle."""
 
+import asyncio
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from taxiway.errors import ModelUnavailableError, RequestError, TransientError, WorkerDiedError
 from taxiway.serving.gateway.models.context import ModelContext
@@ -23,46 +26,61 @@ class Explainer:
 
     def __init__(self, model: ModelContext) -> None:
         self._model = model
+        self._turn = asyncio.Lock()  # the time limit is for one explanation, not for those that it waits for
         self._worker: Worker | None = None
         self._version = 0
         self._waiting = 0
         self._used_at = 0.0
+        self._closed = False
 
-    def require_room(self, rows: Rows) -> None:
-        """Raise RequestError if the rows cannot be explained: 413 if there are too many, 503 if too many requests wait."""
+    @contextmanager
+    def place(self, rows: Rows) -> Iterator[None]:
+        """Reserve a place for a request while the block runs.
+
+        Raises:
+            RequestError: 413 if it has too many rows, 503 if too many requests wait.
+        """
         if len(rows.data) > MAX_ROWS:
             raise RequestError(
                 413, f"the request has {len(rows.data):,} rows to explain; allowed: {MAX_ROWS}. Send fewer rows per request"
             )
         if self._waiting >= _MAX_WAITING:
             raise RequestError(503, f"{_MAX_WAITING} requests wait for an explanation; try again later")
-
-    async def explain(self, version: int, rows: Rows) -> Outcome:
-        """Explain the predictions of a version for the rows of a request.
-
-        Raises:
-            RequestError: 503 if the process cannot be started, or has died; 504 if it takes too long.
-        """
         self._waiting += 1
         try:
-            return await (await self._of(version)).explain(rows)
-        except TimeoutError:
-            raise RequestError(
-                504, f"the explanation took more than {self._model.settings.predict_timeout_s:g} s; send fewer rows per request"
-            ) from None
-        except (ModelUnavailableError, TransientError, WorkerDiedError) as error:
-            raise RequestError(503, f"the predictions cannot be explained now: {error}; try again") from error
+            yield
         finally:
             self._waiting -= 1
             self._used_at = time.monotonic()
 
+    async def explain(self, version: int, rows: Rows) -> Outcome:
+        """Explain the predictions of a version for the rows of a request, within `place`.
+
+        Returns:
+            The outcome: 503 if the process cannot be started, or has died; 504 if it takes too long. See `workers.explain` for others.
+        """
+        async with self._turn:
+            try:
+                return await (await self._of(version)).explain(rows)
+            except TimeoutError:
+                limit_s = self._model.settings.predict_timeout_s
+                return Outcome(
+                    504, "", f"the explanation took more than {limit_s:g} s; send fewer rows per request", limit_s * 1e3, 0
+                )
+            except (ModelUnavailableError, TransientError, WorkerDiedError) as error:
+                return Outcome(503, "", f"the predictions cannot be explained now: {error}; try again", 0.0, 0)
+
     def end_if_idle(self) -> None:
         """End the process if nothing has been explained for ten minutes."""
         if self._worker is not None and not self._waiting and time.monotonic() - self._used_at > _IDLE_S:
-            self.close()
+            self._end()
 
     def close(self) -> None:
-        """End the process."""
+        """End the process for good."""
+        self._closed = True
+        self._end()
+
+    def _end(self) -> None:
         if self._worker is not None:
             self._worker.stop()
         self._worker = None
@@ -71,11 +89,11 @@ class Explainer:
         """The worker of a version; that of another one is ended."""
         if self._worker is not None and self._version == version:
             return self._worker
+        self._end()
         found = await self._model.versions.saved(self._model.name, version)
-        if found is None:
-            raise ModelUnavailableError(f"the files of version {version} are not here any more")
+        if found is None or self._closed:
+            raise ModelUnavailableError(f"version {version} is not served any more")
         settings = self._model.settings
-        self.close()
         self._version = version
         self._worker = Worker(
             ModelSource(settings.loader, self._model.name, version, found[1], settings.code),

@@ -106,7 +106,10 @@ def _fixed_paths() -> dict[str, Any]:
     open_to_all: dict[str, Any] = {"security": []}
     return {
         "/ping": {"get": open_to_all | {"summary": "Whether the gateway takes requests", "responses": _responses({})}},
-        "/ready": {"get": open_to_all | {"summary": "Whether every model answers", "responses": _responses({}, 503)}},
+        "/ready": {
+            "get": open_to_all
+            | {"summary": "Whether every model answers and requests can be logged", "responses": _responses({}, 503)}
+        },
         "/version": {"get": {"summary": "The version of MLflow", "responses": _responses(text, *_ALWAYS)}},
         "/models": {"get": _get("The status of all models", {"type": "array", "items": _of("ModelStatus")})},
         "/openapi.json": {"get": _get("This document", {"type": "object"})},

@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -38,8 +38,8 @@ class PrivateColumns:
     """Which input columns are not written as they are.
 
     Attributes:
-        omitted: Columns that are not written.
-        hashed: Columns of which the HMAC-SHA-256 of the JSON text is written, as 32 hexadecimal digits; `null` stays.
+        omitted: Columns that are not written, by their former and present names.
+        hashed: Columns of which the HMAC-SHA-256 of the JSON text is written, as 32 hexadecimal digits; `null` stays. By both names, too.
         key: The key of the hashes.
     """
 
@@ -50,12 +50,12 @@ class PrivateColumns:
     def __bool__(self) -> bool:
         return bool(self.omitted or self.hashed)
 
-    def text(self, names: Set[str], cell: Any) -> str | None:
-        """What is written of a cell of a column, which may have a former and a present name; None for nothing."""
-        if not names.isdisjoint(self.omitted):
+    def text(self, name: str, cell: Any) -> str | None:
+        """What is written of a cell; None if the column is omitted."""
+        if name in self.omitted:
             return None
         text = json_text(cell)
-        return text if cell is None or names.isdisjoint(self.hashed) else self.hash_of(text)
+        return self.hash_of(text) if name in self.hashed and cell is not None else text
 
     def hash_of(self, text: str) -> str:
         """The hash of the JSON text of a value."""
@@ -83,11 +83,15 @@ def predicted_rows(
     """
     import pyarrow as pa
 
+    spelled: dict[str, str] = {}
+    for number in sorted(versions, reverse=True):  # the newest version decides; DuckDB cannot tell two spellings apart
+        spelled = _own_columns(versions[number].columns) | spelled
     rows = [
-        row for request in requests for row in _rows_of(request, versions.get(request["champion_version"], _UNKNOWN), private)
+        row
+        for request in requests
+        for row in _rows_of(request, versions.get(request["champion_version"], _UNKNOWN), spelled, private)
     ]
-    inputs = sorted({INPUT + name for version in versions.values() for name in _own_columns(version.columns)})
-    schema = pa.schema([*_fields(), *(pa.field(name, pa.string()) for name in inputs)])
+    schema = pa.schema([*_fields(), *(pa.field(INPUT + name, pa.string()) for name in sorted(spelled.values()))])
     return pa.Table.from_pylist(rows, schema)
 
 
@@ -104,12 +108,15 @@ def _fields() -> "list[pa.Field]":
     return [*fields, pa.field("body", pa.string()), pa.field(OTHER_INPUTS, pa.map_(pa.string(), pa.string()))]
 
 
-def _own_columns(columns: ModelColumns) -> frozenset[str]:
-    """The inputs with columns of their own in the files."""
-    return frozenset({name.casefold(): name for name in reversed(columns.names)}.values())
+def _own_columns(columns: ModelColumns) -> dict[str, str]:
+    """The inputs of a version with columns of their own in the files, by their name in lower case."""
+    return {name.casefold(): name for name in reversed(columns.names)}
 
 
-def _rows_of(request: sqlite3.Row, version: LoggedVersion, private: PrivateColumns) -> Iterator[dict[str, Any]]:
+def _rows_of(
+    request: sqlite3.Row, version: LoggedVersion, spelled: Mapping[str, str], private: PrivateColumns
+) -> Iterator[dict[str, Any]]:
+    """The rows of a request; `spelled` has the names of the columns in the files, by the name in lower case."""
     sent = _sent(request["payload"])
     champion, challenger = _predictions(request["champion_answer"]), _predictions(request["challenger_answer"])
     shared = {name: request[name] for name in _OF_REQUEST + _OF_CHALLENGER}
@@ -118,11 +125,11 @@ def _rows_of(request: sqlite3.Row, version: LoggedVersion, private: PrivateColum
     if private:
         shared |= dict.fromkeys(("body", "champion_error", "challenger_error"))
     predicted = _predicted_classes(champion, version)
-    present, own = version.columns.present_names(sent.columns), _own_columns(version.columns)
+    present, own = version.columns.present_names(sent.columns), _own_columns(version.columns).values()
     for index, cells in enumerate(sent.data):
-        texts = [private.text({*names}, cell) for *names, cell in zip(sent.columns, present, cells, strict=True)]
-        written = [(name, text) for name, text in zip(present, texts, strict=True) if text is not None]
-        inputs = {INPUT + name: text for name, text in written if name in own}
+        texts = [(name, private.text(name, cell)) for name, cell in zip(present, cells, strict=True)]
+        written = [(name, text) for name, text in texts if text is not None]
+        inputs = {INPUT + spelled[name.casefold()]: text for name, text in written if name in own}
         others = {OTHER_INPUTS: [each for each in written if each[0] not in own] or None}
         answers = _answer("", champion, index) | _answer("challenger_", challenger, index)
         yield {**shared, "row": index, **answers, **(predicted[index] if predicted else {}), **inputs, **others}

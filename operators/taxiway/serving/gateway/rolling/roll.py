@@ -3,7 +3,7 @@
 import fcntl
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ from taxiway.serving.gateway.rolling.labels import label_rows
 from taxiway.serving.gateway.rolling.predicted_rows import PrivateColumns, predicted_rows
 from taxiway.serving.gateway.rolling.settings import RollSettings, hash_key, read_settings
 from taxiway.serving.gateway.state import request_log_sql as sql
-from taxiway.serving.gateway.state.logged_version import read_versions
+from taxiway.serving.gateway.state.logged_version import read_renames, read_versions
 from taxiway.serving.gateway.state.request_log import FILE
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def roll(state: Path, now: float | None = None) -> Rolled:
         connection.row_factory = sqlite3.Row
         log_id, requests, labels = connection.execute(sql.ROLLED).fetchone()
         delete_unfinished(settings.folder, log_id, {"requests": requests, "labels": labels})
-        private = private_columns(state, settings)
+        private = private_columns(state, settings, read_renames(connection))
         part = partial(_roll, connection, settings.folder, log_id)
         of_requests = part("requests", requests, (now - settings.settle_s,), _requests_table(connection, private))
         of_labels = part("labels", labels, (), lambda _, rows: label_rows(rows))
@@ -78,10 +78,19 @@ def roll(state: Path, now: float | None = None) -> Rolled:
     return Rolled(settings.folder, of_requests.rows, of_labels.rows, of_requests.files + of_labels.files, deleted)
 
 
-def private_columns(state: Path, settings: RollSettings) -> PrivateColumns:
-    """The columns that are not written as they are."""
+def private_columns(state: Path, settings: RollSettings, renamed: Mapping[str, str]) -> PrivateColumns:
+    """The columns that are not written as they are; `renamed` has the present name of columns by their former name."""
     key = hash_key(state, settings.folder) if settings.hash_columns else b""
-    return PrivateColumns(frozenset(settings.omit_columns), frozenset(settings.hash_columns), key)
+    omitted, hashed = (both_names(names, renamed) for names in (settings.omit_columns, settings.hash_columns))
+    return PrivateColumns(frozenset(omitted), frozenset(hashed), key)
+
+
+def both_names(names: Iterable[str], renamed: Mapping[str, str]) -> list[str]:
+    """Names of columns with their present and former ones, those that are given first."""
+    given = list(names)
+    present = [renamed[name] for name in given if name in renamed]
+    former = [old for old, new in renamed.items() if new in {*given, *present}]
+    return list(dict.fromkeys([*given, *present, *former]))
 
 
 @contextmanager
@@ -95,7 +104,7 @@ def _turn(state: Path) -> Iterator[None]:
 def _requests_table(
     connection: sqlite3.Connection, private: PrivateColumns
 ) -> "Callable[[str, Sequence[sqlite3.Row]], pa.Table]":
-    """Makes the rows of requests of a model; a version is in the log with its first request."""
+    """The function that converts requests of a model to a table. A version is logged together with its first request."""
 
     def table(model: str, requests: Sequence[sqlite3.Row]) -> "pa.Table":
         versions = read_versions(connection, model, {each["champion_version"] for each in requests})

@@ -67,11 +67,11 @@ def read_settings(state: Path) -> RollSettings:
         raise ConfigError(f"{state / FILE} cannot be read ({why}); restart the gateway, which writes it") from None
 
 
-def _make_key(path: Path) -> None:
-    """Write a new key, unless another process does so at the same time."""
-    temporary = path.with_name(f"{KEY_FILE}.{os.getpid()}.partial")
+def _write_new(path: Path, content: bytes) -> None:
+    """Write a file, unless another process does so at the same time."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
     with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(secrets.token_bytes(_KEY_BYTES))
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
     with contextlib.suppress(FileExistsError):
@@ -93,16 +93,15 @@ def hash_key(state: Path, folder: Path) -> bytes:
     """
     path, used = state / KEY_FILE, folder / KEY_DIGEST_FILE
     if not path.exists() and not used.exists():
-        _make_key(path)
+        _write_new(path, secrets.token_bytes(_KEY_BYTES))
     key = path.read_bytes() if path.exists() else b""
     if len(key) != _KEY_BYTES or (used.exists() and used.read_text() != digest_of_bytes(key)):
+        state_of = "is missing" if not key else "is not the key with which the files were hashed"
         raise ConfigError(
-            f"{path} is not the key with which the files in {folder} were hashed; restore it from a backup. To go on with another key, with "
-            f"which equal values get other hashes from now on, delete {path} and {used}"
+            f"{path} {state_of}: {used} is of another one. Restore the key from a backup, or copy it from the other gateway that writes to "
+            f"{folder}. To go on with another key, with which equal values get other hashes from now on, give the gateway another log folder"
         )
     if not used.exists():
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        temporary = used.with_name(f"{KEY_DIGEST_FILE}.{os.getpid()}.partial")
-        temporary.write_text(digest_of_bytes(key))
-        temporary.replace(used)
+        _write_new(used, digest_of_bytes(key).encode())
     return key

@@ -44,6 +44,14 @@ class LoggedVersions:
         connection.executemany(sql.SET_VERSION, rows)
 
 
+def read_renames(connection: sqlite3.Connection, model: str | None = None) -> dict[str, str]:
+    """The present name of renamed columns by their former name, of all versions of a model that the log knows; None for all models."""
+    renamed: dict[str, str] = {}
+    for (content,) in connection.execute(sql.VERSIONS_OF, (model,)):
+        renamed |= _CONTENT.validate_json(content).columns.renamed
+    return renamed
+
+
 def read_versions(connection: sqlite3.Connection, model: str, versions: Iterable[int]) -> dict[int, LoggedVersion]:
     """Versions of a model by their number; those that the log does not know are left out."""
     known = {}

@@ -252,7 +252,7 @@ class RequestLog:
         except Exception as error:  # of any kind: this thread has to continue with the next requests
             self._problems.begin(
                 "write",
-                f"the request log cannot be written, so requests are refused: {error}; check the disk's space and the folder",
+                f"the request log cannot be written, so requests are refused, or were seconds ago: {error}; check the disk's space and the folder",
             )
             return error
         self._problems.end_if_quiet("write")  # on a full disk, some writes succeed

@@ -129,6 +129,7 @@ SELECT seq, length(payload) + length(champion_answer) + length(champion_error) +
 """
 ROLLED = "SELECT log_id, seq, labels FROM rolled"
 SET_ROLLED = {"requests": "UPDATE rolled SET seq = ?", "labels": "UPDATE rolled SET labels = ?"}
+VERSIONS_OF = "SELECT content FROM versions WHERE ?1 IS NULL OR model = ?1 ORDER BY version"
 VERSION_OF = "SELECT content FROM versions WHERE model = ? AND version = ?"
 NOT_ROLLED = "SELECT coalesce((SELECT max(seq) FROM requests), 0) - (SELECT seq FROM rolled)"
 # The requests end before the first one that a challenger may still answer.

@@ -1,0 +1,134 @@
+"""Compares what a version predicts in production with its evaluation rows."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from taxiway.errors import TerminalError
+from taxiway.lineage.queries import model_lineage
+from taxiway.stages.batch.version import Version, row_model
+from taxiway.stages.monitor.inputs import ColumnDrift, drifted, evaluation_profile, window_profile
+from taxiway.stages.monitor.performance import MIN_ROWS, Reference, WindowPerformance, performance, reference_of
+from taxiway.stages.monitor.windows import Every, read_windows, served_versions
+from taxiway.store import Store
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be compared.
+
+    Attributes:
+        every: How long a window is.
+        metric: The metric; None for `roc_auc` of two classes, `accuracy` of more, and `mae` of a regression.
+        since: The first day of the requests, in UTC; None for all.
+        until: The last day; None for all.
+    """
+
+    every: Every = "week"
+    metric: str | None = None
+    since: date | None = None
+    until: date | None = None
+
+
+@dataclass(frozen=True)
+class MonitoredWindow:
+    """A window.
+
+    Attributes:
+        performance: How well the version has predicted.
+        drift: The inputs that have drifted, the most first.
+    """
+
+    performance: WindowPerformance
+    drift: Sequence[ColumnDrift]
+
+
+@dataclass(frozen=True)
+class Monitored:
+    """A version in production.
+
+    Attributes:
+        version: The version.
+        reference: How well it predicts its evaluation rows.
+        windows: The windows, oldest first.
+    """
+
+    version: Version
+    reference: Reference
+    windows: Sequence[MonitoredWindow]
+
+    @property
+    def newest_alert(self) -> str:
+        """The alert of the newest window with enough rows; empty if it is none."""
+        enough = [each.performance for each in self.windows if each.performance.rows >= MIN_ROWS]
+        return enough[-1].alert if enough else ""
+
+
+def monitor(
+    client: "MlflowClient",
+    version: Version,
+    loaded: Any,
+    log: Path,
+    asked: Asked,
+    *,
+    store: Store,
+    show: Callable[[str], None] = lambda _: None,
+) -> Monitored:
+    """Compare the windows of a request log with the evaluation rows of a version.
+
+    Args:
+        client: The MLflow client.
+        version: The version.
+        loaded: Its pyfunc model.
+        log: The folder of the request log's Parquet files.
+        asked: What is to be compared.
+        store: Where the evaluation rows are.
+        show: Called with what is being done.
+
+    Raises:
+        ConfigError: The metric is for another problem, or the folder has no requests.
+        TerminalError: The version has no records, its scores are withheld, or it has predicted no rows on these days.
+    """
+    from taxiway.serving.request_files import open_request_log
+
+    about, model = f"{version.model} version {version.version}", row_model(loaded, version)
+    snapshot, label = _records(client, version, about)
+    show(f"scoring the evaluation rows of {about}")
+    metric = asked.metric or ("mae" if not model.classes else "roc_auc" if len(model.classes) == 2 else "accuracy")
+    reference = reference_of(model, loaded, snapshot, label, metric, store)
+    show(f"reading the requests of {about}")
+    with open_request_log(log) as connection:
+        windows = read_windows(
+            connection, version.model, version.version, reference.classes, asked.every, asked.since, asked.until
+        )
+        found = list(performance(reference, windows))
+        versions = ", ".join(map(str, served_versions(connection, version.model)))
+    if not found:
+        raise TerminalError(
+            f"{log} has no rows that {about} has predicted on these days; versions with rows: {versions or 'none'}. "
+            f"For one of them: taxiway monitor {version.model}/VERSION"
+        )
+    before, made = evaluation_profile(snapshot, model.columns.names, store), []
+    for each in found:
+        show(f"comparing the inputs from {each.first}")
+        after = window_profile(log, version.model, each.first, asked.every, model.columns)
+        made.append(MonitoredWindow(each, drifted(before, after, model.columns)))
+    return Monitored(version, reference, made)
+
+
+def _records(client: "MlflowClient", version: Version, about: str) -> tuple[Any, str]:
+    """The snapshot of a version, and its label."""
+    records = model_lineage(client, version.model, version.version).records
+    if records.snapshot is None or records.features is None or records.evaluation is None:
+        raise TerminalError(f"the records of {about} cannot be read: {'; '.join(records.unread) or 'they are missing'}")
+    if records.evaluation.withheld:
+        raise TerminalError(
+            f"the scores of {about} on its evaluation rows are withheld (gate.show), and a comparison with them would show them; to see "
+            f"them, which spends the rows: taxiway gate show {version.model}/{version.version}"
+        )
+    return records.snapshot, records.features.label
