@@ -39,6 +39,7 @@ class Outcome:
         error: The error; empty if there is none.
         latency_ms: How long the predict call took, without waiting. It is the same for all requests of the call.
         call: The index of its predict call within the batch; requests with the same index were predicted together.
+        retry_after_s: After how many seconds another try may succeed; None if that is not known.
     """
 
     status: int
@@ -46,6 +47,7 @@ class Outcome:
     error: str
     latency_ms: float
     call: int
+    retry_after_s: float | None = None
 
 
 class PredictBackend(Protocol):

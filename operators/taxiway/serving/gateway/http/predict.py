@@ -12,7 +12,7 @@ from taxiway.serving.callers import Caller
 from taxiway.serving.gateway.bodies.formats import format_of
 from taxiway.serving.gateway.http.auth import refusal
 from taxiway.serving.gateway.http.gateway import Gateway
-from taxiway.serving.gateway.http.limits import rounded
+from taxiway.serving.gateway.http.limits import retry_after, rounded
 from taxiway.serving.gateway.models.served_model import ServedModel
 
 access_log = logging.getLogger("taxiway.access")
@@ -78,6 +78,8 @@ async def _answer(gateway: Gateway, model: ServedModel, caller: Caller, body: by
     if outcome.status != 200:
         if outcome.status >= _GATEWAY_ERROR:
             gateway.limits.return_rows(caller, len(rows.data))
+        if outcome.retry_after_s is not None:
+            answer_headers["Retry-After"] = retry_after(outcome.retry_after_s)
         return refusal(outcome.status, outcome.error, answer_headers)
     predictions = outcome.predictions if caller.decimals is None else rounded(outcome.predictions, caller.decimals)
     # The names of the classes, in the order of the probabilities.

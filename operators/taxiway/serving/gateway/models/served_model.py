@@ -164,12 +164,14 @@ class ServedModel:
     def gauges(self) -> ModelGauges:
         """What a scrape of the metrics shows."""
         champion = self.champion.current
+        delayed = champion.server.restart_delay if champion else None
         return ModelGauges(
             model=self.name,
             version=champion.version.version if champion else 0,
             age_s=(datetime.now(UTC) - champion.since).total_seconds() if champion else None,
             queued=champion.server.unanswered if champion else 0,
             restarts=champion.server.restarts if champion else 0,
+            restart_delay_s=(delayed.retry_after_s or 0.0) if delayed else 0.0,
             has_problem=bool(self.problem),
             registry_away=self.champion.registry_away_since is not None,
         )
