@@ -8,7 +8,7 @@ from dataclasses import replace
 from taxiway.errors import ModelUnavailableError, RestartDelayedError, WorkerDiedError, WorkerLostError
 from taxiway.features.signature import ModelColumns
 from taxiway.serving.gateway.pending_request import Batch, PendingRequest
-from taxiway.serving.protocol import MAX_CELLS, Rows
+from taxiway.serving.protocol import MAX_CELLS, PackedRows, Rows
 from taxiway.serving.workers.base import Outcome, PredictBackend
 
 log = logging.getLogger(__name__)
@@ -210,7 +210,7 @@ class VersionServer:
         except Exception as error:
             return replace(_outcome_of(error), call=call_index)
 
-    async def _predict(self, backend: PredictBackend, rows: list[Rows]) -> list[Outcome]:
+    async def _predict(self, backend: PredictBackend, rows: Sequence[Rows | PackedRows]) -> list[Outcome]:
         """Predict with a worker, or with another one if it cannot be loaded."""
         try:
             outcomes = await backend.predict(rows)
@@ -227,7 +227,7 @@ class VersionServer:
 def _size(requests: list[PendingRequest]) -> tuple[int, int]:
     """The rows and the cells of requests."""
     rows = [request.rows for request in requests]
-    return sum(len(each.data) for each in rows), sum(each.cells for each in rows)
+    return sum(each.row_count for each in rows), sum(each.cells for each in rows)
 
 
 def _outcome_of(error: Exception) -> Outcome:

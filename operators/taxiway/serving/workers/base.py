@@ -1,12 +1,13 @@
 """The protocol of all workers, and what they are sent and return."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from taxiway.features.signature import ModelColumns
 from taxiway.serving.model_copy import ModelCopy
-from taxiway.serving.protocol import Rows
+from taxiway.serving.protocol import PackedRows, Rows
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class PredictBackend(Protocol):
             WorkerLostError: The worker is gone and cannot be restarted.
         """
 
-    async def predict(self, batch: list[Rows]) -> list[Outcome]:
+    async def predict(self, batch: Sequence[Rows | PackedRows]) -> list[Outcome]:
         """Predict for a batch of requests; returns one outcome for each.
 
         Raises:

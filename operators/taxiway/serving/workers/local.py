@@ -4,7 +4,7 @@ import asyncio
 import json
 import multiprocessing
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from multiprocessing import forkserver
 from typing import Any
 
@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from taxiway.errors import ModelRefusedError, ModelUnavailableError, RestartDelayedError, TransientError, WorkerDiedError
 from taxiway.features.signature import ModelColumns
-from taxiway.serving.protocol import Rows
+from taxiway.serving.protocol import PackedRows, Rows
 from taxiway.serving.workers import process as worker
 from taxiway.serving.workers.base import ModelSource, Outcome
 from taxiway.serving.workers.channel import Channel
@@ -168,7 +168,7 @@ class Worker:
             raise ModelUnavailableError(f"{self._name} is no longer served")
         return end
 
-    async def predict(self, batch: list[Rows]) -> list[Outcome]:
+    async def predict(self, batch: Sequence[Rows | PackedRows]) -> list[Outcome]:
         """Predict for a batch of requests; returns one outcome for each.
 
         Raises:

@@ -68,16 +68,16 @@ def _log_access(
 async def _answer(gateway: Gateway, model: ServedModel, caller: Caller, body: bytes, headers: Mapping[str, str]) -> Response:
     gateway.limits.take_request(caller)
     text, rows = await gateway.bodies.read(body, format_of(headers))
-    gateway.limits.take_rows(caller, len(rows.data))
+    gateway.limits.take_rows(caller, rows.row_count)
     try:
         request_id, served_by, outcome = await model.predict(text, rows, caller.name)
     except RequestError:  # nothing was predicted
-        gateway.limits.return_rows(caller, len(rows.data))
+        gateway.limits.return_rows(caller, rows.row_count)
         raise
     answer_headers = {REQUEST_ID: request_id, VERSION: str(served_by.version)}
     if outcome.status != 200:
         if outcome.status >= _GATEWAY_ERROR:
-            gateway.limits.return_rows(caller, len(rows.data))
+            gateway.limits.return_rows(caller, rows.row_count)
         if outcome.retry_after_s is not None:
             answer_headers["Retry-After"] = retry_after(outcome.retry_after_s)
         return refusal(outcome.status, outcome.error, answer_headers)

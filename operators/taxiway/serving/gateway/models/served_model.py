@@ -23,7 +23,7 @@ from taxiway.serving.gateway.settings import GatewaySettings
 from taxiway.serving.gateway.state.logged_version import LoggedVersion
 from taxiway.serving.gateway.state.request_log import LoggedRequest, RequestLog
 from taxiway.serving.gateway.state.served import ServedState
-from taxiway.serving.protocol import Rows
+from taxiway.serving.protocol import PackedRows, Rows
 from taxiway.serving.workers.base import Outcome
 
 _NOT_MIRRORED = (400, 503)  # errors of the caller or of the gateway, which say nothing about the versions
@@ -74,7 +74,7 @@ class ServedModel:
         )
         self.challenger = ChallengerDeployment(context, request_log, on_versions_changed=self._remove_unused_copies)
 
-    async def predict(self, body: str, rows: Rows, caller: str = "") -> tuple[str, RegisteredVersion, Outcome]:
+    async def predict(self, body: str, rows: Rows | PackedRows, caller: str = "") -> tuple[str, RegisteredVersion, Outcome]:
         """Answer a request with the champion, and log it before returning.
 
         Args:
@@ -210,7 +210,7 @@ class ServedModel:
         requests = [request for request, _ in answered]
         now = time.monotonic()
         status, latency_ms = answered[0][1].status, answered[0][1].latency_ms  # the same for all outcomes of a predict call
-        self._metrics.predicted(self.name, version, sum(len(request.rows.data) for request in requests), latency_ms / 1e3)
+        self._metrics.predicted(self.name, version, sum(request.rows.row_count for request in requests), latency_ms / 1e3)
         challenger = self.challenger.current
         server = challenger.server if challenger else None
         lease, mirror = None, None
