@@ -33,10 +33,12 @@ class RowModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         classes: The classes as text, in the order of the probabilities; empty for a regression.
         threshold: The probability from which on the second of two classes is predicted; None for 0.5.
         renamed: The present name of columns that the source has renamed, by their former name.
+        means: The mean of each feature in the training rows, for a linear estimator; None for others.
     """
 
     threshold: float | None = None  # also of models that were saved without one
     renamed: Mapping[str, str] | None = None
+    means: Sequence[float] | None = None
 
     def __init__(
         self,
@@ -48,6 +50,7 @@ class RowModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         classes: Sequence[str] = (),
         threshold: float | None = None,
         renamed: Mapping[str, str] | None = None,
+        means: Sequence[float] | None = None,
     ) -> None:
         self.estimator = estimator
         self.numeric = numeric
@@ -57,9 +60,17 @@ class RowModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         self.classes = classes
         self.threshold = threshold
         self.renamed = renamed
+        self.means = means
 
     @classmethod
-    def of(cls, estimator: Any, columns: ModelColumns, classes: Sequence[str] = (), threshold: float | None = None) -> Self:
+    def of(
+        cls,
+        estimator: Any,
+        columns: ModelColumns,
+        classes: Sequence[str] = (),
+        threshold: float | None = None,
+        means: Sequence[float] | None = None,
+    ) -> Self:
         """The model of a fitted pipeline that takes these columns."""
         return cls(
             estimator,
@@ -70,6 +81,7 @@ class RowModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
             list(classes),
             threshold,
             dict(columns.renamed) or None,
+            means,
         )
 
     @property

@@ -8,8 +8,8 @@ from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Param
 
 from taxiway.hooks.context import airflow_url
+from taxiway.hooks.notify import Told, notify
 from taxiway.operators.base import Input, StageOperator
-from taxiway.operators.notify import Told, notify
 from taxiway.records import Decision, ShadowReport, Verdict
 from taxiway.spec.approval import Approval
 from taxiway.spec.team import Notification

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import TaxiwayError
 from taxiway.hooks.context import airflow_url, find_stage_context
+from taxiway.hooks.notify import Told, notify
 from taxiway.operators.base import BROKEN, StageOperator, states_of_others, uses_containers
-from taxiway.operators.notify import Told, notify
 from taxiway.records import RunSummary
 from taxiway.spec.team import Notification
 

@@ -10,9 +10,9 @@ from airflow.sdk.exceptions import AirflowSkipException
 from taxiway.errors import ConfigError, allowed_values
 from taxiway.hooks.config import open_store
 from taxiway.hooks.context import airflow_url, find_stage_context
+from taxiway.hooks.notify import Told, notify
 from taxiway.hooks.sources import airflow_engine, source_of
 from taxiway.operators.base import StageOperator
-from taxiway.operators.notify import Told, notify
 from taxiway.records import Snapshot
 from taxiway.spec.pipeline import Pipeline
 from taxiway.spec.team import Notification

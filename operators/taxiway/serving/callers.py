@@ -31,6 +31,7 @@ class Scope(StrEnum):
     """What a caller may do; every caller may read the status of its models."""
 
     PREDICT = "predict"
+    EXPLAIN = "explain"
     FEEDBACK = "feedback"
     METRICS = "metrics"
     ADMIN = "admin"

@@ -117,7 +117,7 @@ def _train(
 ) -> tuple[int, str | None]:
     from taxiway.data.engine.read_rows import read_rows
     from taxiway.registry.register import EXAMPLE_ROWS, ModelToSave, check_savable, register
-    from taxiway.training.train import row_model
+    from taxiway.training.train import feature_means, row_model
     from taxiway.training.train import train as fit
 
     pipeline = context.pipeline
@@ -134,7 +134,9 @@ def _train(
     example = read_rows(snapshot.training[:1], context.store, list(features.columns)).head(EXAMPLE_ROWS)
     version_tags = _version_tags(context, snapshot, features, previous, threshold)
     params = {name: str(value) for name, value in {**pipeline.model.params, **replaced}.items()}
-    to_save = ModelToSave(row_model(fitted, features, threshold, pipeline.source.rename), example, key, version_tags, params)
+    means = feature_means(fitted, features, context.store)
+    made = row_model(fitted, features, threshold, pipeline.source.rename, means)
+    to_save = ModelToSave(made, example, key, version_tags, params)
     version, files = register(context.registry, context.recorder.run_id, pipeline.name, to_save)
     context.log.info("registered %s version %d", pipeline.name, version)
     return version, files

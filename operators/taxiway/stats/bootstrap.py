@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 from taxiway.records import Interval
@@ -76,11 +77,9 @@ def compare(
     draws = np.hstack(
         [_replicates(metric, labels, sides, _drawn(len(labels), groups, *batch)) for batch in _batches(len(labels))]
     )
-    z = _z(confidence)
 
     def interval(value: float, drawn: "Floats") -> Interval:
-        margin = z * float(np.std(drawn, ddof=1))
-        return Interval(value=float(value), low=float(value) - margin, high=float(value) + margin, rows=len(labels))
+        return standard_interval(float(value), float(np.std(drawn, ddof=1)), confidence, len(labels))
 
     first, *rest = (interval(*side) for side in zip(values, draws, strict=True))
     differences = [interval(values[0] - value, draws[0] - drawn) for value, drawn in zip(values[1:], draws[1:], strict=True)]
@@ -90,6 +89,19 @@ def compare(
     return PairedIntervals(first, *against[0], against[1:])
 
 
+def standard_interval(value: float, error: float, confidence: float, rows: int) -> Interval:
+    """The two-sided interval of an estimate that is distributed normally.
+
+    Args:
+        value: The estimate.
+        error: Its standard error.
+        confidence: The confidence level, such as 0.99.
+        rows: The rows that it was estimated from.
+    """
+    margin = NormalDist().inv_cdf((1 + confidence) / 2) * error
+    return Interval(value=value, low=value - margin, high=value + margin, rows=rows)
+
+
 def within(interval: Interval, low: float, high: float) -> Interval:
     """An interval that ends at the smallest and the largest possible value. NaN bounds stay as they are."""
     ends = {
@@ -97,12 +109,6 @@ def within(interval: Interval, low: float, high: float) -> Interval:
         for name, value in (("low", interval.low), ("high", interval.high))
     }
     return interval.model_copy(update=ends)
-
-
-def _z(confidence: float) -> float:
-    from statistics import NormalDist
-
-    return NormalDist().inv_cdf((1 + confidence) / 2)
 
 
 def _batches(rows: int) -> "Iterator[tuple[int, np.random.Generator]]":

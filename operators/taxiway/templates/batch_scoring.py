@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import DAG, Asset, Param
 
 from taxiway.hooks.mlflow import MlflowHook
+from taxiway.hooks.notify import Told, notify
 from taxiway.hooks.scoring import task_name
 from taxiway.messages import error_line
 from taxiway.operators import BatchPredictOperator
-from taxiway.operators.notify import Told, notify
 from taxiway.spec.scoring import Scoring, index_name
 from taxiway.spec.team import Notification, Team
 from taxiway.templates.schedule import scoring_schedule_of

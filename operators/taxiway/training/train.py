@@ -263,13 +263,26 @@ def _to_start_from(champion: "RowModel | None", names: Sequence[str], features: 
 
 
 def row_model(
-    fitted: Any, features: FeatureSet, threshold: float | None = None, renamed: Mapping[str, str] | None = None
+    fitted: Any,
+    features: FeatureSet,
+    threshold: float | None = None,
+    renamed: Mapping[str, str] | None = None,
+    means: Sequence[float] | None = None,
 ) -> "RowModel":
-    """The model that is saved: the fitted pipeline with the types and former names of the raw columns, and the threshold."""
+    """The model that is saved: the fitted pipeline with the types and former names of the raw columns, the threshold and the means."""
     from taxiway.models.row_model import RowModel
 
     columns = replace(model_columns(features), renamed=dict(renamed or {}))
-    return RowModel.of(fitted, columns, features.classes, threshold)
+    return RowModel.of(fitted, columns, features.classes, threshold, means)
+
+
+def feature_means(fitted: Any, features: FeatureSet, store: Store) -> list[float] | None:
+    """The mean of each feature in the training rows, from which the contributions to a linear model's predictions count; None for others."""
+    estimator = fitted.steps[-1][1]
+    if not hasattr(estimator, "coef_"):
+        return None
+    rows, _ = read_training_rows(features, store)
+    return [float(mean) for mean in rows.matrix.mean(axis=0)]
 
 
 def model_columns(features: FeatureSet) -> ModelColumns:

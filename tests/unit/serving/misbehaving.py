@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -75,11 +76,20 @@ class NeedsMemoryForThree(Healthy):
         return super().predict(rows)
 
 
+class SlowToExplain(Healthy):
+    """Predicts at once, and takes an hour to be explained."""
+
+    def get_raw_model(self) -> Any:
+        if "taxiway.serving.workers.explain" in sys.modules:
+            time.sleep(3600)
+        raise NotImplementedError
+
+
 SECRETS = {"GATEWAY", "VERSION", "TAXIWAY_ADMIN_TOKEN", "MLFLOW_TRACKING_PASSWORD", "AWS_SECRET_ACCESS_KEY"}
 """What no model may see: the settings of the tests' servers have their tokens, too."""
 BEHAVIOURS = {
     kind.__name__: kind
-    for kind in (Healthy, Raises, Sleeps, OneTooFew, AnswersNaN, DiesOnTwo, HalfASecond, NeedsMemoryForThree)
+    for kind in (Healthy, Raises, Sleeps, OneTooFew, AnswersNaN, DiesOnTwo, HalfASecond, NeedsMemoryForThree, SlowToExplain)
 }
 
 

@@ -33,7 +33,7 @@ def caller() -> None:
     "--scope",
     "scopes",
     multiple=True,
-    type=click.Choice(["predict", "feedback", "metrics", "admin"]),
+    type=click.Choice(["predict", "explain", "feedback", "metrics", "admin"]),
     default=("predict",),
     show_default=True,
     help="What it may do; may be repeated. Every caller may read the status of its models; an admin may do everything.",

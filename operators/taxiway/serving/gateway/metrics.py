@@ -75,6 +75,9 @@ class GatewayMetrics:
             "model",
             "version",
         )
+        self._explain_seconds = self._histogram(
+            "explain_seconds", "Seconds of an explanation of predictions, without waiting.", _BUCKETS_S, "model"
+        )
         self._predict_rows = self._histogram("predict_rows", "Rows of a predict call of the champion.", _ROWS_BUCKETS, "model")
         self._not_rolled = self._gauge("log_not_rolled_requests", "Logged requests that are not in the Parquet files yet.")
         self._uncommitted = self._gauge("log_uncommitted_requests", "Requests that wait to be committed to the log.")
@@ -105,6 +108,10 @@ class GatewayMetrics:
         """Count a predict call of the champion."""
         self._predict_seconds.labels(model, str(version)).observe(seconds)
         self._predict_rows.labels(model).observe(rows)
+
+    def explained(self, model: str, seconds: float) -> None:
+        """Count an explanation of the predictions of a request."""
+        self._explain_seconds.labels(model).observe(seconds)
 
     def mirrored(self, model: str, requests: int, outcome: str) -> None:
         """Count requests that were queued for the challenger, or dropped."""

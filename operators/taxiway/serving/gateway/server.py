@@ -1,10 +1,12 @@
 """Runs the gateway as a server: one process for HTTP, and others for the models."""
 
+import asyncio
 import gc
 import logging
 import os
 import resource
 import signal
+import socket
 import ssl
 import sys
 import threading
@@ -59,12 +61,29 @@ def serve(settings: GatewaySettings) -> None:
         timeout_graceful_shutdown=_GRACE_S,
         log_config=None,  # as all other loggers
     )
-    if settings.tls_certificate is not None and settings.tls_key is not None:
-        follow_certificate(_tls_context(config), settings.tls_certificate, settings.tls_key)
-    server = uvicorn.Server(config)
+    server = _Server(config, settings)
     server.run()
     if not server.started:
         sys.exit(_NOT_STARTED)
+
+
+class _Server(uvicorn.Server):
+    """A server that follows its certificate while it serves."""
+
+    def __init__(self, config: uvicorn.Config, settings: GatewaySettings) -> None:
+        super().__init__(config)
+        self._certificate, self._key = settings.tls_certificate, settings.tls_key
+        self._tls = _tls_context(config) if self._certificate is not None else None
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._tls is None or self._certificate is None or self._key is None:
+            await super().serve(sockets)
+            return
+        following = asyncio.create_task(follow_certificate(self._tls, self._certificate, self._key))
+        try:
+            await super().serve(sockets)
+        finally:
+            following.cancel()
 
 
 def _tls_context(config: uvicorn.Config) -> ssl.SSLContext:

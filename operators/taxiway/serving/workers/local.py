@@ -177,13 +177,20 @@ class Worker:
             RestartDelayedError: It is started again later.
             ModelUnavailableError: The model cannot be loaded, or the worker has been stopped.
         """
+        return [Outcome(*outcome) for outcome in await self._call("predict", batch)]
+
+    async def explain(self, rows: Rows | PackedRows) -> Outcome:
+        """Explain the predictions for the rows of a request; raises as `predict`."""
+        return Outcome(*await self._call("explain", rows))
+
+    async def _call(self, function: str, argument: Any) -> Any:
         await self.ensure_loaded()
         channel = self._channel
         if channel is None:
             raise ModelUnavailableError(f"{self._name} is no longer served")
         try:
             async with asyncio.timeout(self._predict_timeout_s):
-                return [Outcome(*outcome) for outcome in await channel.call("predict", batch)]
+                return await channel.call(function, argument)
         except (WorkerDiedError, TimeoutError) as error:
             if self._channel is channel:  # otherwise another batch has already replaced it
                 self._end_process()

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass
+from functools import cache
 from importlib import import_module
 from itertools import groupby
 from multiprocessing import connection, parent_process
@@ -27,19 +28,22 @@ from taxiway.features.signature import ModelColumns
 from taxiway.messages import clipped
 from taxiway.serving.protocol import PackedRows, Rows
 from taxiway.serving.workers.base import ModelSource, Outcome
+from taxiway.serving.workers.cells import select_cells
 from taxiway.serving.workers.channel import answer_calls
 
 if TYPE_CHECKING:
+    from taxiway.models.explanations import Explanations
     from taxiway.models.predictor import Predictor
 
 log = logging.getLogger(__name__)
 
 LOG_FORMAT = "TAXIWAY_LOG_FORMAT"
 """The environment variable with the format of the gateway's log: `text` or `json`."""
-_MAX_NAMED_COLUMNS = 10
 _MAX_ERROR_CHARS = 1000
+_NICENESS = 10
 _PARENT_POLL_S = 1.0
 _predictor: "Predictor | None" = None  # that of the model of this process, once it is loaded
+_model: Any = None
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,22 @@ def _load(source: ModelSource) -> dict[str, Any]:
         return asdict(Loaded(problem=str(error)))
 
 
-_FUNCTIONS: Mapping[str, Callable[[Any], Any]] = {"load": _load, "predict": _predict}
+def _explain(rows: Rows | PackedRows) -> tuple[Any, ...]:
+    from taxiway.serving.workers.explain import explain
+
+    assert _predictor is not None
+    return astuple(explain(_explainer, _predictor.columns, rows))
+
+
+@cache
+def _explainer() -> "Callable[[Any], Explanations]":
+    from taxiway.models.explanations import explainer_of
+
+    os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)  # predictions need the cores first
+    return explainer_of(_model)
+
+
+_FUNCTIONS: Mapping[str, Callable[[Any], Any]] = {"load": _load, "predict": _predict, "explain": _explain}
 
 
 def initialize_worker() -> None:
@@ -121,7 +140,7 @@ def load(source: ModelSource) -> "Predictor":
         ModelLoadError: The loader refused the model, or the model has no signature.
         TransientError: The files cannot be read, or have changed since they were downloaded; or there is not enough memory.
     """
-    global _predictor
+    global _predictor, _model
     module, _, function = source.loader.partition(":")
     from taxiway.models.predictor import compiled_predictor
 
@@ -140,7 +159,7 @@ def load(source: ModelSource) -> "Predictor":
             model.predict(example)  # the first call is much slower than later ones
         except Exception:
             log.warning("%s version %d cannot predict its input example", source.model, source.version, exc_info=True)
-    _predictor = predictor
+    _predictor, _model = predictor, model
     return predictor
 
 
@@ -204,9 +223,7 @@ def _predict_call(predictor: "Predictor", requests: Sequence[Rows | PackedRows],
 def _predict_as_json(predictor: "Predictor", requests: Sequence[Rows | PackedRows]) -> list[str]:
     """The predictions of each request as JSON text. Raises ValueError if the model does not predict for every row,
     or predicts NaN or text that cannot be encoded as UTF-8."""
-    columns = predictor.columns
-    sent = columns.present_names(requests[0].columns)
-    predictions, as_json = _jsonable(predictor.predict(_select_columns(requests, sent, columns.names)))
+    predictions, as_json = _jsonable(predictor.predict(select_cells(requests, predictor.columns)))
     answers, start = [], 0
     for request in requests:
         answers.append(as_json(predictions[start : start + request.row_count]))
@@ -236,22 +253,6 @@ def _jsonable(predictions: Any) -> tuple[list[Any], Callable[[list[Any]], str]]:
         return text
 
     return found, as_json
-
-
-def _select_columns(
-    requests: Sequence[Rows | PackedRows], sent: tuple[str, ...], needed: tuple[str, ...]
-) -> dict[str, list[Any]]:
-    """The cells of the `needed` columns. Raises RequestError (400) if some were not `sent`, with the first ten of them."""
-    missing = [name for name in needed if name not in sent]
-    if missing:
-        more = [f"and {len(missing) - _MAX_NAMED_COLUMNS} more"] if len(missing) > _MAX_NAMED_COLUMNS else []
-        named = ", ".join(missing[:_MAX_NAMED_COLUMNS] + more)
-        raise RequestError(400, f"missing columns: {named}; send every column of the model, with null for a missing value")
-    positions = {name: position for position, name in enumerate(sent)}
-    by_request = [request.by_column() for request in requests]
-    if len(by_request) == 1:
-        return {name: by_request[0][positions[name]] for name in needed}
-    return {name: [cell for columns in by_request for cell in columns[positions[name]]] for name in needed}
 
 
 def _exit_with_gateway() -> None:

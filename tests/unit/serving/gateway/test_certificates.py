@@ -1,17 +1,15 @@
 """HTTPS: the certificate of a gateway, and its renewal."""
 
+import asyncio
 import os
 import socket
 import ssl
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
-import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -37,42 +35,33 @@ def written(folder: Path, number: int) -> tuple[Path, Path]:
     return folder / "cert.pem", folder / "key.pem"
 
 
-@pytest.fixture
-def listening() -> Iterator[socket.socket]:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield server
-
-
 def serial_number(port: int) -> int:
     """The serial number of the certificate that a server shows."""
     return x509.load_pem_x509_certificate(ssl.get_server_certificate(("127.0.0.1", port)).encode()).serial_number
 
 
-def test_a_renewed_certificate_is_used_and_a_broken_one_is_not(tmp_path: Path, listening: socket.socket) -> None:
+def test_a_renewed_certificate_is_used_and_a_broken_one_is_not(tmp_path: Path) -> None:
     certificate, key = written(tmp_path, 1001)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
 
-    def answer() -> None:
-        while True:
-            try:
-                connection, _ = listening.accept()
-                context.wrap_socket(connection, server_side=True).close()
-            except ssl.SSLError:
-                continue
-            except OSError:
-                return
+    def renewed(port: int) -> None:
+        assert serial_number(port) == 1001
+        written(tmp_path, 1002)
+        until(lambda: serial_number(port) == 1002, "the renewed certificate is used, and no connection fails")
+        certificate.write_text("half a file")
+        assert serial_number(port) == 1002
+        written(tmp_path, 1003)
+        until(lambda: serial_number(port) == 1003, "the certificate after the broken one is used")
 
-    threading.Thread(target=answer, daemon=True).start()
-    follow_certificate(context, certificate, key, poll_s=0.02)
-    port = listening.getsockname()[1]
-    assert serial_number(port) == 1001
-    written(tmp_path, 1002)
-    until(lambda: serial_number(port) == 1002, "the renewed certificate is used")
-    certificate.write_text("half a file")
-    assert serial_number(port) == 1002
-    written(tmp_path, 1003)
-    until(lambda: serial_number(port) == 1003, "the certificate after the broken one is used")
+    async def scenario() -> None:
+        server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", ssl=context)
+        following = asyncio.create_task(follow_certificate(context, certificate, key, poll_s=0.02))
+        async with server:
+            await asyncio.to_thread(renewed, server.sockets[0].getsockname()[1])
+        following.cancel()
+
+    asyncio.run(scenario())
 
 
 def serving(tmp_path: Path, *options: str) -> subprocess.Popen[bytes]:

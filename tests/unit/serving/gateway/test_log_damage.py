@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from taxiway.serving.gateway import problems
 from taxiway.serving.gateway.state.request_log import LoggedRequest, RequestLog
 
 MODEL = "flights.late"
@@ -136,7 +137,7 @@ def test_a_reader_that_finds_the_damage_first_begins_another_log(tmp_path: Path)
 
 
 def test_a_log_that_cannot_be_written_says_so_once_and_when_it_is_over(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caplog.set_level(logging.INFO, "taxiway")
     log = opened(tmp_path)
@@ -153,6 +154,10 @@ def test_a_log_that_cannot_be_written_says_so_once_and_when_it_is_over(
         assert "requests are refused" in log.problem
         log._file._connection().execute("PRAGMA max_page_count = 100000")
         await log.add([large])
+        assert log.problem, "some writes succeed on a full disk, so it is not over yet"
+        monkeypatch.setattr(problems, "_QUIET_S", 0.0)
+        log.probe()
+        await log.add([])
 
     asyncio.run(adding())
     assert log.problem == ""

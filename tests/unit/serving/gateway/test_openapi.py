@@ -112,6 +112,7 @@ def test_a_caller_sees_only_the_models_and_routes_that_it_may_use(served: tuple[
     for name, options, models, suffixes in (
         ("one-model", ["--model", plain], [plain], ("", "/invocations")),
         ("scraper", ["--scope", "metrics"], [plain, typed], ("",)),
+        ("analyst", ["--scope", "predict", "--scope", "explain"], [plain, typed], ("", "/invocations")),
         ("labeller", ["--scope", "feedback"], [plain, typed], ("", "/feedback")),
     ):
         result = CliRunner().invoke(main, ["caller", "add", name, "--state", str(gateway.state), *options])
@@ -122,6 +123,7 @@ def test_a_caller_sees_only_the_models_and_routes_that_it_may_use(served: tuple[
         named = [path for path in found["paths"] if path.startswith("/models/")]
         assert named == [f"/models/{model}{suffix}" for model in models for suffix in suffixes]
         assert (typed in json.dumps(found)) == (typed in models)
+        assert ('"name": "explain"' in json.dumps(found)) == (name == "analyst")
         assert ("/metrics" in found["paths"]) == (name == "scraper")
 
 

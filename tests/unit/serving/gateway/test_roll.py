@@ -99,6 +99,8 @@ def test_the_predicted_class_is_written(tmp_path: Path) -> None:
     log.versions.note("m", 1, LoggedVersion(VERSION.columns, ("early", "late"), 0.3))
     log.versions.note("m", 2, LoggedVersion(VERSION.columns, ("early", "late", "never")))
     answers = {1: "[[0.65, 0.35], [0.71, 0.29]]", 2: "[[0.2, 0.2, 0.6], [0.5, 0.4, 0.1]]", 3: "[[0.1, 0.9], [0.9, 0.1]]"}
+    log.versions.note("m", 4, LoggedVersion(VERSION.columns, ("early", "late")))
+    answers[4] = '[[0.1], "a team answers anything"]'
 
     async def add() -> None:
         for version, answer in answers.items():
@@ -111,6 +113,7 @@ def test_the_predicted_class_is_written(tmp_path: Path) -> None:
         *((1, "late", 2), (1, "early", 2)),
         *((2, "never", 3), (2, "early", 3)),
         *((3, None, None), (3, None, None)),
+        *((4, None, None), (4, None, None)),
     ]
 
 

@@ -141,15 +141,15 @@ async def openapi(request: Request) -> JSONResponse:
 
 
 @_callers.post("/invocations")
-async def invocations(request: Request) -> Response:
+async def invocations(request: Request, explain: bool = False) -> Response:
     """Predict with the champion of the only served model."""
-    return await _predict(request, _gateway(request).only_model(request.state.caller))
+    return await _predict(request, _gateway(request).only_model(request.state.caller), explain=explain)
 
 
 @_callers.post("/models/{name}/invocations")
-async def model_invocations(name: str, request: Request) -> Response:
+async def model_invocations(name: str, request: Request, explain: bool = False) -> Response:
     """Predict with the champion of this model."""
-    return await _predict(request, _model(request, name))
+    return await _predict(request, _model(request, name), explain=explain)
 
 
 @_callers.post("/feedback")
@@ -222,9 +222,11 @@ async def pairs(
     return Response(content, media_type="application/json")
 
 
-async def _predict(request: Request, model: ServedModel) -> Response:
+async def _predict(request: Request, model: ServedModel, *, explain: bool) -> Response:
     caller = _require_scope(request, Scope.PREDICT)
-    return await predict(_gateway(request), model, caller, await request.body(), request.headers)
+    if explain:
+        _require_scope(request, Scope.EXPLAIN)
+    return await predict(_gateway(request), model, caller, await request.body(), request.headers, explain=explain)
 
 
 async def _feedback(request: Request, model: ServedModel) -> Response:

@@ -1,9 +1,8 @@
 """Loads a renewed TLS certificate into a running server."""
 
+import asyncio
 import logging
 import ssl
-import threading
-import time
 from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -11,29 +10,21 @@ log = logging.getLogger(__name__)
 _POLL_S = 10.0
 
 
-def follow_certificate(context: ssl.SSLContext, certificate: Path, key: Path, poll_s: float = _POLL_S) -> threading.Thread:
-    """Load the files again whenever one of them changes; new connections then use the new certificate.
+async def follow_certificate(context: ssl.SSLContext, certificate: Path, key: Path, poll_s: float = _POLL_S) -> None:
+    """Load the files again whenever one of them changes, until cancelled; new connections then use the new certificate.
 
-    Files that cannot be loaded, such as a certificate whose key is not written yet, are tried again; until then the old ones are used.
+    It runs in the event loop of the server: in a thread, a handshake could begin with the new certificate and the old key. Files that
+    cannot be loaded, such as a certificate whose key is not written yet, are tried again; until then the old ones are used.
 
     Args:
         context: The TLS context of the server, which has loaded the files.
         certificate: The certificate chain in PEM.
         key: Its key.
         poll_s: The seconds between two looks at the files.
-
-    Returns:
-        The thread that does it until the process ends.
     """
-    thread = threading.Thread(target=_follow, args=(context, certificate, key, poll_s), name="certificate", daemon=True)
-    thread.start()
-    return thread
-
-
-def _follow(context: ssl.SSLContext, certificate: Path, key: Path, poll_s: float) -> None:
     used, failed = _identity(certificate, key), None
     while True:
-        time.sleep(poll_s)
+        await asyncio.sleep(poll_s)
         found = _identity(certificate, key)
         if found == used:
             continue

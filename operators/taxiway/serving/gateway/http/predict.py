@@ -22,7 +22,9 @@ REQUEST_ID, VERSION = "X-Taxiway-Request-Id", "X-Taxiway-Model-Version"
 _GATEWAY_ERROR = 500
 
 
-async def predict(gateway: Gateway, model: ServedModel, caller: Caller, body: bytes, headers: Mapping[str, str]) -> Response:
+async def predict(
+    gateway: Gateway, model: ServedModel, caller: Caller, body: bytes, headers: Mapping[str, str], *, explain: bool = False
+) -> Response:
     """Answer a request with the champion of a model.
 
     Args:
@@ -31,13 +33,14 @@ async def predict(gateway: Gateway, model: ServedModel, caller: Caller, body: by
         caller: Who asks.
         body: The body of the request.
         headers: Its headers.
+        explain: Whether the answer also has what each column contributes to the predictions.
 
     Raises:
         RequestError: The body is not valid, the caller exceeds a limit, or the model cannot answer now.
     """
     began = time.perf_counter()
     try:
-        response = await _answer(gateway, model, caller, body, headers)
+        response = await _answer(gateway, model, caller, body, headers, explain=explain)
     except LimitError:
         gateway.metrics.over_limit(model.name, caller.name)
         _log_access(gateway, model, caller, 429, began)
@@ -65,9 +68,13 @@ def _log_access(
     access_log.info(message, *shown, extra={"fields": {"request_id": request_id, **fields}})
 
 
-async def _answer(gateway: Gateway, model: ServedModel, caller: Caller, body: bytes, headers: Mapping[str, str]) -> Response:
+async def _answer(
+    gateway: Gateway, model: ServedModel, caller: Caller, body: bytes, headers: Mapping[str, str], *, explain: bool
+) -> Response:
     gateway.limits.take_request(caller)
     text, rows = await gateway.bodies.read(body, format_of(headers))
+    if explain:
+        model.explainer.require_room(rows)
     gateway.limits.take_rows(caller, rows.row_count)
     try:
         request_id, served_by, outcome = await model.predict(text, rows, caller.name)
@@ -85,5 +92,13 @@ async def _answer(gateway: Gateway, model: ServedModel, caller: Caller, body: by
     # The names of the classes, in the order of the probabilities.
     classes = f', "classes": {json.dumps(served_by.classes, ensure_ascii=False)}' if served_by.classes else ""
     threshold = f', "threshold": {served_by.threshold!r}' if served_by.threshold is not None else ""
-    content = f'{{"predictions": {predictions}{classes}{threshold}}}'
+    explanations = ""
+    if explain:
+        explained = await model.explainer.explain(served_by.version, rows)
+        gateway.metrics.explained(model.name, explained.latency_ms / 1e3)
+        if explained.status != 200:
+            return refusal(explained.status, explained.error, answer_headers)
+        found = explained.predictions if caller.decimals is None else rounded(explained.predictions, caller.decimals)
+        explanations = f', "explanations": {found}'
+    content = f'{{"predictions": {predictions}{classes}{threshold}{explanations}}}'
     return Response(content, media_type="application/json", headers=answer_headers)

@@ -15,6 +15,7 @@ from taxiway.serving.gateway.metrics import GatewayMetrics, ModelGauges
 from taxiway.serving.gateway.models.challenger import ChallengerDeployment
 from taxiway.serving.gateway.models.champion import ChampionDeployment
 from taxiway.serving.gateway.models.context import ModelContext
+from taxiway.serving.gateway.models.explainer import Explainer
 from taxiway.serving.gateway.models.versions import ModelVersions
 from taxiway.serving.gateway.pending_request import Batch, PendingRequest
 from taxiway.serving.gateway.problems import Problems
@@ -47,6 +48,7 @@ class ServedModel:
     Attributes:
         champion: Follows the alias in the registry.
         challenger: Deploys and removes the challenger.
+        explainer: Explains predictions.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class ServedModel:
             on_answered=self._on_champion_batch,
             on_versions_changed=self._remove_unused_copies,
         )
+        self.explainer = Explainer(context)
         self.challenger = ChallengerDeployment(context, request_log, on_versions_changed=self._remove_unused_copies)
 
     async def predict(self, body: str, rows: Rows | PackedRows, caller: str = "") -> tuple[str, RegisteredVersion, Outcome]:
@@ -144,6 +147,7 @@ class ServedModel:
 
     async def _check_alias(self) -> None:
         self._problems.end_if_quiet("queue")
+        self.explainer.end_if_idle()
         with contextlib.suppress(RequestError, TransientError):  # it is one of the problems
             await self.champion.refresh(retry_failed=False)
 
@@ -178,6 +182,7 @@ class ServedModel:
 
     async def close(self) -> None:
         """End all workers; queued requests are answered with an error, and the lease of the challenger is kept."""
+        self.explainer.close()
         await self.challenger.close()
         await self.champion.close()
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
+from taxiway.models.explanations import UNITS
 from taxiway.records.digests import digest_of_bytes
 from taxiway.serving.api import ModelStatus
 from taxiway.serving.callers import Scope
@@ -22,15 +23,26 @@ _ERRORS = {
     403: "The caller may not do this.",
     413: "The request is too large.",
     415: "The content type is not supported.",
+    422: "The model cannot be explained.",
     429: "The caller exceeds a limit; see the header Retry-After.",
     500: "The model failed.",
     503: "The gateway cannot answer now.",
     504: "The model did not answer in time.",
 }
+_EXPLAIN: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": "explain",
+            "in": "query",
+            "schema": {"type": "boolean", "default": False},
+            "description": "Whether the answer also has what each column contributes to the predictions.",
+        }
+    ]
+}
 _SCALAR = {"type": ["string", "number", "boolean", "null"]}
 _OTHER_INPUT = {"anyOf": [_SCALAR, {"type": "array", "items": _SCALAR}]}
 _ALWAYS = (401, 403)
-_OF_PREDICTIONS = (500, 504)
+_OF_PREDICTIONS = (422, 500, 504)
 
 
 @dataclass(frozen=True)
@@ -77,8 +89,9 @@ def openapi_document(version: str, models: Sequence[DescribedModel], may: Callab
         if may(Scope.FEEDBACK):
             paths[f"{path}/feedback"] = {"post": _feedback(model, name)}
         if may(Scope.PREDICT):
-            schemas |= {f"{name}.row": _row(model.interface), f"{name}.predictions": _predictions(model)}
-            paths[f"{path}/invocations"] = {"post": _invocations(model, name)}
+            explained = may(Scope.EXPLAIN)
+            schemas |= {f"{name}.row": _row(model.interface), f"{name}.predictions": _predictions(model, explained=explained)}
+            paths[f"{path}/invocations"] = {"post": _invocations(model, name) | (_EXPLAIN if explained else {})}
     return {
         "openapi": "3.1.0",
         "info": {"title": "Taxiway gateway", "version": version},
@@ -151,7 +164,15 @@ def _row(interface: Interface) -> dict[str, Any]:
     return {**_object({column.name: column.schema for column in interface.columns}), "additionalProperties": _OTHER_INPUT}
 
 
-def _predictions(model: DescribedModel) -> dict[str, Any]:
+def _predictions(model: DescribedModel, *, explained: bool) -> dict[str, Any]:
+    """The schema of an answer; the explanations are there only if they are asked for."""
+    answer = _answer(model)
+    if explained:
+        answer["properties"]["explanations"] = _explanations()
+    return answer
+
+
+def _answer(model: DescribedModel) -> dict[str, Any]:
     if not model.classes:
         return _object({"predictions": {"type": "array"}})
     count = len(model.classes)
@@ -160,6 +181,13 @@ def _predictions(model: DescribedModel) -> dict[str, Any]:
     if model.threshold is not None:
         fields["threshold"] = {"const": model.threshold}
     return _object(fields)
+
+
+def _explanations() -> dict[str, Any]:
+    number = {"type": "number"}
+    contributions = {"type": "object", "additionalProperties": number}
+    row = _object({"of": {"type": "string"}, "base": number, "contributions": contributions})
+    return _object({"unit": {"enum": list(UNITS)}, "rows": {"type": "array", "items": row}})
 
 
 def _object(properties: Mapping[str, Any]) -> dict[str, Any]:

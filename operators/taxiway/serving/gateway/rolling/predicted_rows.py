@@ -155,13 +155,15 @@ def _predicted_classes(predictions: list[Any], version: LoggedVersion) -> list[d
     """The predicted class of each row, and the classes in the order of the probabilities; none for a regression."""
     import numpy as np
 
-    if not predictions or not version.classes:
+    # A model of a team's own may answer anything.
+    if not predictions or not version.classes or not all(_are_probabilities(each, version.classes) for each in predictions):
         return []
-    probabilities = np.asarray(predictions, dtype=np.float64)
-    if probabilities.ndim != 2 or probabilities.shape[1] != len(version.classes):
-        return []
-    positions = predicted_classes(probabilities, version.threshold).tolist()
+    positions = predicted_classes(np.asarray(predictions, dtype=np.float64), version.threshold).tolist()
     return [{"classes": version.classes, "predicted_class": version.classes[position]} for position in positions]
+
+
+def _are_probabilities(value: object, classes: Sequence[str]) -> bool:
+    return isinstance(value, list) and len(value) == len(classes) and all(map(_is_number, value))
 
 
 def _is_number(value: object) -> bool:

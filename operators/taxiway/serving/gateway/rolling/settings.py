@@ -102,5 +102,7 @@ def hash_key(state: Path, folder: Path) -> bytes:
         )
     if not used.exists():
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        used.write_text(digest_of_bytes(key))
+        temporary = used.with_name(f"{KEY_DIGEST_FILE}.{os.getpid()}.partial")
+        temporary.write_text(digest_of_bytes(key))
+        temporary.replace(used)
     return key

@@ -1,0 +1,46 @@
+"""Explains predictions in a process of its own, which alone imports the libraries for it."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from taxiway.errors import ConfigError, DataError, RequestError
+from taxiway.features.signature import ModelColumns
+from taxiway.messages import error_line
+from taxiway.models.explanations import Explanations
+from taxiway.serving.protocol import PackedRows, Rows
+from taxiway.serving.workers.base import Outcome
+from taxiway.serving.workers.cells import select_cells
+
+
+def explain(
+    make_explainer: Callable[[], Callable[[Any], Explanations]], columns: ModelColumns, rows: Rows | PackedRows
+) -> Outcome:
+    """Explain the predictions of a model for the rows of a request.
+
+    Args:
+        make_explainer: Returns the function that explains predictions of the model, or raises ConfigError.
+        columns: The columns of the model.
+        rows: The rows.
+
+    Returns:
+        The outcome, with the JSON of `Explanations` instead of predictions; 422 if the model cannot be explained.
+    """
+    began = time.perf_counter()
+
+    def outcome(status: int, answer: str = "", error: str = "") -> Outcome:
+        return Outcome(status, answer, error, (time.perf_counter() - began) * 1e3, 0)
+
+    try:
+        found = make_explainer()(select_cells([rows], columns))
+        return outcome(200, json.dumps(asdict(found), allow_nan=False, ensure_ascii=False))
+    except RequestError as error:
+        return outcome(400, error=error.message)
+    except DataError as error:
+        return outcome(400, error=f"the rows do not fit the model: {error}")
+    except ConfigError as error:
+        return outcome(422, error=str(error))
+    except Exception as error:  # of any library
+        return outcome(500, error=f"the predictions cannot be explained: {error_line(error)}")

@@ -1,0 +1,157 @@
+"""The performance of a served version by window: estimated without labels, and realised with the labels that have come."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from taxiway.errors import ConfigError
+from taxiway.evaluation.predictions import Predictions, positive_class, predictions_of
+from taxiway.records import Interval, Snapshot
+from taxiway.spec.metrics import facts_of
+from taxiway.stages.monitor.windows import Window
+from taxiway.store import Store
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from taxiway.models.row_model import RowModel
+    from taxiway.monitoring.calibration import Calibration
+
+    Floats = NDArray[np.float64]
+
+CONFIDENCE = 0.99
+MIN_ROWS = 100
+"""With fewer rows, a window has no alert."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """How a version performs on its evaluation rows, which it was not trained on.
+
+    Attributes:
+        metric: The metric.
+        classes: The classes; empty for a regression.
+        threshold: The decision threshold; None for 0.5.
+        performance: The metric of these rows, with its interval.
+        calibration: The calibration of the probabilities; None for a regression.
+    """
+
+    metric: str
+    classes: tuple[str, ...]
+    threshold: float | None
+    performance: Interval
+    calibration: "Calibration | None"
+
+
+@dataclass(frozen=True)
+class WindowPerformance:
+    """The performance in a window.
+
+    Attributes:
+        first: Its first day.
+        rows: How many rows were predicted.
+        labelled: How many of them have a label by now.
+        estimated: The metric of all rows, estimated from the probabilities; None for a regression.
+        realised: The metric of the rows with a label; None with too few, or if it is not defined for them.
+        alert: Why it is an alert: `realised` or `estimated` performance is worse than the reference's; empty if it is not.
+    """
+
+    first: date
+    rows: int
+    labelled: int
+    estimated: Interval | None
+    realised: Interval | None
+    alert: str
+
+
+def reference_of(model: "RowModel", pyfunc: Any, snapshot: Snapshot, label: str, metric: str, store: Store) -> Reference:
+    """Score the evaluation rows of a version.
+
+    Args:
+        model: The model.
+        pyfunc: The same, as it was loaded.
+        snapshot: The snapshot that it was trained and evaluated on.
+        label: The column of the label.
+        metric: The metric.
+        store: Where the rows are.
+
+    Raises:
+        ConfigError: The metric is for another problem.
+        DataError: The rows lack a label.
+        NotStoredError: The rows are not in the store any more.
+    """
+    from taxiway.data.engine.read_rows import read_rows
+    from taxiway.evaluation.scoring import LoadedModel, score
+    from taxiway.features.encoding import category_text
+    from taxiway.features.labels import true_labels
+    from taxiway.monitoring.calibration import calibrate
+    from taxiway.monitoring.realised import realised
+
+    classes = tuple(model.classes)
+    problem = "classification" if classes else "regression"
+    if facts_of(metric).problem != problem:
+        raise ConfigError(
+            f"{metric} is a metric of a {facts_of(metric).problem}, and the model is a {problem}; give another one: --metric"
+        )
+    rows = read_rows(snapshot.evaluation, store, [*model.columns.names, label])
+    rows = rows[rows[label].map(category_text, na_action="ignore").isin(classes)] if classes else rows[rows[label].notna()]
+    labels = true_labels(rows[label], classes, snapshot.evaluation)
+    predictions = score(LoadedModel(0, pyfunc, classes), rows, classes, positive_class(classes))
+    calibration = calibrate(predictions.values, labels) if classes else None
+    return Reference(metric, classes, model.threshold, realised(metric, predictions, labels, classes, CONFIDENCE), calibration)
+
+
+def performance(reference: Reference, windows: Iterable[Window]) -> Iterator[WindowPerformance]:
+    """The performance in each window.
+
+    A window is an alert if the 99% interval of its performance is entirely on the worse side of that of the evaluation rows. Realised
+    performance decides if it is known; without labels, the estimate does.
+
+    Args:
+        reference: The performance on the evaluation rows.
+        windows: The windows.
+    """
+    import numpy as np
+
+    for window in windows:
+        known = np.flatnonzero(~np.isnan(window.labels))
+        found = predictions_of(
+            window.answers, reference.classes, reference.classes, positive_class(reference.classes), reference.threshold
+        )
+        estimate = _estimated(reference, found)
+        real = _realised(reference, found.take(known), window.labels[known])
+        enough = len(window.labels) >= MIN_ROWS
+        alert = (
+            "realised" if _is_worse(real, reference) else "estimated" if real is None and _is_worse(estimate, reference) else ""
+        )
+        yield WindowPerformance(window.first, len(window.labels), len(known), estimate, real, alert if enough else "")
+
+
+def _estimated(reference: Reference, predictions: Predictions) -> Interval | None:
+    from taxiway.monitoring.estimate import estimated
+
+    if reference.calibration is None:
+        return None
+    probabilities = reference.calibration.probabilities(predictions.values)
+    return estimated(reference.metric, predictions, probabilities, reference.classes, CONFIDENCE)
+
+
+def _realised(reference: Reference, predictions: Predictions, labels: "Floats") -> Interval | None:
+    import numpy as np
+
+    from taxiway.monitoring.realised import realised
+
+    if len(labels) < MIN_ROWS:
+        return None
+    found = realised(reference.metric, predictions, labels, reference.classes, CONFIDENCE)
+    return found if np.isfinite(found.value) else None
+
+
+def _is_worse(found: Interval | None, reference: Reference) -> bool:
+    if found is None:
+        return False
+    if facts_of(reference.metric).direction > 0:
+        return found.high < reference.performance.low
+    return found.low > reference.performance.high

@@ -1,0 +1,88 @@
+"""The rows that a version has predicted, by window of time, from the Parquet files of the request log."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import duckdb
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+Every = Literal["day", "week", "month"]
+_OF_VERSION = """
+FROM requests LEFT JOIN labels USING (model, day, request_id, row)
+WHERE model = $model AND champion_version = $version AND champion_status = 200
+AND day BETWEEN coalesce($since, '0001-01-01'::DATE) AND coalesce($until, '9999-12-31'::DATE)
+"""
+_WINDOWS = "SELECT DISTINCT date_trunc($every, day)::DATE AS first {of_version} ORDER BY first"
+_ROWS = """
+SELECT probabilities, prediction_value, label, label_value {of_version}
+AND date_trunc($every, day)::DATE = $first AND (len(probabilities) = $classes OR ($classes = 0 AND prediction_value IS NOT NULL))
+ORDER BY received_at, request_id, row
+"""
+
+
+@dataclass(frozen=True)
+class Window:
+    """The rows of a window.
+
+    Attributes:
+        first: Its first day.
+        answers: The probabilities of the classes (n, classes), or the predicted numbers (n).
+        labels: The labels that are known by now: positions of classes, or numbers; NaN for none (n). A label that is not a class of the
+            version counts as none.
+    """
+
+    first: date
+    answers: "Floats"
+    labels: "Floats"
+
+
+def read_windows(
+    connection: "duckdb.DuckDBPyConnection",
+    model: str,
+    version: int,
+    classes: Sequence[str],
+    every: Every,
+    since: date | None = None,
+    until: date | None = None,
+) -> Iterator[Window]:
+    """The windows in which a version has predicted rows, oldest first, one at a time.
+
+    Args:
+        connection: The request log, from `open_request_log`.
+        model: The registered model.
+        version: Its version.
+        classes: Its classes; empty for a regression.
+        every: How long a window is; a week begins on Monday.
+        since: The first day of the requests, in UTC; None for all.
+        until: The last day; None for all.
+    """
+    asked = {"model": model, "version": version, "every": every, "since": since, "until": until}
+    for (first,) in connection.execute(_WINDOWS.format(of_version=_OF_VERSION), asked).fetchall():
+        values = {**asked, "first": first, "classes": len(classes)}
+        yield _window(first, connection.sql(_ROWS.format(of_version=_OF_VERSION), params=values).to_arrow_table(), classes)
+
+
+def served_versions(connection: "duckdb.DuckDBPyConnection", model: str) -> list[int]:
+    """The versions of a model that have predicted rows, in ascending order."""
+    query = "SELECT DISTINCT champion_version FROM requests WHERE model = $1 AND champion_status = 200 ORDER BY 1"
+    return [version for (version,) in connection.execute(query, [model]).fetchall()]
+
+
+def _window(first: date, table: Any, classes: Sequence[str]) -> Window:
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not classes:
+        numbers = (table.column(name).to_numpy().astype(float) for name in ("prediction_value", "label_value"))
+        return Window(first, *numbers)
+    answers = table.column("probabilities").combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    positions = pc.index_in(table.column("label"), value_set=pa.array(classes, pa.string()))
+    labels = np.asarray(positions.cast(pa.float64()).to_numpy(), dtype=float)
+    return Window(first, answers.astype(float).reshape(-1, len(classes)), labels)

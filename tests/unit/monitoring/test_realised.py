@@ -1,0 +1,26 @@
+"""Realised performance against scikit-learn."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import mean_absolute_error, roc_auc_score
+
+from taxiway.evaluation.predictions import Predictions
+from taxiway.monitoring.realised import realised
+
+
+def test_realised_performance_is_that_of_scikit_learn() -> None:
+    rng = np.random.default_rng(1)
+    scores, labels = rng.random(200), (rng.random(200) < 0.5).astype(float)
+    values = np.stack([1 - scores, scores], axis=1)
+    area = realised("roc_auc", Predictions(values, values.argmax(axis=1), 1), labels, ("a", "b"), 0.95)
+    assert area.value == pytest.approx(roc_auc_score(labels, scores))
+    assert area.low < area.value < area.high
+    error = realised("mae", Predictions(scores), labels, (), 0.95)
+    assert error.value == pytest.approx(mean_absolute_error(labels, scores))
+    assert error.rows == 200
+
+
+def test_an_interval_ends_at_the_possible_values() -> None:
+    values = np.array([[0.2, 0.8]] * 20)
+    labels = np.array([1.0] * 19 + [0.0])
+    assert realised("accuracy", Predictions(values, np.ones(20, dtype=np.intp), 1), labels, ("a", "b"), 0.99).high == 1
