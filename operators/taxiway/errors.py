@@ -132,7 +132,20 @@ class ModelLoadError(TerminalError):
 
 
 class ModelUnavailableError(TaxiwayError):
-    """A model version could not be loaded, or its workers keep failing."""
+    """A model version could not be loaded, or its workers keep failing.
+
+    Args:
+        message: What is wrong.
+        retry_after_s: After how many seconds it is tried again; None if that is not known.
+    """
+
+    def __init__(self, message: str = "", *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class RestartDelayedError(ModelUnavailableError):
+    """One worker process after another has ended soon after its start, so the next one is started later."""
 
 
 class ModelRefusedError(ModelUnavailableError):

@@ -171,7 +171,7 @@ def test_the_examples_stub_is_every_stub() -> None:
     assert stubs == {(ROOT / "docs" / "examples" / "subscriptions" / "cancellations.py").read_text()}
 
 
-_PARTS_OF_BENCHMARKS = {"http_load", "measuring", "serving_contestants", "serving_peers", "serving_stack"}
+_PARTS_OF_BENCHMARKS = {"http_load", "isolation_models", "measuring", "serving_contestants", "serving_peers", "serving_stack"}
 
 
 def test_benchmarks_say_what_they_measure() -> None:

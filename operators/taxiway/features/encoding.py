@@ -6,6 +6,7 @@ prediction for a row therefore depends only on that row and the model, not on th
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,8 @@ _EPOCH = datetime(1970, 1, 1)
 _EPOCH_DAY = _EPOCH.toordinal()
 _DAY_SECONDS = 86_400
 _NO_TYPES: Mapping[str, str] = {}
+_PLAIN_NUMBERS = frozenset((type(None), int, float))
+_TEXTS = frozenset((type(None), str))
 _JSON_TYPES = frozenset((type(None), bool, int, float, str, list))
 
 
@@ -157,6 +160,9 @@ def _floats(name: str, values: Any, kind: str | None, *, lenient: bool) -> Any:
     import numpy as np
 
     is_date = kind in ("date", "datetime")
+    if type(values) is list and not is_date and _PLAIN_NUMBERS.issuperset(map(type, values)):
+        with suppress(OverflowError):  # an integer with hundreds of digits, which is reported below
+            return np.array(values, dtype="float64")
     if isinstance(getattr(values, "dtype", None), np.dtype):
         if values.dtype.kind in "biuf" and not is_date:
             return np.asarray(values, dtype="float64")
@@ -211,6 +217,8 @@ def _number(name: str, row: int, cell: Any, kind: str | None) -> float:
 
 
 def _categories(name: str, values: Any, kind: str | None, *, lenient: bool) -> list[str | None]:
+    if type(values) is list and kind in (None, "string") and _TEXTS.issuperset(map(type, values)):
+        return list(values)
     cells, missing_cells = _cells(values)
     # A text is its own category: without a call for each of these, a frame is made three times as fast.
     own = str if kind in (None, "string") else None

@@ -58,8 +58,8 @@ class CloseRunOperator(StageOperator[RunSummary]):
 
 
 def _notify_news(notification: Notification | None, stage: "StageContext", context: "Context") -> None:
-    """Notify of verdicts that are re-opened and of waivers that end; a problem with that does not fail the task."""
-    if notification is None or not {*notification.events} & {"REOPENED", "WAIVER"}:
+    """Notify of re-opened verdicts, waivers that end and replaced champions upstream; a problem with that does not fail the task."""
+    if notification is None or not {*notification.events} & {"REOPENED", "WAIVER", "UPSTREAM"}:
         return
     from taxiway.stages.review import news
 
@@ -69,11 +69,11 @@ def _notify_news(notification: Notification | None, stage: "StageContext", conte
                 stage.log.warning("%s", "; ".join(one.messages))
                 notify(notification, _told_of(one, stage.pipeline.name, context), context)
     except TaxiwayError as error:
-        stage.log.warning("earlier verdicts could not be reviewed: %s", error)
+        stage.log.warning("earlier verdicts and sources could not be reviewed: %s", error)
 
 
 def _told_of(one: "News", pipeline: str, context: "Context") -> Told:
-    """What a notification about an earlier verdict or a waiver says."""
+    """What a notification about an earlier verdict, a waiver or a source says."""
     return Told(
         pipeline=pipeline,
         span="",

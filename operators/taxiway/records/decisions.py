@@ -136,6 +136,7 @@ class Promotion(Record):
         reason: Why the alias moved.
         decision: The digest of the decision of a person that the promotion rests on; None if there is none.
         files: The digest of the files of the version after; None if it is not known.
+        downstream: The pipelines that have read predictions of the model, by name.
     """
 
     record_version: ClassVar[int] = 2
@@ -152,6 +153,7 @@ class Promotion(Record):
     reason: str
     decision: str | None = None
     files: str | None = None
+    downstream: tuple[str, ...] = ()
 
     @property
     def forced(self) -> bool:

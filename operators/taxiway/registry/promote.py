@@ -13,6 +13,7 @@ from taxiway.records import Decision, DecisionKind, Promotion, ShadowReport, Sta
 from taxiway.registry.alias_moves import champion_before, champion_now, move, restore_aliases, settled
 from taxiway.registry.aliases import CHAMPION, PREVIOUS, version_at
 from taxiway.registry.described import files_in
+from taxiway.registry.downstream import downstream_pipelines
 from taxiway.tracking import tags
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ def rollback(ledger: Ledger, model: str, *, by: str, reason: str, at: datetime, 
         at=at,
         reason=f"rollback: {reason}",
         files=_files(ledger.client, known, model, wanted),
+        downstream=downstream_pipelines(ledger.client, model),
     )
     return _move_by_hand(ledger, known, promotion, f"rollback {at.isoformat()}")
 
@@ -142,7 +144,14 @@ def retire(ledger: Ledger, model: str, *, by: str, reason: str, at: datetime) ->
     if champion is None:
         raise TerminalError(f"{model} has no champion to retire; allowed: the name of a model with a champion")
     promotion = Promotion(
-        model=model, alias=CHAMPION, from_version=champion, to_version=None, by=by, at=at, reason=f"retired: {reason}"
+        model=model,
+        alias=CHAMPION,
+        from_version=champion,
+        to_version=None,
+        by=by,
+        at=at,
+        reason=f"retired: {reason}",
+        downstream=downstream_pipelines(ledger.client, model),
     )
     return _move_by_hand(ledger, known, promotion, f"retire {at.isoformat()}")
 
@@ -180,6 +189,7 @@ def _promote(
             reason=reason,
             decision=decision.digest if decision else None,
             files=verdict.files or _files_tag(ledger.client, verdict.model, verdict.version),
+            downstream=downstream_pipelines(ledger.client, verdict.model),
         )
         entry = open_entry(ledger, key, promotion, known)
     move(ledger, entry, at)

@@ -11,7 +11,17 @@ from taxiway.spec.metrics import MetricName, facts_of
 from taxiway.spec.pipeline import Pipeline
 
 Event = Literal[
-    "FIRST_CHAMPION", "PROMOTED", "BLOCKED", "REJECTED", "UNDECIDED", "ERROR", "APPROVAL", "LABELS", "REOPENED", "WAIVER"
+    "FIRST_CHAMPION",
+    "PROMOTED",
+    "BLOCKED",
+    "REJECTED",
+    "UNDECIDED",
+    "ERROR",
+    "APPROVAL",
+    "LABELS",
+    "REOPENED",
+    "WAIVER",
+    "UPSTREAM",
 ]
 Loosened = tuple[tuple[str, ...], str]
 
@@ -24,12 +34,15 @@ class Notification(Section):
         params: Its parameters. They are templates, with Airflow's variables and `taxiway`, which has `pipeline`, `span`,
             `event`, `reasons`, `version`, `airflow_url` and `mlflow_url`.
         events: The outcomes to notify about; ERROR is a run that failed before a decision, APPROVAL one that waits for a person, and
-            LABELS a span that waits for its labels, REOPENED a verdict that is re-opened, and WAIVER a waiver that ends within a week.
+            LABELS a span that waits for its labels, REOPENED a verdict that is re-opened, WAIVER a waiver that ends within a week, and
+            UPSTREAM a replaced champion of a model whose predictions the pipeline reads.
     """
 
     notifier: str
     params: Mapping[str, Any] = Field(default_factory=dict)
-    events: tuple[Event, ...] = (*("BLOCKED", "REJECTED", "UNDECIDED", "ERROR", "APPROVAL", "LABELS", "REOPENED", "WAIVER"),)
+    events: tuple[Event, ...] = (
+        *("BLOCKED", "REJECTED", "UNDECIDED", "ERROR", "APPROVAL", "LABELS", "REOPENED", "WAIVER", "UPSTREAM"),
+    )
 
 
 class TeamGate(Section):

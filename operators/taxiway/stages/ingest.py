@@ -16,7 +16,7 @@ from taxiway.messages import clipped
 from taxiway.records import Snapshot
 from taxiway.spec.source import Source
 from taxiway.stages.context import StageContext
-from taxiway.stages.upstream import files_read, upstream_tags
+from taxiway.stages.upstream import files_read, note_upstream, upstream_tags
 from taxiway.store import SpanKey, Store
 from taxiway.tracking import tags
 
@@ -223,7 +223,9 @@ def ingest(context: StageContext, plan: IngestPlan) -> Snapshot:
         ),
         note=note,
     )
-    _record_snapshot(context, snapshot, upstream_tags(files_read(source, plan.window.spans, plan.joined)))
+    upstream = upstream_tags(files_read(source, plan.window.spans, plan.joined))
+    _record_snapshot(context, snapshot, upstream)
+    note_upstream(context, upstream)
     _log_snapshot(context, snapshot)
     for text in plan.window.notes:
         note(text)

@@ -32,8 +32,15 @@ def push(context: StageContext, verdict: Verdict, shadow: ShadowReport, approval
     context.recorder.record(promotion)
     before = promotion.from_version or "none"
     context.log.info("champion of %s: version %d (before: %s)", promotion.model, promotion.to_version, before)
+    if promotion.downstream:
+        context.log.info("%s", told_downstream(promotion))
     _await_deployment(context, promotion)
     return promotion
+
+
+def told_downstream(promotion: Promotion) -> str:
+    """A message about the pipelines that read predictions of a model whose champion has changed."""
+    return f"predictions of {promotion.model} are read by {', '.join(promotion.downstream)}; their owners are notified by their next run"
 
 
 def _require_approval(context: StageContext, verdict: Verdict, approval: Decision | None) -> None:

@@ -33,6 +33,10 @@ PREDICTIONS_PREFIX = "taxiway.predictions."
 CHANGED_PARAM_PREFIX = "taxiway.changed."
 """Followed by a parameter's name: its value, if a cleared task set another one than the first try."""
 
+# Of a registered model.
+DOWNSTREAM_PREFIX = "taxiway.downstream."
+"""Followed by a pipeline that has read predictions of the model: since when."""
+
 # Of the nested run of a trial of a sweep.
 TRIAL = "taxiway.trial"
 """The digest of the trial's key."""

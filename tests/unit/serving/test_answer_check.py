@@ -66,7 +66,7 @@ def test_one_wrong_answer_of_many_is_an_error_with_numbers_an_example_and_advice
     message = str(raised.value)
     assert message.startswith("1 of 300 logged answers of the challenger, m version 4, differ from what the model computes")
     assert "version 4 answered request r7 with [" in message
-    assert "but the model computes: [[0.993, 0.007], [0.5, 0.5]]" in message
+    assert "but the model computes: [[0.993,0.007],[0.5,0.5]]" in message
     assert "run the shadow again" in message
 
 

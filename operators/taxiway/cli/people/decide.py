@@ -186,4 +186,8 @@ def _echo_promotion(installation: Opened, done: Promotion) -> None:
         click.echo(done.reason)
     now = f"version {done.to_version}" if done.to_version is not None else "none"
     click.echo(f"champion of {done.model}: {now} (was {done.from_version or 'none'})")
+    if done.downstream:
+        from taxiway.stages.push import told_downstream
+
+        click.echo(told_downstream(done))
     echo_served(installation, done.model)

@@ -38,6 +38,11 @@ code_option = click.option(
     metavar="MIB",
     help="How much memory a worker process may allocate, in MiB; a predict call that needs more fails. Default: no limit.",
 )
+@click.option(
+    "--limits",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="A YAML file with limits of single models: workers, worker_memory_mib, queue_limit and predict_timeout_s.",
+)
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=click.IntRange(1, 65535), default=8500, show_default=True)
 @click.option(
@@ -94,6 +99,7 @@ def serve(
     models: tuple[str, ...],
     workers: int,
     worker_memory: int | None,
+    limits: Path | None,
     host: str,
     port: int,
     tls_certificate: Path | None,
@@ -117,6 +123,7 @@ def serve(
     served. Each must have at least 16 characters. `taxiway caller add` adds callers with tokens and limits of their own. TAXIWAY_LEDGER_KEYS has the keys that promotions must be signed with; without keys,
     signatures are not checked.
     """
+    from taxiway.serving.gateway.model_limits import read_model_limits
     from taxiway.serving.gateway.server import serve as run
     from taxiway.serving.gateway.settings import GatewaySettings
 
@@ -126,6 +133,7 @@ def serve(
         "models": models,
         "workers": workers,
         "worker_memory_bytes": worker_memory and worker_memory << 20,
+        "model_limits": read_model_limits(limits) if limits else {},
         "log": log,
         "tls_certificate": tls_certificate,
         "tls_key": tls_key,

@@ -27,6 +27,7 @@ class ModelGauges:
         age_s: The seconds since it began to answer; None if there is none.
         queued: How many requests wait or are in progress.
         restarts: How many processes of the champion replaced one that ended.
+        restart_delay_s: After how many seconds the next one is started; 0 if none is delayed.
         has_problem: Whether its status names a problem.
         registry_away: Whether the registry does not answer.
     """
@@ -36,6 +37,7 @@ class ModelGauges:
     age_s: float | None
     queued: int
     restarts: int
+    restart_delay_s: float
     has_problem: bool
     registry_away: bool
 
@@ -153,6 +155,11 @@ class _Models(Collector):
         restarts = CounterMetricFamily(
             "taxiway_worker_restarts", "Processes of the champion that replaced one that ended.", labels=["model"]
         )
+        delay = GaugeMetricFamily(
+            "taxiway_worker_restart_delay_seconds",
+            "Seconds until a process of the champion is started after several have ended soon; 0 if none is delayed.",
+            labels=["model"],
+        )
         problem = GaugeMetricFamily("taxiway_problem", "1 if the status of the model names a problem.", labels=["model"])
         away = GaugeMetricFamily("taxiway_registry_away", "1 if the MLflow registry does not answer.", labels=["model"])
         for model in self._models():
@@ -161,6 +168,7 @@ class _Models(Collector):
                 age.add_metric([model.model], model.age_s)
             queued.add_metric([model.model], model.queued)
             restarts.add_metric([model.model], model.restarts)
+            delay.add_metric([model.model], model.restart_delay_s)
             problem.add_metric([model.model], float(model.has_problem))
             away.add_metric([model.model], float(model.registry_away))
-        yield from (version, age, queued, restarts, problem, away)
+        yield from (version, age, queued, restarts, delay, problem, away)

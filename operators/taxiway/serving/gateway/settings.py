@@ -1,5 +1,6 @@
 """The settings of a gateway; the command line reads them from its options and the environment."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -7,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 
 from taxiway.errors import ConfigError
 from taxiway.ledger.keys import LedgerKeys
+from taxiway.serving.gateway.model_limits import MIN_MEMORY_MIB, ModelLimits
 from taxiway.serving.gateway.rolling.settings import RollSettings
 
 _MIN_TOKEN_LENGTH = 16
@@ -39,6 +41,7 @@ class GatewaySettings(BaseModel):
         max_body_bytes: The size limit of a request's body.
         queue_limit: How many requests may wait for a champion before more are refused.
         mirror_limit: How many predict calls may wait for a challenger before more are dropped.
+        model_limits: The limits of single models, instead of `workers`, `worker_memory_bytes`, `queue_limit` and `predict_timeout_s`.
         keep_rows: How many requests the log keeps, the newest ones; those that are not in the Parquet files yet are always kept.
         keep_bytes: How large the log may be, with the same exception; the oldest requests are deleted first.
         log_folder: The folder of the Parquet files of the log; None for `log` in the state folder.
@@ -67,7 +70,7 @@ class GatewaySettings(BaseModel):
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     workers: int = Field(default=1, ge=1)
-    worker_memory_bytes: int | None = Field(default=None, ge=256 << 20)
+    worker_memory_bytes: int | None = Field(default=None, ge=MIN_MEMORY_MIB << 20)
     code: Path | None = None
     loader: str = Field(default="taxiway.registry.load:load_folder", pattern=r"^[\w.]+:\w+$")
     poll_s: float = Field(default=1.0, gt=0)
@@ -77,6 +80,7 @@ class GatewaySettings(BaseModel):
     max_body_bytes: int = Field(default=2 << 20, gt=0)
     queue_limit: int = Field(default=1000, ge=1)
     mirror_limit: int = Field(default=200, ge=1)
+    model_limits: Mapping[str, ModelLimits] = Field(default_factory=dict)
     keep_rows: int = Field(default=1_000_000, ge=1)
     keep_bytes: int = Field(default=4 << 30, ge=1 << 20)
     log_folder: Path | None = None
@@ -89,6 +93,11 @@ class GatewaySettings(BaseModel):
     log_format: Literal["text", "json"] = "text"
     access_log: bool = False
     stop_with_parent: bool = False
+
+    def of_model(self, model: str) -> "GatewaySettings":
+        """The settings with the limits of a model."""
+        limits = self.model_limits.get(model)
+        return self.model_copy(update=limits.settings) if limits else self
 
     @property
     def roll_settings(self) -> RollSettings:

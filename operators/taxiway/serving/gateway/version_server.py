@@ -5,10 +5,10 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from taxiway.errors import ModelUnavailableError, WorkerDiedError, WorkerLostError
+from taxiway.errors import ModelUnavailableError, RestartDelayedError, WorkerDiedError, WorkerLostError
 from taxiway.features.signature import ModelColumns
 from taxiway.serving.gateway.pending_request import Batch, PendingRequest
-from taxiway.serving.protocol import MAX_CELLS, Rows
+from taxiway.serving.protocol import MAX_CELLS, PackedRows, Rows
 from taxiway.serving.workers.base import Outcome, PredictBackend
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class VersionServer:
         self._queue: asyncio.Queue[list[PendingRequest]] = asyncio.Queue(limit)
         self._unanswered = 0  # requests, queued or in progress
         self._serve_tasks: list[asyncio.Task[None]] = []
-        self._unloadable: set[PredictBackend] = set()  # those that could not be loaded when this was last tried
+        self._unloadable: dict[PredictBackend, ModelUnavailableError] = {}  # why they could not be loaded at the last try
         self._unloadable_changed = asyncio.Event()
         self._killed = False
 
@@ -69,6 +69,11 @@ class VersionServer:
     def restarts(self) -> int:
         """How often a worker has been restarted."""
         return sum(backend.restarts for backend in self._backends)
+
+    @property
+    def restart_delay(self) -> RestartDelayedError | None:
+        """Why a worker is not restarted yet; None if no worker waits."""
+        return next((error for error in self._unloadable.values() if isinstance(error, RestartDelayedError)), None)
 
     async def start(self) -> None:
         """Load the model in every worker, then start to take requests.
@@ -93,10 +98,10 @@ class VersionServer:
         return True
 
     async def restart_dead(self) -> str:
-        """Restart workers that died while they were idle.
+        """Restart workers that died while they were idle, except those whose restart is delayed, see `restart_delay`.
 
         Returns:
-            Why a worker cannot be restarted now; empty if all run.
+            Why a worker cannot be restarted now; empty if all run, or are started later.
 
         Raises:
             WorkerLostError: A worker is gone that the gateway cannot restart.
@@ -104,7 +109,9 @@ class VersionServer:
         results = await asyncio.gather(*(backend.ensure_loaded() for backend in self._backends), return_exceptions=True)
         failed = ""
         for backend, error in zip(self._backends, results, strict=True):
-            self._note(backend, unloadable=isinstance(error, ModelUnavailableError))
+            self._note(backend, error if isinstance(error, ModelUnavailableError) else None)
+            if isinstance(error, RestartDelayedError):
+                continue
             if isinstance(error, ModelUnavailableError) and not isinstance(error, WorkerLostError):
                 failed = str(error)
             elif error is not None:
@@ -158,12 +165,15 @@ class VersionServer:
         while backend in self._unloadable and len(self._unloadable) < len(self._backends):
             await self._unloadable_changed.wait()
 
-    def _note(self, backend: PredictBackend, *, unloadable: bool) -> None:
-        if unloadable == (backend in self._unloadable):
-            return
-        self._unloadable ^= {backend}
-        self._unloadable_changed.set()  # wakes up those that wait now
-        self._unloadable_changed.clear()
+    def _note(self, backend: PredictBackend, error: ModelUnavailableError | None) -> None:
+        """Note why a worker cannot be loaded, or with None that it can."""
+        if (error is not None) != (backend in self._unloadable):
+            self._unloadable_changed.set()  # wakes up those that wait now
+            self._unloadable_changed.clear()
+        if error is not None:
+            self._unloadable[backend] = error
+        else:
+            self._unloadable.pop(backend, None)
 
     def _finish(self, answered: Batch) -> None:
         self._unanswered -= len(answered)
@@ -200,24 +210,24 @@ class VersionServer:
         except Exception as error:
             return replace(_outcome_of(error), call=call_index)
 
-    async def _predict(self, backend: PredictBackend, rows: list[Rows]) -> list[Outcome]:
+    async def _predict(self, backend: PredictBackend, rows: Sequence[Rows | PackedRows]) -> list[Outcome]:
         """Predict with a worker, or with another one if it cannot be loaded."""
         try:
             outcomes = await backend.predict(rows)
-        except ModelUnavailableError:
-            self._note(backend, unloadable=True)
+        except ModelUnavailableError as error:
+            self._note(backend, error)
             for other in self._backends:
                 if other not in self._unloadable:
                     return await self._predict(other, rows)
             raise
-        self._note(backend, unloadable=False)
+        self._note(backend, None)
         return outcomes
 
 
 def _size(requests: list[PendingRequest]) -> tuple[int, int]:
     """The rows and the cells of requests."""
     rows = [request.rows for request in requests]
-    return sum(len(each.data) for each in rows), sum(each.cells for each in rows)
+    return sum(each.row_count for each in rows), sum(each.cells for each in rows)
 
 
 def _outcome_of(error: Exception) -> Outcome:
@@ -228,7 +238,8 @@ def _outcome_of(error: Exception) -> Outcome:
         return _error_outcome(504, "the model did not answer in time; its worker was restarted")
     if not isinstance(error, ModelUnavailableError):
         log.error("a worker failed during a predict call", exc_info=error)
-    return _error_outcome(503, str(error))
+        return _error_outcome(503, str(error))
+    return replace(_error_outcome(503, str(error)), retry_after_s=error.retry_after_s)
 
 
 def _error_outcome(status: int, error: str) -> Outcome:

@@ -69,7 +69,7 @@ class BackgroundProcess:
     async def _running(self) -> Channel:
         async with self._starting:
             if self._channel is None:
-                self._process, end = start_process(_run, self._niceness)
+                self._process, end = await start_process(_run, self._niceness)
                 self._channel = await Channel.open(end, pickle.loads)
             return self._channel
 

@@ -1,12 +1,13 @@
 """The protocol of all workers, and what they are sent and return."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from taxiway.features.signature import ModelColumns
 from taxiway.serving.model_copy import ModelCopy
-from taxiway.serving.protocol import Rows
+from taxiway.serving.protocol import PackedRows, Rows
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Outcome:
         error: The error; empty if there is none.
         latency_ms: How long the predict call took, without waiting. It is the same for all requests of the call.
         call: The index of its predict call within the batch; requests with the same index were predicted together.
+        retry_after_s: After how many seconds another try may succeed; None if that is not known.
     """
 
     status: int
@@ -46,6 +48,7 @@ class Outcome:
     error: str
     latency_ms: float
     call: int
+    retry_after_s: float | None = None
 
 
 class PredictBackend(Protocol):
@@ -70,7 +73,7 @@ class PredictBackend(Protocol):
             WorkerLostError: The worker is gone and cannot be restarted.
         """
 
-    async def predict(self, batch: list[Rows]) -> list[Outcome]:
+    async def predict(self, batch: Sequence[Rows | PackedRows]) -> list[Outcome]:
         """Predict for a batch of requests; returns one outcome for each.
 
         Raises:

@@ -10,12 +10,14 @@ from taxiway.errors import ConfigError, DataError, RequestError
 from taxiway.features.signature import ModelColumns
 from taxiway.messages import error_line
 from taxiway.models.explanations import Explanations
-from taxiway.serving.protocol import Rows
+from taxiway.serving.protocol import PackedRows, Rows
 from taxiway.serving.workers.base import Outcome
 from taxiway.serving.workers.cells import select_cells
 
 
-def explain(make_explainer: Callable[[], Callable[[Any], Explanations]], columns: ModelColumns, rows: Rows) -> Outcome:
+def explain(
+    make_explainer: Callable[[], Callable[[Any], Explanations]], columns: ModelColumns, rows: Rows | PackedRows
+) -> Outcome:
     """Explain the predictions of a model for the rows of a request.
 
     Args:

@@ -6,6 +6,7 @@ It is not trusted: it may be slow, dead or wrong, so its answers are validated, 
 import asyncio
 import json
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import httpx
@@ -15,7 +16,7 @@ from pydantic_core import from_json
 from taxiway.errors import ModelRefusedError, ModelUnavailableError, WorkerLostError
 from taxiway.features.signature import ModelColumns
 from taxiway.serving.api import Remote
-from taxiway.serving.protocol import Rows
+from taxiway.serving.protocol import PackedRows, Rows
 from taxiway.serving.workers.base import Outcome
 
 _POLL_S = 0.2
@@ -79,7 +80,7 @@ class RemoteWorker:
             await asyncio.sleep(_POLL_S)
         self._seen_at = time.monotonic()
 
-    async def predict(self, batch: list[Rows]) -> list[Outcome]:
+    async def predict(self, batch: Sequence[Rows | PackedRows]) -> list[Outcome]:
         """Predict for a batch of requests; an invalid answer is an outcome with status 500.
 
         Raises:
@@ -138,16 +139,16 @@ class RemoteWorker:
             return bytes(body) if answer.status_code == 200 else b""
 
 
-def _body(batch: list[Rows]) -> bytes:
+def _body(batch: Sequence[Rows | PackedRows]) -> bytes:
     return json.dumps([{"columns": rows.columns, "data": rows.data} for rows in batch]).encode()
 
 
-def _most_bytes(rows: Rows) -> int:
+def _most_bytes(rows: Rows | PackedRows) -> int:
     """The limit of an answer's size; a larger one would only take time to parse."""
-    return _MAX_BYTES_PER_ROW * len(rows.data) + _MAX_BYTES_BESIDE_ROWS
+    return _MAX_BYTES_PER_ROW * rows.row_count + _MAX_BYTES_BESIDE_ROWS
 
 
-def _checked_batch(content: bytes, batch: list[Rows], took_ms: float) -> list[Outcome]:
+def _checked_batch(content: bytes, batch: Sequence[Rows | PackedRows], took_ms: float) -> list[Outcome]:
     """The outcomes of a batch; those that are not valid answers are errors."""
     try:
         outcomes = _OUTCOMES.validate_json(content, strict=True)
@@ -158,21 +159,21 @@ def _checked_batch(content: bytes, batch: list[Rows], took_ms: float) -> list[Ou
     return [_checked_outcome(outcome, rows, took_ms) for outcome, rows in zip(outcomes, batch, strict=True)]
 
 
-def _checked_outcome(outcome: Outcome, rows: Rows, took_ms: float) -> Outcome:
+def _checked_outcome(outcome: Outcome, rows: Rows | PackedRows, took_ms: float) -> Outcome:
     """The outcome if it is a valid answer to these rows; `took_ms` is how long the whole request took."""
     if outcome.status not in _STATUSES or not 0 <= outcome.latency_ms <= took_ms:
         return _invalid("its status or latency is impossible")
     if outcome.status != 200:
         return Outcome(outcome.status, "", outcome.error[:1000] or "no reason given", outcome.latency_ms, 0)
-    if len(outcome.predictions) > _MAX_BYTES_PER_ROW * len(rows.data):
+    if len(outcome.predictions) > _MAX_BYTES_PER_ROW * rows.row_count:
         return _too_large()
     try:
         # Rejects unpaired surrogates, which could be neither logged nor returned.
         predictions = from_json(outcome.predictions, allow_inf_nan=False)
     except ValueError:
         return _invalid("its predictions are not JSON")
-    if not isinstance(predictions, list) or len(predictions) != len(rows.data):
-        return _invalid(f"it does not have one prediction for each of {len(rows.data):,} rows")
+    if not isinstance(predictions, list) or len(predictions) != rows.row_count:
+        return _invalid(f"it does not have one prediction for each of {rows.row_count:,} rows")
     if not all(_is_prediction(part) for part in predictions):
         return _invalid("a prediction is not a finite number or a text")
     return Outcome(200, outcome.predictions, "", outcome.latency_ms, 0)

@@ -1,4 +1,4 @@
-"""What is news about the verdicts of a pipeline, each told once: verdicts that are re-opened, and waivers that end soon."""
+"""What is news for the owner of a pipeline, each told once: re-opened verdicts, waivers that end soon, and replaced champions upstream."""
 
 import json
 from collections.abc import Iterator
@@ -15,6 +15,7 @@ from taxiway.registry.champions import champions
 from taxiway.stages.context import StageContext
 from taxiway.stages.review.pipeline import PipelineReview
 from taxiway.stages.review.versions import NEWEST_PROMOTIONS, ReviewedVersion, Standing, review_versions, versions_of
+from taxiway.stages.upstream import replaced_champions
 
 _NEWEST_DECISIONS = 1000
 _STANDINGS = {Standing.PRODUCTION: "in production", Standing.FORCED: "forced", Standing.FORMER: "a former champion"}
@@ -25,19 +26,21 @@ class News:
     """Something that the owner of a pipeline should know.
 
     Attributes:
-        event: What happened: a verdict is re-opened, or a waiver ends within a week.
-        version: The version that it is about; None for a waiver.
+        event: What happened: a verdict is re-opened, a waiver ends within a week, or the champion of a model whose predictions the
+            pipeline reads was replaced.
+        version: The version that it is about: of the pipeline, or for UPSTREAM the champion of the other model; None for a waiver, and if
+            that model has no champion any more.
         messages: What is known, and what to do next.
     """
 
-    event: Literal["REOPENED", "WAIVER"]
+    event: Literal["REOPENED", "WAIVER", "UPSTREAM"]
     version: int | None
     messages: tuple[str, ...]
 
 
 @contextmanager
 def news(context: StageContext) -> Iterator[tuple[News, ...]]:
-    """What has not been told yet about the champion, forced versions and former champions of a pipeline, and about its waivers.
+    """What has not been told yet about the champion, forced versions and former champions of a pipeline, its waivers, and its sources.
 
     It counts as told when the block ends without an error. Whether the present schema would accept the stored rows is not looked at,
     because that reads them again.
@@ -45,7 +48,7 @@ def news(context: StageContext) -> Iterator[tuple[News, ...]]:
     Args:
         context: The pipeline.
     """
-    found = {_key(one): one for one in (*_reopened(context), *_ending(context))}
+    found = {_key(one): one for one in (*_reopened(context), *_ending(context), *_replaced(context))}
     ref = f"told/{context.pipeline.name}"
     told = set(json.loads(context.store.get_ref(ref) or "[]"))
     yield tuple(one for key, one in found.items() if key not in told)
@@ -79,3 +82,12 @@ def _ending(context: StageContext) -> Iterator[News]:
         where = f"{waiver.anomaly} in {waiver.column}" if waiver.column else waiver.anomaly
         message = f"the waiver of {where} by {waiver.by} ends on {waiver.until}: {waiver.reason}; report {waiver.about}"
         yield News("WAIVER", None, (message,))
+
+
+def _replaced(context: StageContext) -> Iterator[News]:
+    for promotion in replaced_champions(context):
+        reads = f"{promotion.model}, whose predictions {context.pipeline.name} is trained on,"
+        now = "no champion any more" if promotion.to_version is None else f"version {promotion.to_version} as champion"
+        message = f"{reads} has {now}; before: {promotion.from_version or 'none'}"
+        when = f"{promotion.at:%Y-%m-%d %H:%M:%S} UTC by {promotion.by}: {promotion.reason}"
+        yield News("UPSTREAM", promotion.to_version, (message, when))

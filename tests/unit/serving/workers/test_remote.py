@@ -154,7 +154,7 @@ def test_a_lie_in_the_form_of_an_answer_is_found_by_asking_the_model_itself(
     report = ShadowReport(model=model, version=2, champion=1, status=Status.PASS, reasons=())
     with pytest.raises(WrongAnswersError, match="1 of 2 logged answers of the challenger") as raised:
         check_shadow(report, pairs, lambda _: misbehaving.Healthy())
-    assert f"version 2 answered request {pairs[1].request_id} with [[0.5, 0.5]], but the model computes: [[0.75, 0.25]]" in str(
+    assert f"version 2 answered request {pairs[1].request_id} with [[0.5, 0.5]], but the model computes: [[0.75,0.25]]" in str(
         raised.value
     )
 

@@ -6,9 +6,9 @@ but those in Arrow, which the gateway's own process does not import.
 
 from taxiway.errors import RequestError, WorkerDiedError
 from taxiway.serving.gateway.bodies.formats import BodyFormat
-from taxiway.serving.gateway.bodies.read_body import read_body
+from taxiway.serving.gateway.bodies.read_body import read_body, read_large_body
 from taxiway.serving.gateway.problems import Problems
-from taxiway.serving.protocol import Rows
+from taxiway.serving.protocol import PackedRows, Rows
 from taxiway.serving.workers.background import BackgroundProcess
 
 _SMALL_BYTES = 32 << 10
@@ -33,8 +33,8 @@ class BodyReader:
         self._problems.end_if_quiet("waiting")
         return self._problems.text
 
-    async def read(self, body: bytes, body_format: BodyFormat) -> tuple[str, Rows]:
-        """Parse a body; returns it as JSON, with its rows.
+    async def read(self, body: bytes, body_format: BodyFormat) -> tuple[str, Rows | PackedRows]:
+        """Parse a body; returns it as JSON, with its rows, which are packed if it is large.
 
         Raises:
             RequestError: It does not follow the protocol, is too large, or too many large ones are waiting.
@@ -50,9 +50,10 @@ class BodyReader:
                 503, f"{_MAX_WAITING} large requests are waiting; try again later, or send fewer rows per request"
             )
         try:
-            return await self._process.run(read_body, body, body_format, self._max_bytes)
+            text, rows = await self._process.run(read_large_body, body, body_format, self._max_bytes)
         except WorkerDiedError:
             raise RequestError(503, "the process that reads large requests has died; try again") from None
+        return body.decode() if text is None else text, rows
 
     def close(self) -> None:
         """End the process."""

@@ -56,6 +56,11 @@ class Gateway:
         self._watching: list[asyncio.Task[None]] = []
         for name in dict.fromkeys((*settings.models, *self._state.models)):
             self._serve(name)
+        not_served = sorted(settings.model_limits.keys() - self._models)
+        if not_served:
+            log.warning(
+                "there are limits for %s, which are not served yet; served: %s", listed(not_served), listed(self._models)
+            )
         self._watching.append(asyncio.create_task(self._watch_shared()))
         self._watching.append(asyncio.create_task(self.rolls.watch()))
 
@@ -151,7 +156,8 @@ class Gateway:
 
     def _serve(self, name: str) -> None:
         if name not in self._models:
-            self._models[name] = ServedModel(name, self.settings, self.log, self._state, self._versions, self.metrics)
+            settings = self.settings.of_model(name)
+            self._models[name] = ServedModel(name, settings, self.log, self._state, self._versions, self.metrics)
             self._watching.append(asyncio.create_task(self._models[name].watch()))
 
     async def _watch_shared(self) -> None:

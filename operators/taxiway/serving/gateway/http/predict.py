@@ -13,9 +13,9 @@ from taxiway.serving.callers import Caller
 from taxiway.serving.gateway.bodies.formats import format_of
 from taxiway.serving.gateway.http.auth import refusal
 from taxiway.serving.gateway.http.gateway import Gateway
-from taxiway.serving.gateway.http.limits import rounded
+from taxiway.serving.gateway.http.limits import retry_after, rounded
 from taxiway.serving.gateway.models.served_model import ServedModel
-from taxiway.serving.protocol import Rows
+from taxiway.serving.protocol import PackedRows, Rows
 
 access_log = logging.getLogger("taxiway.access")
 
@@ -80,18 +80,20 @@ async def _answer(
 
 
 async def _answer_rows(
-    gateway: Gateway, model: ServedModel, caller: Caller, text: str, rows: Rows, *, explain: bool
+    gateway: Gateway, model: ServedModel, caller: Caller, text: str, rows: Rows | PackedRows, *, explain: bool
 ) -> Response:
-    gateway.limits.take_rows(caller, len(rows.data))
+    gateway.limits.take_rows(caller, rows.row_count)
     try:
         request_id, served_by, outcome = await model.predict(text, rows, caller.name)
     except RequestError:  # nothing was predicted
-        gateway.limits.return_rows(caller, len(rows.data))
+        gateway.limits.return_rows(caller, rows.row_count)
         raise
     answer_headers = {REQUEST_ID: request_id, VERSION: str(served_by.version)}
     if outcome.status != 200:
         if outcome.status >= _GATEWAY_ERROR:
-            gateway.limits.return_rows(caller, len(rows.data))
+            gateway.limits.return_rows(caller, rows.row_count)
+        if outcome.retry_after_s is not None:
+            answer_headers["Retry-After"] = retry_after(outcome.retry_after_s)
         return refusal(outcome.status, outcome.error, answer_headers)
     predictions = outcome.predictions if caller.decimals is None else rounded(outcome.predictions, caller.decimals)
     # The names of the classes, in the order of the probabilities.

@@ -16,12 +16,12 @@ from taxiway.serving.gateway.backends import backends_of
 from taxiway.serving.gateway.batches import warn_if_lost
 from taxiway.serving.gateway.models.context import ModelContext
 from taxiway.serving.gateway.models.loading_challenger import Challenger, canceled
-from taxiway.serving.gateway.models.retries import Retry
 from taxiway.serving.gateway.pending_request import Batch
 from taxiway.serving.gateway.state.request_log import RequestLog
 from taxiway.serving.gateway.state.served import Lease
 from taxiway.serving.gateway.version_server import VersionServer
 from taxiway.serving.model_copy import ModelCopy
+from taxiway.serving.workers.retries import Retry
 
 log = logging.getLogger(__name__)
 
@@ -158,6 +158,11 @@ class ChallengerDeployment:
             log.warning("%s", lost)
             await self._remove_if_current(current)
             return
+        delayed = current.server.restart_delay
+        if delayed is not None:
+            self._model.problems.begin("challenger's restarts", f"the challenger: {delayed}")
+        else:
+            self._model.problems.end("challenger's restarts")
         if not error:
             self._model.problems.end("challenger's workers")
             return
@@ -187,7 +192,7 @@ class ChallengerDeployment:
         """End the workers of the challenger and delete its stored lease. The caller holds the lock."""
         await self._model.state.delete_lease(self._model.name)  # first: if it fails, the next check tries again
         self.end_workers()
-        for problem in ("challenger", "challenger's workers"):
+        for problem in ("challenger", "challenger's workers", "challenger's restarts"):
             self._model.problems.end(problem)
         await self._on_versions_changed()
 

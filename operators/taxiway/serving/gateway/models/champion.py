@@ -12,11 +12,11 @@ from taxiway.features.signature import ModelColumns
 from taxiway.serving.gateway.backends import backends_of
 from taxiway.serving.gateway.backing import LedgerPosition, WantedChampion
 from taxiway.serving.gateway.models.context import ModelContext
-from taxiway.serving.gateway.models.retries import Retry
 from taxiway.serving.gateway.pending_request import Batch
 from taxiway.serving.gateway.registry_lookup import RegisteredVersion
 from taxiway.serving.gateway.version_server import VersionServer
 from taxiway.serving.model_copy import ModelCopy
+from taxiway.serving.workers.retries import Retry
 
 log = logging.getLogger(__name__)
 
@@ -129,6 +129,11 @@ class ChampionDeployment:
         if current is None:
             return
         error = await current.server.restart_dead()
+        delayed = current.server.restart_delay
+        if delayed is not None:
+            self._model.problems.begin("restarts", str(delayed))
+        else:
+            self._model.problems.end("restarts")
         if not error:
             self._model.problems.end("workers")
             self._model.problems.end("reload")

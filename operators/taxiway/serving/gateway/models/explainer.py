@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from taxiway.errors import ModelUnavailableError, RequestError, TransientError, WorkerDiedError
 from taxiway.serving.gateway.models.context import ModelContext
-from taxiway.serving.protocol import Rows
+from taxiway.serving.protocol import PackedRows, Rows
 from taxiway.serving.workers.base import ModelSource, Outcome
 from taxiway.serving.workers.local import Worker
 
@@ -34,15 +34,15 @@ class Explainer:
         self._closed = False
 
     @contextmanager
-    def place(self, rows: Rows) -> Iterator[None]:
+    def place(self, rows: Rows | PackedRows) -> Iterator[None]:
         """Reserve a place for a request while the block runs.
 
         Raises:
             RequestError: 413 if it has too many rows, 503 if too many requests wait.
         """
-        if len(rows.data) > MAX_ROWS:
+        if rows.row_count > MAX_ROWS:
             raise RequestError(
-                413, f"the request has {len(rows.data):,} rows to explain; allowed: {MAX_ROWS}. Send fewer rows per request"
+                413, f"the request has {rows.row_count:,} rows to explain; allowed: {MAX_ROWS}. Send fewer rows per request"
             )
         if self._waiting >= _MAX_WAITING:
             raise RequestError(503, f"{_MAX_WAITING} requests wait for an explanation; try again later")
@@ -53,7 +53,7 @@ class Explainer:
             self._waiting -= 1
             self._used_at = time.monotonic()
 
-    async def explain(self, version: int, rows: Rows) -> Outcome:
+    async def explain(self, version: int, rows: Rows | PackedRows) -> Outcome:
         """Explain the predictions of a version for the rows of a request, within `place`.
 
         Returns:

@@ -24,7 +24,7 @@ from taxiway.serving.gateway.settings import GatewaySettings
 from taxiway.serving.gateway.state.logged_version import LoggedVersion
 from taxiway.serving.gateway.state.request_log import LoggedRequest, RequestLog
 from taxiway.serving.gateway.state.served import ServedState
-from taxiway.serving.protocol import Rows
+from taxiway.serving.protocol import PackedRows, Rows
 from taxiway.serving.workers.base import Outcome
 
 _NOT_MIRRORED = (400, 503)  # errors of the caller or of the gateway, which say nothing about the versions
@@ -77,7 +77,7 @@ class ServedModel:
         self.explainer = Explainer(context)
         self.challenger = ChallengerDeployment(context, request_log, on_versions_changed=self._remove_unused_copies)
 
-    async def predict(self, body: str, rows: Rows, caller: str = "") -> tuple[str, RegisteredVersion, Outcome]:
+    async def predict(self, body: str, rows: Rows | PackedRows, caller: str = "") -> tuple[str, RegisteredVersion, Outcome]:
         """Answer a request with the champion, and log it before returning.
 
         Args:
@@ -168,12 +168,14 @@ class ServedModel:
     def gauges(self) -> ModelGauges:
         """What a scrape of the metrics shows."""
         champion = self.champion.current
+        delayed = champion.server.restart_delay if champion else None
         return ModelGauges(
             model=self.name,
             version=champion.version.version if champion else 0,
             age_s=(datetime.now(UTC) - champion.since).total_seconds() if champion else None,
             queued=champion.server.unanswered if champion else 0,
             restarts=champion.server.restarts if champion else 0,
+            restart_delay_s=(delayed.retry_after_s or 0.0) if delayed else 0.0,
             has_problem=bool(self.problem),
             registry_away=self.champion.registry_away_since is not None,
         )
@@ -213,7 +215,7 @@ class ServedModel:
         requests = [request for request, _ in answered]
         now = time.monotonic()
         status, latency_ms = answered[0][1].status, answered[0][1].latency_ms  # the same for all outcomes of a predict call
-        self._metrics.predicted(self.name, version, sum(len(request.rows.data) for request in requests), latency_ms / 1e3)
+        self._metrics.predicted(self.name, version, sum(request.rows.row_count for request in requests), latency_ms / 1e3)
         challenger = self.challenger.current
         server = challenger.server if challenger else None
         lease, mirror = None, None

@@ -6,6 +6,7 @@ in the request log once. The faults, and where each is tested:
 | fault | tests |
 |---|---|
 | worker process killed | `test_processes.py`; on a request: `test_challenger.py`; without MLflow: `test_outages.py` |
+| worker process that ends again and again | `test_restart_storms.py` |
 | worker process stopped, or a model that never answers | `test_processes.py`, `test_challenger.py` |
 | gateway killed and started again | `test_processes.py`; with a challenger: `test_challenger.py`; with labels: `test_feedback.py` |
 | gateway stopped for two seconds | `test_processes.py` |

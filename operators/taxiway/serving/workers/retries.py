@@ -23,7 +23,12 @@ class Retry:
     @property
     def due(self) -> bool:
         """Whether it is time for another try."""
-        return self._clock() >= self._at
+        return not self.wait_s
+
+    @property
+    def wait_s(self) -> float:
+        """The seconds until the next try; 0 if it is time for it."""
+        return max(0.0, self._at - self._clock())
 
     def failed(self) -> None:
         """Note a failure."""
