@@ -47,6 +47,7 @@ def connect(*, memory_limit: str = "700MB", max_threads: int | None = None) -> "
         ) as connection,
     ):
         run(connection, USE_UTC, "the settings")
+        run(connection, "SET enable_progress_bar = false", "the settings")
         if max_threads is not None:
             run(connection, f"SET threads = least(current_setting('threads'), {max_threads:d})", "the settings")
         yield connection

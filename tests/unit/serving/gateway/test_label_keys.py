@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from taxiway.errors import RequestError
 from taxiway.features.signature import ModelColumns
+from taxiway.serving.gateway.feedback import predictions as found_predictions
 from taxiway.serving.gateway.feedback.given import GivenLabel
+from taxiway.serving.gateway.feedback.matched import Matched, match_labels
 from taxiway.serving.gateway.feedback.predictions import Predictions
 from taxiway.serving.gateway.rolling.roll import private_columns, roll
 from taxiway.serving.gateway.rolling.settings import RollSettings, store_settings
@@ -19,6 +22,34 @@ VERSIONS = {
     2: LoggedVersion(ModelColumns((), ("carrier",), renamed={"carr": "carrier"})),
     3: LoggedVersion(ModelColumns((), ("Carrier",))),
 }
+
+
+def test_identical_keys_are_looked_up_once_and_keys_of_too_many_rows_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store_settings(tmp_path, RollSettings(folder=tmp_path / "log"))
+    log = RequestLog(tmp_path, keep_rows=100, keep_bytes=1 << 30)
+    body = json.dumps({"dataframe_records": [{"carr": "UA", "order": order} for order in range(50)]})
+
+    async def add() -> None:
+        await log.add([LoggedRequest("r", 0.0, "m", body, "c", 1, 200, json.dumps([1] * 50), "", 1.0, None, None, None)])
+
+    asyncio.run(add())
+    log.close()
+
+    def matched(*keys: dict[str, object]) -> Matched:
+        labels = [{"key": key, "label": at} for at, key in enumerate(keys)]
+        return match_labels(tmp_path, "m", (), json.dumps({"labels": labels}).encode(), "application/json")
+
+    monkeypatch.setattr(found_predictions, "MAX_ROWS_OF_KEYS", 60)
+    found = matched(*[{"carr": "UA"}] * 1000)
+    assert {label.label for label in found.new} == {"999"}, "the last one counts"
+    assert len(found.new) == 50
+    monkeypatch.setattr(found_predictions, "MAX_ROWS_OF_KEYS", 49)
+    with pytest.raises(RequestError, match=r'keys of the columns "carr" are those of more than 49 predicted rows') as error:
+        matched({"carr": "UA"})
+    assert error.value.status == 413
+    assert not matched({"order": 10**400}, {"order": 7}).refused.keys() - {0}
 
 
 @pytest.mark.parametrize("rolled", [False, True])

@@ -192,6 +192,22 @@ def test_a_roller_that_is_killed_at_any_step_loses_and_repeats_nothing(
     assert not list((tmp_path / "log").rglob("*.partial"))
 
 
+def test_a_log_that_was_restored_from_a_backup_deletes_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    logged(tmp_path, *(request(n, 86_400.0) for n in range(1, 4)))
+    roll(tmp_path)
+    logged(tmp_path, request(4, 86_400.0))
+    backup = (tmp_path / "requests.sqlite").read_bytes()  # the fourth request is not in the files yet
+    logged(tmp_path, *(request(n, 86_400.0) for n in range(5, 8)))
+    roll(tmp_path)
+    (tmp_path / "requests.sqlite").write_bytes(backup)
+    logged(tmp_path, request(50, 86_400.0))
+    assert roll(tmp_path).requests == 1
+    assert "was restored from a backup" in caplog.text
+    expected = [(f"r{n}", row) for n in (*range(1, 8), 50) for row in (0, 1)]
+    assert sorted(read(tmp_path / "log", "request_id, row")) == sorted(expected)
+    assert roll(tmp_path) == Rolled(tmp_path / "log")
+
+
 def test_a_new_log_does_not_replace_files_of_the_one_before(tmp_path: Path) -> None:
     logged(tmp_path, request(1, 86_400.0))
     roll(tmp_path)

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -178,7 +177,7 @@ def _identifies(value: Any) -> bool:
     """Whether a value can be one of a key."""
     if isinstance(value, str):
         return 0 < len(value) <= MAX_TEXT
-    return isinstance(value, int | float) and math.isfinite(value) and abs(value) < _LARGEST
+    return isinstance(value, int | float) and abs(value) < _LARGEST  # also false for NaN
 
 
 def number_of_text(text: str) -> str | int | float | bool:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_MOST_NOT_ROLLED = 1000
+_MOST_NOT_ROLLED = 500_000  # characters of bodies, whose rows take about a second
 _MOST_KINDS_OF_KEYS = 5
 _MOST_HASHED = 3
 _BOOLEANS = ("false", "true")
@@ -80,6 +80,8 @@ def match_labels(state: Path, model: str, classes: Sequence[str], body: bytes, m
     given = read_labels(body, media_type)
     try:
         return _matched(state, model, classes, given)
+    except RequestError:
+        raise
     except (TaxiwayError, duckdb.Error, sqlite3.Error, OSError) as error:
         log.warning("feedback for %s cannot be matched: %s", model, error_line(error))
         raise RequestError(
@@ -98,11 +100,20 @@ def _matched(state: Path, model: str, classes: Sequence[str], given: Sequence[Gi
             refused[label.index] = problem
         else:
             usable.append((label, text))
-    if any(label.key for label, _ in usable) and predictions.not_rolled() > _MOST_NOT_ROLLED:
-        roll(state)  # few requests are looked up where they are, or each call would leave a small file
+    if any(label.key for label, _ in usable) and predictions.not_rolled_characters() > _MOST_NOT_ROLLED:
+        roll(state)  # little is looked up where it is, or each call would leave a small file
     private = private_columns(state, settings, predictions.renames())
     found = _found(predictions, [label for label, _ in usable], private, refused)
-    return _compared(predictions, [(row, text) for label, text in usable for row in found.get(label.index, ())], refused)
+    last = {
+        label.key or (label.request_id, label.row): label.index for label, _ in usable
+    }  # of several labels for the same rows
+    counting = (
+        (row, text)
+        for label, text in usable
+        if last[label.key or (label.request_id, label.row)] == label.index
+        for row in found.get(label.index, ())
+    )
+    return _compared(predictions, counting, refused)
 
 
 def _found(
@@ -120,10 +131,11 @@ def _found(
                 found[label.index] = [(label.request_id, row, known[label.request_id].at)]
     for at, (columns, labels) in enumerate(same_columns(label for label in given if label.key).items()):
         problem = _key_problem(at, columns, private)
-        rows = {} if problem else predictions.by_key(labels, private)
+        of_key = {label.key: label for label in labels}  # a label of each key; the same rows have all of them
+        rows = {} if problem else predictions.by_key(list(of_key.values()), private)
         for label in labels:
-            if label.index in rows:
-                found[label.index] = rows[label.index]
+            if of_key[label.key].index in rows:
+                found[label.index] = rows[of_key[label.key].index]
             else:
                 refused[label.index] = problem or _UNKNOWN.format(what="key")
     return found

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taxiway.data.engine.conditions import quoted_name
+from taxiway.errors import RequestError
+from taxiway.messages import listed
 from taxiway.serving.gateway.feedback.given import GivenLabel, number_of_text
 from taxiway.serving.gateway.request_ids import time_of
 from taxiway.serving.gateway.rolling.files import day_of
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _AT_ONCE = 500
+MAX_ROWS_OF_KEYS = 100_000
+"""How many predicted rows the keys of one set of columns may have in one body."""
 _MOST_EXACT = 2**53
 _NUMBER = r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?"
 
@@ -75,8 +79,11 @@ class Predictions:
         """The predicted rows of the model whose inputs have these keys, by the index of the label: request id, row and time.
 
         Args:
-            labels: Labels with keys of the same columns.
+            labels: Labels with different keys of the same columns.
             private: The columns of which the files have hashes.
+
+        Raises:
+            RequestError: 413 if the keys are those of too many rows.
         """
         names = [name for name, _ in labels[0].key]
         with self._open_log() as log:
@@ -92,9 +99,16 @@ class Predictions:
                 for at, name in enumerate(names)
             )
             rows = connection.execute(
-                f"SELECT DISTINCT index, request_id, row, epoch(received_at) FROM {rows} JOIN keys ON {same} WHERE champion_status = 200",  # noqa: S608 (names and paths are quoted)
+                f"SELECT DISTINCT index, request_id, row, epoch(received_at) FROM {rows} JOIN keys ON {same} WHERE champion_status = 200 "  # noqa: S608 (names and paths are quoted)
+                f"LIMIT {MAX_ROWS_OF_KEYS + 1}",
                 parameters,
             ).fetchall()
+        if len(rows) > MAX_ROWS_OF_KEYS:
+            raise RequestError(
+                413,
+                f"the keys of the columns {listed(names)} are those of more than {MAX_ROWS_OF_KEYS:,} predicted rows; send fewer labels at once, or "
+                "keys of fewer rows",
+            )
         found: dict[int, list[tuple[str, int, float]]] = {}
         for index, *row in sorted(rows):
             found.setdefault(index, []).append((row[0], row[1], row[2]))
@@ -116,10 +130,10 @@ class Predictions:
         with self._open_log() as connection:
             return read_renames(connection)
 
-    def not_rolled(self) -> int:
-        """How many requests are not in the files yet."""
+    def not_rolled_characters(self) -> int:
+        """How many characters the bodies have that are not in the files yet."""
         with self._open_log() as connection:
-            return int(connection.execute(sql.NOT_ROLLED).fetchone()[0])
+            return int(connection.execute(sql.NOT_ROLLED_CHARACTERS).fetchone()[0])
 
     def _not_rolled(self, private: PrivateColumns) -> "pa.Table | None":
         with self._open_log() as connection:

@@ -1,5 +1,6 @@
 """Takes true labels of predictions from callers."""
 
+import asyncio
 import sqlite3
 import time
 
@@ -7,11 +8,12 @@ from starlette.responses import JSONResponse, Response
 
 from taxiway.errors import RequestError, WorkerDiedError
 from taxiway.serving.callers import Caller
-from taxiway.serving.gateway.feedback.matched import match_labels
+from taxiway.serving.gateway.feedback.matched import Matched, match_labels
 from taxiway.serving.gateway.http.gateway import Gateway
 from taxiway.serving.gateway.models.served_model import ServedModel
 
 _MAX_WAITING = 8
+_LIMIT_S = 30.0
 
 
 async def take_labels(gateway: Gateway, model: ServedModel, caller: Caller, body: bytes, media_type: str) -> Response:
@@ -32,14 +34,13 @@ async def take_labels(gateway: Gateway, model: ServedModel, caller: Caller, body
         RequestError: The body is not valid, or labels cannot be taken now.
     """
     gateway.limits.take_request(caller)
-    if gateway.matching.waiting >= _MAX_WAITING:
+    if gateway.labels_waiting >= _MAX_WAITING:
         raise RequestError(503, f"{_MAX_WAITING} requests with labels are waiting; try again later")
-    champion = model.champion.current
-    classes = tuple(champion.version.classes) if champion else ()
+    gateway.labels_waiting += 1
     try:
-        found = await gateway.matching.run(match_labels, gateway.settings.state_folder, model.name, classes, body, media_type)
-    except WorkerDiedError:
-        raise RequestError(503, "the process that matches labels has died; try again") from None
+        found = await _matched(gateway, model, body, media_type)
+    finally:
+        gateway.labels_waiting -= 1
     now = time.time()
     if found.new:
         rows = [(new.request_id, new.row, model.name, new.predicted_at, new.label, now, caller.name) for new in found.new]
@@ -51,3 +52,19 @@ async def take_labels(gateway: Gateway, model: ServedModel, caller: Caller, body
     gateway.metrics.labelled(model.name, caller.name, counts | {"refused": len(found.refused)})
     refused = [{"index": index, "reason": reason} for index, reason in sorted(found.refused.items())]
     return JSONResponse({**counts, "refused": refused})
+
+
+async def _matched(gateway: Gateway, model: ServedModel, body: bytes, media_type: str) -> Matched:
+    """Match the labels, one body after the other; the limit is for this one, not for those that it waits for."""
+    champion = model.champion.current
+    classes = tuple(champion.version.classes) if champion else ()
+    state = gateway.settings.state_folder
+    try:
+        async with gateway.matching_turn, asyncio.timeout(_LIMIT_S):
+            return await gateway.matching.run(match_labels, state, model.name, classes, body, media_type)
+    except TimeoutError:
+        raise RequestError(
+            503, f"the labels were not matched within {_LIMIT_S:g} s; send fewer labels at once, or request ids instead of keys"
+        ) from None
+    except WorkerDiedError:
+        raise RequestError(503, "the process that matches labels has died; try again") from None

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from dataclasses import replace
 
 from taxiway.errors import RequestError
 from taxiway.messages import listed, quoted
@@ -10,7 +11,7 @@ from taxiway.serving.callers import Caller, Scope
 from taxiway.serving.gateway.http.body_reader import BodyReader
 from taxiway.serving.gateway.http.known_callers import KnownCallers
 from taxiway.serving.gateway.http.limits import CallerLimits
-from taxiway.serving.gateway.metrics import GatewayMetrics
+from taxiway.serving.gateway.metrics import GatewayMetrics, ModelGauges
 from taxiway.serving.gateway.models.served_model import ServedModel
 from taxiway.serving.gateway.models.versions import ModelVersions
 from taxiway.serving.gateway.openapi.document import DescribedModel
@@ -44,11 +45,13 @@ class Gateway:
         self.rolls = RollSchedule(settings.state_folder, settings.roll_every_s, self.log.read_all)
         self.matching = BackgroundProcess()
         """Matches labels with predictions."""
+        self.matching_turn = asyncio.Lock()
+        self.labels_waiting = 0
         self.bodies = BodyReader(settings.max_body_bytes)
         self.callers = callers
         self.limits = CallerLimits(settings.state_folder)
         self.metrics = metrics
-        metrics.follow(lambda: [model.gauges() for model in self.models])
+        metrics.follow(self._gauges)
         self._state = ServedState(settings.state_folder)
         self._versions = ModelVersions(settings)
         self._models: dict[str, ServedModel] = {}
@@ -135,8 +138,17 @@ class Gateway:
     async def status(self, model: ServedModel) -> ModelStatus:
         """The status of a model, with the problems that all models share."""
         status = await model.status()
-        shared = (self.log.problem, self.rolls.problem, self.bodies.problem, self.callers.problem, self.limits.problem)
-        return status.model_copy(update={"problem": "; ".join(filter(None, (status.problem, *shared)))})
+        return status.model_copy(update={"problem": "; ".join(filter(None, (status.problem, *self._shared_problems())))})
+
+    def _shared_problems(self) -> list[str]:
+        """The problems that all models share."""
+        parts = (self.log, self.rolls, self.bodies, self.callers, self.limits)
+        return [part.problem for part in parts if part.problem]
+
+    def _gauges(self) -> list[ModelGauges]:
+        shared = bool(self._shared_problems())
+        gauges = [model.gauges() for model in self.models]
+        return [replace(each, has_problem=True) for each in gauges] if shared else gauges
 
     async def described(self, model: ServedModel) -> DescribedModel:
         """A model for the OpenAPI document, with the interface of the version that answers."""

@@ -1,7 +1,6 @@
 """The Parquet files of a request log: `KIND/model=NAME/day=YYYY-MM-DD/LOG-FIRST-LAST.parquet`, of requests or of labels."""
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -76,18 +75,24 @@ class PartitionFiles:
         return files
 
 
-def delete_unfinished(folder: Path, log_id: str, rolled: Mapping[Kind, int]) -> None:
-    """Delete the files of a call that was killed before the log noted them.
+def not_noted(folder: Path, kind: Kind, log_id: str, rolled: int) -> list[Path]:
+    """The files of a log with requests, or labels, that follow the position up to which it has noted them."""
+    found = folder.glob(f"{kind}/model=*/day=*/{log_id}-*.parquet")
+    return [path for path in found if OWN_NAME.fullmatch(path.name) and int(path.name.split("-")[1]) > rolled]
 
-    Args:
-        folder: The folder of the files.
-        log_id: The id of the log.
-        rolled: Up to which position the log has been written, by its note.
-    """
-    for kind, last in rolled.items():
-        for path in folder.glob(f"{kind}/model=*/day=*/{log_id}-*"):
-            if path.suffix == _PARTIAL or int(path.name.split("-")[1]) > last:
-                path.unlink()
+
+def positions_in(path: Path) -> set[tuple[int, str]]:
+    """The positions in the log of the rows of a file, with the ids of their requests."""
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path, columns=["seq", "request_id"], partitioning=None)
+    return set(zip(*(column.to_pylist() for column in table.columns), strict=True))
+
+
+def delete_partial(folder: Path, log_id: str) -> None:
+    """Delete the files that were not written to their end."""
+    for path in folder.glob(f"*/model=*/day=*/{log_id}-*{_PARTIAL}"):
+        path.unlink()
 
 
 def delete_old_days(folder: Path, keep_days: int | None, now: datetime) -> int:

@@ -1,6 +1,7 @@
 """Appends settled requests of the log, and labels, to Parquet files, each exactly once."""
 
 import fcntl
+import logging
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -10,9 +11,17 @@ from datetime import UTC, datetime
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, get_args
 
-from taxiway.serving.gateway.rolling.files import Kind, PartitionFiles, day_of, delete_old_days, delete_unfinished
+from taxiway.serving.gateway.rolling.files import (
+    Kind,
+    PartitionFiles,
+    day_of,
+    delete_old_days,
+    delete_partial,
+    not_noted,
+    positions_in,
+)
 from taxiway.serving.gateway.rolling.labels import label_rows
 from taxiway.serving.gateway.rolling.predicted_rows import PrivateColumns, predicted_rows
 from taxiway.serving.gateway.rolling.settings import RollSettings, hash_key, read_settings
@@ -22,6 +31,8 @@ from taxiway.serving.gateway.state.request_log import FILE
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+log = logging.getLogger(__name__)
 
 _READ_ROWS = 1000
 _READ_CHARACTERS = 8 << 20
@@ -68,8 +79,8 @@ def roll(state: Path, now: float | None = None) -> Rolled:
     uri = f"{(state / FILE).absolute().as_uri()}?mode=rw"
     with _turn(state), closing(sqlite3.connect(uri, uri=True)) as connection:
         connection.row_factory = sqlite3.Row
+        _recover(connection, settings.folder)
         log_id, requests, labels = connection.execute(sql.ROLLED).fetchone()
-        delete_unfinished(settings.folder, log_id, {"requests": requests, "labels": labels})
         private = private_columns(state, settings, read_renames(connection))
         part = partial(_roll, connection, settings.folder, log_id)
         of_requests = part("requests", requests, (now - settings.settle_s,), _requests_table(connection, private))
@@ -91,6 +102,38 @@ def both_names(names: Iterable[str], renamed: Mapping[str, str]) -> list[str]:
     present = [renamed[name] for name in given if name in renamed]
     former = [old for old, new in renamed.items() if new in {*given, *present}]
     return list(dict.fromkeys([*given, *present, *former]))
+
+
+def _recover(connection: sqlite3.Connection, folder: Path) -> None:
+    """Delete the files of a call that was killed before the log noted them: they are written again.
+
+    Files that the log has not noted may also be of a log that was restored from an older backup. Then they have requests that the log
+    does not have, and nothing is deleted: the log gets a new id, and what it has in common with the files counts as written.
+    """
+    log_id, *rolled = connection.execute(sql.ROLLED).fetchone()
+    kinds: tuple[Kind, ...] = get_args(Kind)
+    files = {kind: not_noted(folder, kind, log_id, done) for kind, done in zip(kinds, rolled, strict=True)}
+    written = {kind: set().union(*map(positions_in, paths)) for kind, paths in files.items()}
+    known = {kind: _positions(connection, kind, written[kind]) for kind in kinds}
+    delete_partial(folder, log_id)
+    if written == known:
+        for path in (path for paths in files.values() for path in paths):
+            path.unlink()
+        return
+    log.warning("the request log was restored from a backup: %s has later requests, which are kept", folder)
+    with connection:
+        connection.execute(sql.SET_LOG_ID)
+        for kind, done in zip(kinds, rolled, strict=True):
+            connection.execute(sql.SET_ROLLED[kind], (max([done, *(seq for seq, _ in known[kind])]),))
+
+
+def _positions(connection: sqlite3.Connection, kind: Kind, written: set[tuple[int, str]]) -> set[tuple[int, str]]:
+    """Those of some positions that the log has with the same request."""
+    if not written:
+        return set()
+    seqs = [seq for seq, _ in written]
+    rows = connection.execute(sql.POSITIONS[kind], (min(seqs), max(seqs)))
+    return written & {(seq, request_id) for seq, request_id in rows}
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
-from taxiway.errors import RequestError
+from taxiway.errors import RequestError, TaxiwayError
 from taxiway.messages import counted, error_line
 from taxiway.serving.gateway.problems import Problems
 from taxiway.serving.workers.background import BackgroundProcess
@@ -53,7 +53,7 @@ class RollSchedule:
         except Exception as error:
             self._problems.begin(
                 "roll",
-                f"the request log is not written to Parquet files, so it grows: {error_line(error)}; this is tried again every {self._every_s:g} s",
+                f"the request log is not written to Parquet files, so it grows: {error if isinstance(error, TaxiwayError) else error_line(error)}; this is tried again every {self._every_s:g} s",
             )
             if isinstance(error, sqlite3.DatabaseError):  # the gateway itself need not have read what is damaged
                 with contextlib.suppress(RequestError):

@@ -150,6 +150,9 @@ SELECT request_id, model, at, champion_status, CASE champion_status WHEN 200 THE
 WHERE request_id IN ({marks})
 """
 LABELS_OF = "SELECT request_id, row, label FROM labels WHERE request_id IN ({marks}) ORDER BY seq"
+NOT_ROLLED_CHARACTERS = "SELECT coalesce(sum(length(payload)), 0) FROM requests WHERE seq > (SELECT seq FROM rolled)"
+POSITIONS = {kind: f"SELECT seq, request_id FROM {kind} WHERE seq BETWEEN ? AND ?" for kind in ("requests", "labels")}  # noqa: S608 (no values)
+SET_LOG_ID = "UPDATE rolled SET log_id = lower(hex(randomblob(8)))"
 NOT_ROLLED_OF = """
 SELECT *, call AS call_id FROM requests WHERE model = ? AND seq > (SELECT seq FROM rolled) AND champion_status = 200 ORDER BY seq
 """
