@@ -168,7 +168,7 @@ def _promote(
 ) -> Promotion:
     forced = decision is not None and shadow is None
     key = promotion_key(verdict.model, verdict.version, decision.digest if forced and decision else verdict.digest)
-    known = settled(ledger, verdict.model)
+    downstream, known = downstream_pipelines(ledger.client, verdict.model), settled(ledger, verdict.model)
     mine = {entry.state: entry for entry in known if entry.key == key}
     if State.DONE in mine:
         return _still_champion(ledger, mine[State.DONE].promotion)
@@ -189,7 +189,7 @@ def _promote(
             reason=reason,
             decision=decision.digest if decision else None,
             files=verdict.files or _files_tag(ledger.client, verdict.model, verdict.version),
-            downstream=downstream_pipelines(ledger.client, verdict.model),
+            downstream=downstream,
         )
         entry = open_entry(ledger, key, promotion, known)
     move(ledger, entry, at)
