@@ -79,7 +79,7 @@ def _is_boolean(cell: Any) -> bool:
 
 def _string(cell: Any) -> str:
     if not isinstance(cell, str):
-        raise UnfitError('a text, such as "007"; pandas makes 7 of it, unless the column is read with the type string')
+        raise UnfitError('a text, such as "007" (pandas makes 7 of it, unless the column is read with the type string)')
     return cell
 
 

@@ -85,7 +85,13 @@ def _json_label(index: int, item: Any) -> GivenLabel:
     by_id, key = "request_id" in item, item.get("key")
     allowed = _ID_FIELDS if by_id else ("key", "label")
     if "label" not in item or (unknown := sorted(set(item) - set(allowed))):
-        wrong = f"unknown field {listed(unknown)}" if "label" in item else "no label"
+        wrong = (
+            "no label"
+            if "label" not in item
+            else "a request_id and a key"
+            if "key" in unknown
+            else f"unknown field {listed(unknown)}"
+        )
         return GivenLabel(index, problem=f"{wrong}; allowed: request_id, row and label, or key and label")
     if by_id:
         return _by_id(index, item["request_id"], item.get("row"), item["label"], from_text=False)
@@ -169,7 +175,10 @@ def _by_key(index: int, key: Mapping[str, Any], label: Any, *, from_text: bool) 
     values = {name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in key.items()}
     unusable = [name for name, value in values.items() if not _identifies(value)]
     if unusable:
-        return GivenLabel(index, problem=f"its key has no value, or no text, number or boolean, in {listed(unusable)}")
+        return GivenLabel(
+            index,
+            problem=f"its key has no value, or no text of at most {MAX_TEXT:,} characters, number or boolean, in {listed(unusable)}",
+        )
     return GivenLabel(index, label, key=tuple(sorted(values.items())), from_text=from_text, problem=_label_problem(label))
 
 

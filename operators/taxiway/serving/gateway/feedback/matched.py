@@ -144,7 +144,7 @@ def _found(
 def _key_problem(before: int, columns: Sequence[str], private: "PrivateColumns") -> str:
     """Why keys of these columns are not looked up, after those of `before` other columns; empty if they are."""
     if omitted := [name for name in columns if name in private.omitted]:
-        return f"the log does not have {listed(omitted)}"
+        return f"the log does not have {listed(omitted)}: the gateway leaves it out (--omit-column)"
     if sum(name in private.hashed for name in columns) > _MOST_HASHED:
         return f"its key has more than {_MOST_HASHED} columns that the log hashes"
     if before >= _MOST_KINDS_OF_KEYS:
