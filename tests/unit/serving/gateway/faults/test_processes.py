@@ -68,7 +68,8 @@ def test_what_a_killed_gateway_has_answered_is_in_its_log(serve: Any, mlflow_url
             traffic.more(20)
             until(lambda ended=workers: not any(worker.is_running() for worker in ended), "no worker of the first is left")
     gateway.stop()
-    traffic.check(lost=2 * CONNECTIONS, refused=None)
+    # A process that is killed may take connections until it has ended, and then closes them.
+    traffic.check(lost=None, refused=None)
     traffic.check_log(first.state)
 
 
