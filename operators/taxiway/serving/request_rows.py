@@ -52,6 +52,8 @@ def export_rows(
         raise ConfigError(
             f"{out} cannot be written; allowed: a file whose name ends in .parquet, and not in the folder of the log"
         )
+    if not out.absolute().parent.is_dir():
+        raise ConfigError(f"{out.parent} is not a folder; create it, or give another file")
     days = (since or date.min).isoformat(), (until or date.max).isoformat()
     found = {
         kind: [
@@ -99,7 +101,7 @@ def _typed(connection: "duckdb.DuckDBPyConnection", rows: str, name: str, kind: 
         of_json = f" AND {json} NOT LIKE '\"%'" if kind is None else ""
         query = f"SELECT count({text}), count(*) FILTER ({cast} IS NOT NULL{of_json}) FROM {rows}"  # noqa: S608 (names and paths are quoted)
         ((values, fitting),) = connection.execute(query).fetchall()
-        if values and values == fitting:
+        if values == fitting and (values or kind is not None):
             return cast
     return text
 

@@ -87,9 +87,17 @@ def test_columns_that_a_caller_made_up_replace_nothing(tmp_path: Path) -> None:
     others = json.loads(row["served.other_inputs"])
     assert len(others.pop("card")) == 32
     assert others == {name: value for name, value in MADE_UP.items() if name != "card"}
+    with pytest.raises(ConfigError, match="is not a folder"):
+        export_rows(tmp_path / "log", "m", tmp_path / "nowhere/rows.parquet", types={})
     for out in (tmp_path / "log/requests/rows.parquet", tmp_path / "rows.csv"):
         with pytest.raises(ConfigError, match="cannot be written"):
             export_rows(tmp_path / "log", "m", out, types={})
+
+
+def test_a_column_without_values_has_the_type_of_the_schema(tmp_path: Path) -> None:
+    exported(tmp_path, [{"x": 1, "gust": None, "odd": None}], types={"gust": "number"})
+    schema = pq.read_schema(tmp_path / "rows.parquet")
+    assert [str(schema.field(name).type) for name in ("gust", "odd")] == ["double", "string"]
 
 
 def test_hashed_columns_are_texts(tmp_path: Path) -> None:
