@@ -1,8 +1,8 @@
 """How far one model of a gateway disturbs another one: the latency of a steady model beside one that is loaded or misbehaves.
 
-Both are in one gateway with a real MLflow server. The steady model, boosted trees of the flights, is asked at fixed times, and its
-latencies are measured from these times. Meanwhile the other model is idle, or is asked over 64 connections as fast as it answers, or
-is asked at fixed times and ends its worker at each request, or allocates memory up to its limit at each request.
+One gateway with a real MLflow server serves both. The steady model, boosted trees of the flights, gets requests at fixed times, and
+its latencies are measured from these times. Meanwhile the other model is idle, gets requests over 64 connections as fast as it answers,
+crashes its worker with each request, or allocates memory up to its limit with each request.
 
 All situations take turns in every round, and idle is measured twice in each: the ratio of the two is what the machine itself moves.
 The processors are shared by the gateway, the workers and the clients, so a situation that uses all of them delays the steady model

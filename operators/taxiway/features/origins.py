@@ -9,7 +9,7 @@ from uuid import uuid4
 def origins(transform: Any) -> list[str] | None:
     """The raw column of each feature of a fitted `ColumnTransformer`, in order.
 
-    Each part is asked for the names of its features, with generated names of its columns that no category contains.
+    The names of the features of each part are computed from generated names of its columns, which no category contains.
 
     Returns:
         The columns; None if it is another transform, or a feature is not made of one column, such as a principal component.

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from taxiway.errors import DataError
 from taxiway.evaluation.metrics import metric_of
-from taxiway.evaluation.metrics.weighted import sums_by
 from taxiway.evaluation.predictions import Predictions
 from taxiway.records import Interval
 from taxiway.spec.metrics import facts_of
@@ -81,17 +80,6 @@ def estimated(
     draws = np.concatenate([compute(*labelled, weights) for weights in _simulations(probabilities[some], rng)])
     error = float(np.std(draws, ddof=1)) * math.sqrt(simulated / rows)
     return within(standard_interval(float(value), error, confidence, rows), facts.low, facts.high)
-
-
-def expected_confusion_matrix(predictions: Predictions, probabilities: "Floats") -> "Floats":
-    """The expected number of rows of each class (first axis) that are predicted as each class (second axis).
-
-    Args:
-        predictions: What the model has predicted for the rows.
-        probabilities: The calibrated probabilities of the classes (n, classes).
-    """
-    assert predictions.predicted is not None
-    return sums_by(predictions.predicted, probabilities.T, probabilities.shape[1])
 
 
 def _cells(predictions: Predictions, count: int) -> "tuple[Predictions, Floats]":

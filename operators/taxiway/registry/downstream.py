@@ -31,7 +31,7 @@ def downstream_pipelines(client: "MlflowClient", model: str) -> tuple[str, ...]:
 
 
 def _tags_of(client: "MlflowClient", model: str) -> dict[str, str] | None:
-    """The tags of a registered model; None if there is no such model."""
+    """The tags of a registered model; None if it does not exist."""
     from mlflow.exceptions import MlflowException
 
     try:

@@ -27,6 +27,20 @@ features:
   y: {type: boolean, presence: required}
 """
 
+SCHEMA_OF_PREDICTIONS = """\
+label: y
+key: id
+features:
+  id: {type: integer, presence: required}
+  y: {type: boolean, presence: required}
+  prediction: {type: string, presence: required, domain: open}
+  probability_False: {type: number, presence: required}
+  probability_True: {type: number, presence: required}
+  model: {type: string, presence: required, domain: open}
+  version: {type: integer, presence: required}
+"""
+"""The schema of a pipeline on predictions of that one."""
+
 
 @dataclass(frozen=True)
 class Site:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from stages.conftest import Site
+from stages.conftest import SCHEMA_OF_PREDICTIONS, Site
 
 from taxiway.ledger.chain import Ledger
 from taxiway.records import Outcome, Promotion
@@ -22,19 +22,6 @@ from taxiway.stages.installation import Installation
 from taxiway.stages.review import news
 from taxiway.stages.runner import run_in
 
-OF_PREDICTIONS = """\
-label: y
-key: id
-features:
-  id: {type: integer, presence: required}
-  y: {type: boolean, presence: required}
-  prediction: {type: string, presence: required, domain: open}
-  probability_False: {type: number, presence: required}
-  probability_True: {type: number, presence: required}
-  model: {type: string, presence: required, domain: open}
-  version: {type: integer, presence: required}
-"""
-
 
 def score_next_span(site: Site, installation: Installation, model: str) -> None:
     ledger, services = Ledger(installation.client, installation.services.ledger_keys), Services(data=str(site.data))
@@ -45,7 +32,7 @@ def score_next_span(site: Site, installation: Installation, model: str) -> None:
 
 
 def on_predictions(site: Site) -> Pipeline:
-    (site.folder / "second.schema.yaml").write_text(OF_PREDICTIONS)
+    (site.folder / "second.schema.yaml").write_text(SCHEMA_OF_PREDICTIONS)
     changes: dict[str, Any] = {
         "pipeline": f"{site.name}_second",
         "schema": str(site.folder / "second.schema.yaml"),

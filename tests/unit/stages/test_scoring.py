@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
-from stages.conftest import SCHEMA, Site
+from stages.conftest import SCHEMA, SCHEMA_OF_PREDICTIONS, Site
 
 from taxiway.cli.views.lineage import show_model
 from taxiway.errors import ConfigError, DataError
@@ -30,18 +30,6 @@ from taxiway.stages.installation import Installation
 from taxiway.stages.runner import run_in
 
 SCORED = "runner.scored.predict"
-SECOND = """\
-label: y
-key: id
-features:
-  id: {type: integer, presence: required}
-  y: {type: boolean, presence: required}
-  prediction: {type: string, presence: required, domain: open}
-  probability_False: {type: number, presence: required}
-  probability_True: {type: number, presence: required}
-  model: {type: string, presence: required, domain: open}
-  version: {type: integer, presence: required}
-"""
 Score = Callable[..., Scored | str]
 
 
@@ -229,7 +217,7 @@ def test_a_model_on_predictions_is_traced_to_the_model_that_predicted(
     scoring: Score, site: Site, installation: Installation
 ) -> None:
     batches = [done(scoring(RowsToScore(source()), keys=("id", "y"))).batch for _ in range(2)]
-    (site.folder / "second.schema.yaml").write_text(SECOND)
+    (site.folder / "second.schema.yaml").write_text(SCHEMA_OF_PREDICTIONS)
     second = site.pipeline(
         pipeline=f"{site.name}_second",
         schema=str(site.folder / "second.schema.yaml"),

@@ -286,7 +286,7 @@ def test_old_days_are_deleted(tmp_path: Path) -> None:
 
 
 def assert_no_other_key_is_used(state: Path) -> None:
-    """Equal values would get other hashes without a word."""
+    """Otherwise, equal values would silently get other hashes."""
     key = state / "hash.key"
     kept = key.read_bytes()
     for other in (b"", b"x", b"x" * 32, None):

@@ -168,7 +168,7 @@ def _row(interface: Interface) -> dict[str, Any]:
 
 
 def _predictions(model: DescribedModel, *, explained: bool) -> dict[str, Any]:
-    """The schema of an answer; the explanations are there only if they are asked for."""
+    """The schema of an answer; explanations are optional."""
     answer = _answer(model)
     if explained:
         answer["properties"]["explanations"] = _explanations()

@@ -84,7 +84,7 @@ def predicted_rows(
     import pyarrow as pa
 
     spelled: dict[str, str] = {}
-    for number in sorted(versions, reverse=True):  # the newest version decides; DuckDB cannot tell two spellings apart
+    for number in sorted(versions, reverse=True):  # DuckDB ignores case, so one spelling is used: the newest
         spelled = _own_columns(versions[number].columns) | spelled
     rows = [
         row
