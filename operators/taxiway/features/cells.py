@@ -68,12 +68,13 @@ def _number(cell: Any, allowed: str = "a number") -> Any:
     """A number: an int if it is one or its text has only digits, else a float or Decimal."""
     if isinstance(cell, str) and NUMBER.fullmatch(cell):
         return int(cell) if cell.strip().lstrip("+-").isdigit() else float(cell)
-    if isinstance(cell, Real | Decimal) and not _is_boolean(cell):
+    if isinstance(cell, Real | Decimal) and not is_boolean(cell):
         return cell
     raise UnfitError(allowed)
 
 
-def _is_boolean(cell: Any) -> bool:
+def is_boolean(cell: Any) -> bool:
+    """Whether a value is a boolean of Python or NumPy."""
     return isinstance(cell, bool) or type(cell).__name__ in ("bool", "bool_")
 
 

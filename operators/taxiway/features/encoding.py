@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from taxiway.data.engine.read_rows import LIST_OF
 from taxiway.errors import DataError
-from taxiway.features.cells import NUMBER, UnfitError, boolean, typed
+from taxiway.features.cells import NUMBER, UnfitError, boolean, is_boolean, typed
 from taxiway.features.columns import FeatureColumns
 from taxiway.features.list_cells import list_text
 from taxiway.records import FeatureSet
@@ -34,6 +34,7 @@ LARGEST_NUMBER = 3.4e38
 _EPOCH = datetime(1970, 1, 1)
 _EPOCH_DAY = _EPOCH.toordinal()
 _DAY_SECONDS = 86_400
+_NOT_BOOLEAN = ("integer", "number")
 _NO_TYPES: Mapping[str, str] = {}
 _PLAIN_NUMBERS = frozenset((type(None), int, float))
 _TEXTS = frozenset((type(None), str))
@@ -57,11 +58,11 @@ def raw_frame(
             missing values become NaN, and infinity is refused.
         categorical: The columns of categories and of free text, see `category_text`, and of lists, see `list_text`. Missing values
             become None.
-        types: The types of columns at the source, as in the model's signature. A category must be a value of its type: `true` and
-            `"true"` are the same boolean, and a number is not a text. Columns that are not in it may have any values,
+        types: The types of columns at the source, as in the model's signature. A value must be of its type: `true` and `"true"` are
+            the same boolean, 7.0 is an integer and 7.5 is none, a number is not a text, and a boolean is not a number. Columns that are not in it may have any values,
             but not lists.
         lenient: Whether values that do not have the type of their column are used instead of raising an error: a category becomes
-            its text, which no model knows; infinity, and anything that is not a date or a list, become missing values.
+            its text, which no model knows, and any number counts as a number; infinity, and anything that is not a date or a list, become missing values.
 
     Raises:
         DataError: A value does not have the type of its column.
@@ -147,13 +148,23 @@ def _numbers(name: str, values: Any, kind: str | None, *, lenient: bool) -> Any:
     import numpy as np
 
     numbers = _floats(name, values, kind, lenient=lenient)
-    too_large = np.abs(numbers) > LARGEST_NUMBER
-    if not too_large.any():
-        return numbers
+    sizes = np.abs(numbers)
+    too_large = sizes > LARGEST_NUMBER
     if lenient:
-        return np.where(too_large, np.nan, numbers)
-    row = int(too_large.argmax())
-    raise _unfit_error(name, row, float(numbers[row]), "a number from -3.4e38 to 3.4e38, or null")
+        return np.where(too_large, np.nan, numbers) if too_large.any() else numbers
+    _require_none(too_large, name, numbers, "a number from -3.4e38 to 3.4e38, or null")
+    if kind == "integer":
+        _require_none(sizes % 1 > 0, name, numbers, "an integer, or null")
+    elif kind == "boolean":
+        _require_none((numbers != 0) & (numbers != 1) & (sizes >= 0), name, numbers, "true, false or null")
+    return numbers
+
+
+def _require_none(unfit: Any, name: str, numbers: "Floats", allowed: str) -> None:
+    """Raise DataError for the first number that is `unfit`."""
+    if unfit.any():
+        row = int(unfit.argmax())
+        raise _unfit_error(name, row, float(numbers[row]), allowed)
 
 
 def _floats(name: str, values: Any, kind: str | None, *, lenient: bool) -> Any:
@@ -164,7 +175,7 @@ def _floats(name: str, values: Any, kind: str | None, *, lenient: bool) -> Any:
         with suppress(OverflowError):  # an integer with hundreds of digits, which is reported below
             return np.array(values, dtype="float64")
     if isinstance(getattr(values, "dtype", None), np.dtype):
-        if values.dtype.kind in "biuf" and not is_date:
+        if values.dtype.kind in ("iuf" if kind in _NOT_BOOLEAN else "biuf") and not is_date:
             return np.asarray(values, dtype="float64")
         if values.dtype.kind == "M":
             seconds = _seconds_of(np.asarray(values))
@@ -176,7 +187,7 @@ def _floats(name: str, values: Any, kind: str | None, *, lenient: bool) -> Any:
         if missing
         else _seconds(name, row, cell, str(kind), lenient=lenient)
         if is_date
-        else _number(name, row, cell, kind)
+        else _number(name, row, cell, kind, lenient=lenient)
         for row, (cell, missing) in enumerate(zip(cells, missing_cells, strict=True))
     ]
     return np.array(numbers, dtype="float64")
@@ -205,7 +216,9 @@ def _seconds(name: str, row: int, cell: Any, kind: str, *, lenient: bool) -> flo
     return float((moment - (_EPOCH if moment.tzinfo is None else _EPOCH.replace(tzinfo=UTC))).total_seconds())
 
 
-def _number(name: str, row: int, cell: Any, kind: str | None) -> float:
+def _number(name: str, row: int, cell: Any, kind: str | None, *, lenient: bool) -> float:
+    if kind in _NOT_BOOLEAN and is_boolean(cell) and not lenient:
+        raise _unfit_error(name, row, cell, f"{'an integer' if kind == 'integer' else 'a number'}, or null")
     if isinstance(cell, str) and not NUMBER.fullmatch(cell):
         if kind == "boolean" and (found := boolean(cell)) is not None:
             return float(found)

@@ -2,10 +2,12 @@
 
 import logging
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import stat
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
 from taxiway.data.engine.connection import connect, path_literal, restricting_settings
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     import duckdb
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 INPUT = "input."
 """The columns of the inputs begin with it; they are JSON text."""
@@ -27,12 +30,27 @@ NULL::DOUBLE AS label_value, NULL::VARCHAR AS model, NULL::DATE AS day WHERE fal
 OWN_NAME = re.compile(r"[0-9a-f]{16}-\d{12,}-\d{12,}\.parquet")
 """The names of the files that a gateway has written."""
 _MAGIC = b"PAR1"
+_DAY = "day="
+_DAMAGED = "%s is damaged, so its rows are left out; restore it from a backup, or delete it"
 ARRIVALS = """
 SELECT model, day, count(*) AS rows, count(labels.request_id) AS labelled, max(labelled_at) AS last_label
 FROM requests LEFT JOIN labels USING (model, day, request_id, row)
 WHERE champion_status = 200 AND ($1 IS NULL OR model = $1) GROUP BY ALL ORDER BY ALL
 """
 """How many rows of each model and day were predicted, and how many of them have a label. Its parameter is a model, or null for all."""
+
+
+@dataclass(frozen=True)
+class LogFiles:
+    """Files of a request log.
+
+    Attributes:
+        requests: Those of predicted rows, in order.
+        labels: Those of labels, in order.
+    """
+
+    requests: tuple[Path, ...]
+    labels: tuple[Path, ...]
 
 
 def request_files(folder: Path, kind: str, model: str | None = None, day: str | None = None) -> list[Path]:
@@ -48,21 +66,94 @@ def request_files(folder: Path, kind: str, model: str | None = None, day: str | 
     """
     name = "*" if model is None else quote(model, safe="")
     found = sorted((folder.absolute() / kind).glob(f"model={name}/day={day or '*'}/*.parquet"))
-    return [path for path in found if OWN_NAME.fullmatch(path.name) and not _is_damaged(path)]
+    return [path for path in found if OWN_NAME.fullmatch(path.name) and _is_day(path.parent.name) and not _is_damaged(path)]
+
+
+def log_files(folder: Path, model: str | None = None, since: date | None = None, until: date | None = None) -> LogFiles:
+    """The files of a request log, as `request_files` finds them.
+
+    Args:
+        folder: The folder of the log.
+        model: The registered model; None for all.
+        since: The first day of the requests, in UTC; None for all.
+        until: The last day; None for all.
+
+    Raises:
+        ConfigError: There is no such folder.
+    """
+    if not folder.is_dir():
+        raise ConfigError(
+            f"{folder} is not a folder; give the folder of the request log's Parquet files: parquet in the state folder of the gateway, or "
+            "what taxiway serve --log-folder names"
+        )
+    first, last = (since or date.min).isoformat(), (until or date.max).isoformat()
+    requests, labels = (
+        tuple(path for path in request_files(folder, kind, model) if first <= path.parent.name.removeprefix(_DAY) <= last)
+        for kind in ("requests", "labels")
+    )
+    return LogFiles(requests, labels)
+
+
+def read_files(files: LogFiles, read: Callable[[LogFiles], T]) -> T:
+    """What `read` returns for files. If it fails, it is called again without those that are damaged inside, with a warning for each.
+
+    Args:
+        files: The files.
+        read: Reads them with DuckDB.
+
+    Raises:
+        duckdb.Error: `read` fails, and no file is damaged.
+    """
+    import duckdb
+
+    try:
+        return read(files)
+    except duckdb.Error as error:
+        # Other errors are those of a query. DuckDB has no error of its own for files whose content makes no sense.
+        if type(error) is not duckdb.Error and not isinstance(error, duckdb.InvalidInputException | duckdb.IOException):
+            raise
+        readable = LogFiles(*(tuple(path for path in paths if _can_be_read(path)) for paths in (files.requests, files.labels)))
+        if readable == files:
+            raise
+    return read(readable)
+
+
+def _is_day(folder: str) -> bool:
+    """Whether a folder has the name of a day; DuckDB refuses to read one of another name."""
+    try:
+        return f"{_DAY}{date.fromisoformat(folder.removeprefix(_DAY)).isoformat()}" == folder
+    except ValueError:
+        return False
 
 
 def _is_damaged(path: Path) -> bool:
-    """Whether a file does not begin and end as a Parquet file."""
+    """Whether a file does not begin and end as a Parquet file, or is none."""
     try:
-        with path.open("rb") as file:
-            begins = file.read(len(_MAGIC))
-            file.seek(max(len(_MAGIC), path.stat().st_size - len(_MAGIC)))
-            damaged = not begins == file.read() == _MAGIC
+        status = path.stat()
+        damaged = not stat.S_ISREG(status.st_mode)
+        if not damaged:
+            with path.open("rb") as file:
+                begins = file.read(len(_MAGIC))
+                file.seek(max(len(_MAGIC), status.st_size - len(_MAGIC)))
+                damaged = not begins == file.read() == _MAGIC
     except FileNotFoundError:  # its day has just been deleted
         return True
     if damaged:
-        log.warning("%s is damaged, so its rows are left out; restore it from a backup, or delete it", path)
+        log.warning(_DAMAGED, path)
     return damaged
+
+
+def _can_be_read(path: Path) -> bool:
+    """Whether all values of a file can be read; this takes as long as reading them."""
+    import duckdb
+
+    with connect() as connection:
+        try:
+            connection.execute(f"SELECT max(hash(COLUMNS(*))) FROM read_parquet({path_literal(path)})").fetchall()  # noqa: S608 (the path is quoted)
+        except duckdb.Error:
+            log.warning(_DAMAGED, path)
+            return False
+    return True
 
 
 def files_sql(files: Sequence[Path]) -> str:
@@ -80,26 +171,31 @@ def newest_labels_sql(files: Sequence[Path]) -> str:
     return f"SELECT * EXCLUDE (seq) FROM {files_sql(files)} QUALIFY {newest}"  # noqa: S608 (the paths are quoted)
 
 
-@contextmanager
-def open_request_log(folder: Path) -> "Iterator[duckdb.DuckDBPyConnection]":
-    """A connection with the views `requests`, a row for each predicted row, and `labels`, the newest label of each row that has one.
+def read_request_log(folder: Path, read: "Callable[[duckdb.DuckDBPyConnection], T]") -> T:
+    """What `read` returns for the rows of a request log; it is called again without files that turn out to be damaged.
 
-    It can read no other files.
+    Its connection has the views `requests`, a row for each predicted row, and `labels`, the newest label of each row that has one. It
+    can read no other files.
 
     Args:
         folder: The folder of the log.
+        read: Reads them.
 
     Raises:
-        ConfigError: It has no requests.
+        ConfigError: The log has no requests.
+        duckdb.Error: `read` fails, and no file is damaged.
     """
-    requests, labels = request_files(folder, "requests"), request_files(folder, "labels")
-    if not requests:
-        raise ConfigError(
-            f"{folder} has no logged requests; a gateway writes them there every hour, or at once: taxiway log roll --state FOLDER"
-        )
-    with connect() as connection:
-        connection.execute(f"CREATE VIEW requests AS SELECT * FROM {files_sql(requests)}")  # noqa: S608 (the paths are quoted)
-        connection.execute(f"CREATE VIEW labels AS {newest_labels_sql(labels)}")
-        for setting in restricting_settings([*requests, *labels]):
-            connection.execute(f"SET {setting}")
-        yield connection
+
+    def read_views(files: LogFiles) -> T:
+        if not files.requests:
+            raise ConfigError(
+                f"{folder} has no logged requests; a gateway writes them there every hour, or at once: taxiway log roll --state FOLDER"
+            )
+        with connect() as connection:
+            connection.execute(f"CREATE VIEW requests AS SELECT * FROM {files_sql(files.requests)}")  # noqa: S608 (the paths are quoted)
+            connection.execute(f"CREATE VIEW labels AS {newest_labels_sql(files.labels)}")
+            for setting in restricting_settings([*files.requests, *files.labels]):
+                connection.execute(f"SET {setting}")
+            return read(connection)
+
+    return read_files(log_files(folder), read_views)

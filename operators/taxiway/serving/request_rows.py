@@ -1,6 +1,7 @@
 """The rows of logged requests as a table with the inputs' own types, as a source would have them."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING
 from taxiway.data.engine.conditions import quoted_name
 from taxiway.data.engine.connection import connect, path_literal
 from taxiway.errors import ConfigError
-from taxiway.serving.request_files import INPUT, OTHER_INPUTS, files_sql, newest_labels_sql, request_files
+from taxiway.serving.request_files import INPUT, OTHER_INPUTS, LogFiles, files_sql, log_files, newest_labels_sql, read_files
 
 if TYPE_CHECKING:
     import duckdb
@@ -26,13 +27,52 @@ _SQL_TYPES = {"boolean": "BOOLEAN", "integer": "BIGINT", "number": "DOUBLE", "da
 _LIST = "list"
 
 
+@dataclass(frozen=True)
+class NotTyped:
+    """An input that was written as text, because not all its values are of its type.
+
+    Attributes:
+        name: The input.
+        type: Its type.
+        rows: How many rows have another value.
+        example: Such a value.
+    """
+
+    name: str
+    type: str
+    rows: int
+    example: str
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written.
+
+    Attributes:
+        rows: How many rows.
+        not_typed: The inputs that were written as text.
+    """
+
+    rows: int
+    not_typed: tuple[NotTyped, ...]
+
+
+@dataclass(frozen=True)
+class _Input:
+    """SQL for an input, and why it is text."""
+
+    name: str
+    sql: str
+    not_typed: NotTyped | None = None
+
+
 def export_rows(
     folder: Path, model: str, out: Path, *, since: date | None = None, until: date | None = None, types: Mapping[str, str]
-) -> int:
+) -> Exported:
     """Write the rows that a model has predicted to a Parquet file, with their predictions and labels.
 
-    An input gets the type that `types` names, or else that of all its values: integer, number or boolean; otherwise it is a text. If a
-    value is not of the type, the column is a text, too, so that no value is lost.
+    An input gets the type that `types` names, or else that of all its values: integer, number or boolean; otherwise it is text. If a
+    value is not of the type, the column is text, too, so that no value is lost.
 
     Args:
         folder: The folder of the request log.
@@ -41,9 +81,6 @@ def export_rows(
         since: The first day of the requests, in UTC; None for all.
         until: The last day; None for all.
         types: The types of inputs, in the words of a schema.
-
-    Returns:
-        The number of rows.
 
     Raises:
         ConfigError: There are no such rows, or the file would be one of the log's.
@@ -54,56 +91,64 @@ def export_rows(
         )
     if not out.absolute().parent.is_dir():
         raise ConfigError(f"{out.parent} is not a folder; create it, or give another file")
-    days = (since or date.min).isoformat(), (until or date.max).isoformat()
-    found = {
-        kind: [
-            path for path in request_files(folder, kind, model) if days[0] <= path.parent.name.removeprefix("day=") <= days[1]
-        ]
-        for kind in ("requests", "labels")
-    }
-    if not found["requests"]:
-        raise ConfigError(
-            f"{folder} has no requests of {model} on these days; a gateway writes them there every hour, or at once: taxiway log roll --state FOLDER"
-        )
     temporary = out.with_name(f".{out.name}.partial")
+
+    def write(files: LogFiles) -> Exported:
+        if not files.requests:
+            raise ConfigError(
+                f"{folder} has no requests of {model} on these days; a gateway writes them there every hour, or at once: taxiway log roll --state FOLDER"
+            )
+        return _write(files, temporary, types)
+
+    try:
+        written = read_files(log_files(folder, model, since, until), write)
+        temporary.replace(out)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return written
+
+
+def _write(files: LogFiles, out: Path, types: Mapping[str, str]) -> Exported:
     with connect() as connection:
-        rows = f"(SELECT * FROM {files_sql(found['requests'])} WHERE champion_status = 200)"  # noqa: S608 (the paths are quoted)
-        columns = ", ".join([*_inputs(connection, rows, types), _OWN_COLUMNS])
-        joined = (
-            f"{rows} AS requests LEFT JOIN ({newest_labels_sql(found['labels'])}) AS labels USING (model, day, request_id, row)"
-        )
+        rows = f"(SELECT * FROM {files_sql(files.requests)} WHERE champion_status = 200)"  # noqa: S608 (the paths are quoted)
+        inputs = _inputs(connection, rows, types)
+        columns = ", ".join([*(f"{each.sql} AS {quoted_name(each.name)}" for each in inputs), _OWN_COLUMNS])
+        labels = f"({newest_labels_sql(files.labels)}) AS labels"
+        joined = f"{rows} AS requests LEFT JOIN {labels} USING (model, day, request_id, row)"
         (count,) = connection.execute(
-            f"COPY (SELECT {columns} FROM {joined} ORDER BY received_at, requests.seq, row) TO {path_literal(temporary)} (FORMAT parquet, COMPRESSION zstd)"  # noqa: S608 (names and paths are quoted)
+            f"COPY (SELECT {columns} FROM {joined} ORDER BY received_at, requests.seq, row) TO {path_literal(out)} (FORMAT parquet, COMPRESSION zstd)"  # noqa: S608 (names and paths are quoted)
         ).fetchall()[0]
-    temporary.replace(out)
-    return int(count)
+    return Exported(int(count), tuple(each.not_typed for each in inputs if each.not_typed is not None))
 
 
-def _inputs(connection: "duckdb.DuckDBPyConnection", rows: str, types: Mapping[str, str]) -> list[str]:
-    """SQL for each input with its type."""
+def _inputs(connection: "duckdb.DuckDBPyConnection", rows: str, types: Mapping[str, str]) -> list[_Input]:
+    """The inputs of the model, each with its type."""
     described = connection.execute(f"DESCRIBE SELECT * FROM {rows}").fetchall()  # noqa: S608 (the paths are quoted)
     names = [name.removeprefix(INPUT) for name, *_ in described if name.startswith(INPUT)]
     names = [name for name in names if not name.startswith(OWN)]
-    return [f"{_typed(connection, rows, name, types.get(name))} AS {quoted_name(name)}" for name in names]
+    return [_typed(connection, rows, name, types.get(name)) for name in names]
 
 
-def _typed(connection: "duckdb.DuckDBPyConnection", rows: str, name: str, kind: str | None) -> str:
-    """SQL for an input: of its type if all its values are, otherwise a text."""
+def _typed(connection: "duckdb.DuckDBPyConnection", rows: str, name: str, kind: str | None) -> _Input:
+    """SQL for an input: of its type if all its values are, otherwise text."""
     json = quoted_name(INPUT + name)
     # All but texts are written as they are: DuckDB would write 1e16 in another way, and a hash is no JSON.
     text = f"CASE WHEN {json} LIKE '\"%' THEN {json}::JSON ->> '$' WHEN {json} <> 'null' THEN {json} END"
     if kind == "string":
-        return text
+        return _Input(name, text)
     kinds = [kind] if kind is not None else ["boolean", "integer", "number"]
+    not_typed = None
     for each in kinds:
         cast = _cast(text, each)
         # Without a type in the schema, `"7"` stays a text: only numbers and booleans of JSON become such.
-        of_json = f" AND {json} NOT LIKE '\"%'" if kind is None else ""
-        query = f"SELECT count({text}), count(*) FILTER ({cast} IS NOT NULL{of_json}) FROM {rows}"  # noqa: S608 (names and paths are quoted)
-        ((values, fitting),) = connection.execute(query).fetchall()
-        if values == fitting and (values or kind is not None):
-            return cast
-    return text
+        fits = f"{cast} IS NOT NULL" + (f" AND {json} NOT LIKE '\"%'" if kind is None else "")
+        query = f"SELECT count({text}), count({text}) FILTER (NOT ({fits})), any_value({text}) FILTER (NOT ({fits})) FROM {rows}"  # noqa: S608 (names and paths are quoted)
+        ((values, others, example),) = connection.execute(query).fetchall()
+        if not others and (values or kind is not None):
+            return _Input(name, cast)
+        if kind is not None:
+            not_typed = NotTyped(name, kind, others, example)
+    return _Input(name, text, not_typed)
 
 
 def _cast(text: str, kind: str) -> str:

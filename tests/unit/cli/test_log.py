@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import os
 import runpy
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
@@ -82,11 +84,58 @@ def test_a_query_neither_reads_nor_writes_other_files(state: Path, tmp_path: Pat
     assert other.read_text() == "secret\n1\n"
 
 
+def test_a_file_that_is_damaged_inside_is_named_and_left_out(
+    state: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder, out = str(tmp_path / "log"), tmp_path / "rows.parquet"
+    CliRunner().invoke(main, ["log", "roll", "--state", str(state)])
+    (path,) = (tmp_path / "log/requests").glob("*/*/*.parquet")
+    damaged = path.with_name(f"{'0' * 16}-{1:012}-{2:012}.parquet")
+    content = bytearray(path.read_bytes())
+    content[4:400] = bytes(396)
+    damaged.write_bytes(content)
+    for command in (["query", "SELECT * FROM requests"], ["labels"], ["export", "a/b", "-o", str(out)]):
+        caplog.clear()
+        found = CliRunner().invoke(main, ["log", *command, "--log", folder])
+        assert (found.exit_code, found.exception) == (0, None), found.output
+        assert caplog.messages == [f"{damaged} is damaged, so its rows are left out; restore it from a backup, or delete it"]
+    path.unlink()
+    refused = CliRunner().invoke(main, ["log", "export", "a/b", "--log", folder, "-o", str(out)])
+    assert (refused.exit_code, list(tmp_path.glob(".rows*"))) == (1, [])
+    assert "has no requests of a/b" in refused.output
+
+
+def test_folders_and_pipes_among_the_files_are_left_out(state: Path, tmp_path: Path) -> None:
+    CliRunner().invoke(main, ["log", "roll", "--state", str(state)])
+    (path,) = (tmp_path / "log/requests").glob("*/*/*.parquet")
+    os.mkfifo(path.with_name(f"{'0' * 16}-{1:012}-{2:012}.parquet"))
+    path.with_name(f"{'0' * 16}-{2:012}-{3:012}.parquet").mkdir()
+    odd = path.parent.with_name("day=2013-13-45")
+    odd.mkdir()
+    (odd / path.name).write_bytes(path.read_bytes())
+    query = ["log", "query", "SELECT count(*) FROM requests", "--log", str(tmp_path / "log")]
+    assert CliRunner().invoke(main, query).stdout.split()[-1] == "2"
+
+
+def test_an_input_of_another_type_than_the_schema_is_exported_as_text_with_a_warning(state: Path, tmp_path: Path) -> None:
+    CliRunner().invoke(main, ["log", "roll", "--state", str(state)])
+    schema = tmp_path / "schema.yaml"
+    schema.write_text("features:\n  x: {type: boolean}\n")
+    export = ["log", "export", "a/b", "--log", str(tmp_path / "log"), "-o", str(tmp_path / "rows.parquet")]
+    found = CliRunner().invoke(main, [*export, "--schema", str(schema)])
+    assert found.stderr == (
+        'warning: x is written as text, because 2 rows of 2 have values that are not of its type, boolean, such as "1"\n'
+    )
+    assert pq.read_schema(tmp_path / "rows.parquet").field("x").type == "string"
+
+
 def test_a_folder_without_a_log_is_refused(tmp_path: Path) -> None:
     refused = CliRunner().invoke(main, ["log", "roll", "--state", str(tmp_path)])
     assert "is not the state folder of a gateway that has been started" in refused.output
     assert list(tmp_path.iterdir()) == []
     assert "no logged requests" in CliRunner().invoke(main, ["log", "query", "SELECT 1", "--log", str(tmp_path)]).output
+    nowhere = ["log", "export", "m", "-o", str(tmp_path / "x.parquet"), "--log", str(tmp_path / "no")]
+    assert "is not a folder; give the folder of the request log" in CliRunner().invoke(main, nowhere).output
 
 
 def test_the_example_of_the_guide_reads_the_files(

@@ -44,7 +44,7 @@ def exported(
     asyncio.run(add())
     log.close()
     roll(folder)
-    assert export_rows(folder / "log", "m", folder / "rows.parquet", types=types or {}) == len(rows)
+    assert export_rows(folder / "log", "m", folder / "rows.parquet", types=types or {}).rows == len(rows)
     found: list[dict[str, Any]] = pq.read_table(folder / "rows.parquet").to_pylist()
     return found
 
@@ -108,7 +108,7 @@ def test_hashed_columns_are_texts(tmp_path: Path) -> None:
 def test_only_the_days_that_are_asked_for(tmp_path: Path) -> None:
     exported(tmp_path, [{"x": at} for at in range(5)])
     out = tmp_path / "some.parquet"
-    assert export_rows(tmp_path / "log", "m", out, since=date(1970, 1, 2), until=date(1970, 1, 3), types={}) == 2
+    assert export_rows(tmp_path / "log", "m", out, since=date(1970, 1, 2), until=date(1970, 1, 3), types={}).rows == 2
     assert [row["x"] for row in pq.read_table(out).to_pylist()] == [1, 2]
     with pytest.raises(ConfigError, match="has no requests of m on these days"):
         export_rows(tmp_path / "log", "m", out, since=date(2013, 1, 1), types={})

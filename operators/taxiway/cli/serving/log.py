@@ -4,7 +4,7 @@ import csv
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,8 @@ from taxiway.errors import ConfigError
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    import duckdb
 
 folder_option = click.option(
     "--log", "folder", type=click.Path(path_type=Path, file_okay=False), required=True, help="The folder of the Parquet files."
@@ -64,17 +66,18 @@ def query_log(sql: str, folder: Path, as_json: bool) -> None:
     """
     import duckdb
 
-    from taxiway.serving.request_files import open_request_log
+    from taxiway.serving.request_files import read_request_log
 
-    with open_request_log(folder) as connection:
-        try:
-            found = connection.execute(sql)
-            if found is None or not found.description:
-                raise ConfigError("the query is empty; give one that selects rows")
-            names = [column[0] for column in found.description]
-            rows = found.fetchall()
-        except duckdb.Error as error:
-            raise ConfigError(f"the query failed: {error}") from None
+    def read(connection: "duckdb.DuckDBPyConnection") -> tuple[list[str], list[tuple[Any, ...]]]:
+        found = connection.execute(sql)
+        if found is None or not found.description:
+            raise ConfigError("the query is empty; give one that selects rows")
+        return [column[0] for column in found.description], found.fetchall()
+
+    try:
+        names, rows = read_request_log(folder, read)
+    except duckdb.Error as error:
+        raise ConfigError(f"the query failed: {error}") from None
     if as_json:
         for row in rows:
             click.echo(json.dumps(dict(zip(names, row, strict=True)), default=str, ensure_ascii=False))
@@ -91,11 +94,13 @@ def labels(folder: Path, model: str | None, as_json: bool) -> None:
     from rich.table import Table
 
     from taxiway.messages import listed, percent
-    from taxiway.serving.request_files import ARRIVALS, open_request_log
+    from taxiway.serving.request_files import ARRIVALS, read_request_log
 
-    with open_request_log(folder) as connection:
-        rows = connection.execute(ARRIVALS, [model]).fetchall()
-        models = [name for (name,) in connection.execute("SELECT DISTINCT model FROM requests ORDER BY model").fetchall()]
+    def read(connection: "duckdb.DuckDBPyConnection") -> tuple[list[tuple[Any, ...]], list[str]]:
+        models = connection.execute("SELECT DISTINCT model FROM requests ORDER BY model").fetchall()
+        return connection.execute(ARRIVALS, [model]).fetchall(), [name for (name,) in models]
+
+    rows, models = read_request_log(folder, read)
     if not rows:
         of = f"of {model} " if model is not None else ""
         click.echo(f"no rows {of}were predicted, by the files in {folder}; models: {listed(models)}", err=True)
@@ -136,10 +141,16 @@ def export_log(
     The inputs are columns with their own names and types, so the file can be profiled and checked as any other data.
     """
     from taxiway.data.schema.file import load_schema
-    from taxiway.messages import counted
+    from taxiway.messages import counted, quoted
     from taxiway.serving.request_rows import export_rows
 
     types = load_schema(schema).types if schema is not None else {}
     first, last = (day.date() if day is not None else None for day in (since, until))
-    rows = export_rows(folder, model, out, since=first, until=last, types=types)
-    click.echo(f"{counted(rows, 'row')} written to {out}")
+    written = export_rows(folder, model, out, since=first, until=last, types=types)
+    for each in written.not_typed:
+        have = f"{counted(each.rows, 'row')} of {written.rows:,}"
+        click.echo(
+            f"warning: {each.name} is written as text, because {have} have values that are not of its type, {each.type}, such as {quoted(each.example)}",
+            err=True,
+        )
+    click.echo(f"{counted(written.rows, 'row')} written to {out}")

@@ -15,6 +15,7 @@ from taxiway.stages.monitor.windows import Every, read_windows, served_versions
 from taxiway.store import Store
 
 if TYPE_CHECKING:
+    import duckdb
     from mlflow import MlflowClient
 
 
@@ -94,7 +95,7 @@ def monitor(
         ConfigError: The metric is for another problem, or the folder has no requests.
         TerminalError: The version has no records, its scores are withheld, or it has predicted no rows on these days.
     """
-    from taxiway.serving.request_files import open_request_log
+    from taxiway.serving.request_files import read_request_log
 
     about, model = f"{version.model} version {version.version}", row_model(loaded, version)
     snapshot, label = _records(client, version, about)
@@ -102,12 +103,14 @@ def monitor(
     metric = asked.metric or ("mae" if not model.classes else "roc_auc" if len(model.classes) == 2 else "accuracy")
     reference = reference_of(model, loaded, snapshot, label, metric, store)
     show(f"reading the requests of {about}")
-    with open_request_log(log) as connection:
+
+    def read(connection: "duckdb.DuckDBPyConnection") -> tuple[list[WindowPerformance], str]:
         windows = read_windows(
             connection, version.model, version.version, reference.classes, asked.every, asked.since, asked.until
         )
-        found = list(performance(reference, windows))
-        versions = ", ".join(map(str, served_versions(connection, version.model)))
+        return list(performance(reference, windows)), ", ".join(map(str, served_versions(connection, version.model)))
+
+    found, versions = read_request_log(log, read)
     if not found:
         raise TerminalError(
             f"{log} has no rows that {about} has predicted on these days; versions with rows: {versions or 'none'}. "

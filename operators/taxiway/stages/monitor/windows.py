@@ -54,7 +54,7 @@ def read_windows(
     """The windows in which a version has predicted rows, oldest first, one at a time.
 
     Args:
-        connection: The request log, from `open_request_log`.
+        connection: The request log, from `read_request_log`.
         model: The registered model.
         version: Its version.
         classes: Its classes; empty for a regression.

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby, product
 from operator import itemgetter
 from pathlib import Path
@@ -20,7 +21,7 @@ from taxiway.serving.gateway.rolling.roll import both_names
 from taxiway.serving.gateway.state import request_log_sql as sql
 from taxiway.serving.gateway.state.logged_version import read_renames, read_versions
 from taxiway.serving.gateway.state.request_log import FILE
-from taxiway.serving.request_files import INPUT, OTHER_INPUTS, files_sql, request_files
+from taxiway.serving.request_files import INPUT, OTHER_INPUTS, LogFiles, files_sql, read_files, request_files
 
 if TYPE_CHECKING:
     import duckdb
@@ -71,8 +72,7 @@ class Predictions:
             for day, group in groupby(sorted(days), key=itemgetter(0)):
                 ids = [each for _, each in group]
                 files = request_files(self._folder, "requests", self._model, day)
-                if files:
-                    found |= _in_files(connection, files, ids)
+                found |= read_files(LogFiles(tuple(files), ()), partial(_in_files, connection, ids))
         return found
 
     def by_key(self, labels: Sequence[GivenLabel], private: PrivateColumns) -> dict[int, list[tuple[str, int, float]]]:
@@ -88,21 +88,13 @@ class Predictions:
         names = [name for name, _ in labels[0].key]
         with self._open_log() as log:
             renamed = read_renames(log, self._model)
-        with _connected() as connection:
-            rows = self._all_rows(connection, private)
-            if rows is None:
-                return {}
-            _add_keys(connection, names, labels, private)
-            known, parameters = _columns(connection, rows), list[str]()
-            same = " AND ".join(
-                f"{_form(_input(name, renamed, known, parameters), hashed=name in private.hashed)} = key{at}"
-                for at, name in enumerate(names)
-            )
-            rows = connection.execute(
-                f"SELECT DISTINCT index, request_id, row, epoch(received_at) FROM {rows} JOIN keys ON {same} WHERE champion_status = 200 "  # noqa: S608 (names and paths are quoted)
-                f"LIMIT {MAX_ROWS_OF_KEYS + 1}",
-                parameters,
-            ).fetchall()
+
+        def read(files: LogFiles) -> list[Any]:
+            with _connected() as connection:
+                rows = self._all_rows(connection, files, private)
+                return _rows_of_keys(connection, rows, labels, renamed, private) if rows is not None else []
+
+        rows = read_files(LogFiles(tuple(request_files(self._folder, "requests", self._model)), ()), read)
         if len(rows) > MAX_ROWS_OF_KEYS:
             raise RequestError(
                 413,
@@ -114,10 +106,9 @@ class Predictions:
             found.setdefault(index, []).append((row[0], row[1], row[2]))
         return found
 
-    def _all_rows(self, connection: "duckdb.DuckDBPyConnection", private: PrivateColumns) -> str | None:
+    def _all_rows(self, connection: "duckdb.DuckDBPyConnection", files: LogFiles, private: PrivateColumns) -> str | None:
         """SQL for the rows in the files and those of requests that are not in them yet; None if there are none."""
-        files = request_files(self._folder, "requests", self._model)
-        sources = [files_sql(files)] if files else []
+        sources = [files_sql(files.requests)] if files.requests else []
         waiting = self._not_rolled(private)
         if waiting is not None:
             connection.register("waiting", waiting)
@@ -172,13 +163,37 @@ def _connected() -> Any:
     return connect(max_threads=1)  # requests need the other cores
 
 
-def _in_files(connection: "duckdb.DuckDBPyConnection", files: Sequence[Path], request_ids: list[str]) -> dict[str, Prediction]:
+def _in_files(connection: "duckdb.DuckDBPyConnection", request_ids: list[str], files: LogFiles) -> dict[str, Prediction]:
+    if not files.requests:
+        return {}
     rows = connection.execute(
-        f"SELECT request_id, epoch(min(received_at)), count(*) FILTER (WHERE champion_status = 200) FROM {files_sql(files)} "  # noqa: S608 (the paths are quoted)
+        f"SELECT request_id, epoch(min(received_at)), count(*) FILTER (WHERE champion_status = 200) FROM {files_sql(files.requests)} "  # noqa: S608 (the paths are quoted)
         "WHERE request_id IN (SELECT unnest($1)) GROUP BY request_id",
         [request_ids],
     ).fetchall()
     return {name: Prediction(at, count) for name, at, count in rows}
+
+
+def _rows_of_keys(
+    connection: "duckdb.DuckDBPyConnection",
+    rows: str,
+    labels: Sequence[GivenLabel],
+    renamed: Mapping[str, str],
+    private: PrivateColumns,
+) -> list[Any]:
+    """The rows with these keys: index of the label, request id, row and time; at most one more than `MAX_ROWS_OF_KEYS`."""
+    names = [name for name, _ in labels[0].key]
+    _add_keys(connection, names, labels, private)
+    known, parameters = _columns(connection, rows), list[str]()
+    same = " AND ".join(
+        f"{_form(_input(name, renamed, known, parameters), hashed=name in private.hashed)} = key{at}"
+        for at, name in enumerate(names)
+    )
+    return connection.execute(
+        f"SELECT DISTINCT index, request_id, row, epoch(received_at) FROM {rows} JOIN keys ON {same} WHERE champion_status = 200 "  # noqa: S608 (names and paths are quoted)
+        f"LIMIT {MAX_ROWS_OF_KEYS + 1}",
+        parameters,
+    ).fetchall()
 
 
 def _columns(connection: "duckdb.DuckDBPyConnection", rows: str) -> dict[str, str]:
