@@ -56,6 +56,10 @@ class ConfigError(TerminalError):
     """A pipeline file, a schema or an argument is not valid."""
 
 
+class NoRequestsError(TerminalError):
+    """The request log has no rows of the model in the windows that are asked for."""
+
+
 class DataError(TerminalError):
     """Data cannot be read, has no rows, or does not fit its use."""
 

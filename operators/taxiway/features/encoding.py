@@ -279,5 +279,6 @@ def _cells(values: Any) -> tuple[list[Any], list[bool]]:
 
 
 def _unfit_error(name: str, row: int, cell: Any, allowed: str) -> DataError:
-    got = repr(cell) if len(repr(cell)) <= _QUOTED else f"{repr(cell)[:_QUOTED]}..."
+    whole = str(bool(cell)).lower() if is_boolean(cell) else repr(cell)
+    got = whole if len(whole) <= _QUOTED else f"{whole[:_QUOTED]}..."
     return DataError(f"row {row}: column {name} is {got}; allowed: {allowed}", key=name, got=got, allowed=(allowed,))

@@ -1,10 +1,13 @@
 """The `StageContext` of an Airflow task, from Airflow's connections and settings."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import conf
+from airflow.sdk.exceptions import AirflowSkipException
 
 from taxiway.hooks.config import ledger_keys, open_store
 from taxiway.hooks.gateway import GatewayHook
@@ -51,6 +54,25 @@ def stage_context(pipeline: Pipeline, context: "Context", mlflow_conn_id: str) -
     client = MlflowHook(mlflow_conn_id).get_conn()
     run = MlflowRun.find_or_make(client, pipeline.experiment, dag_run_of(context), _tags(pipeline, context))
     return _context(pipeline, run, context, mlflow_conn_id)
+
+
+@contextmanager
+def monitoring_context(pipeline: Pipeline, context: "Context", mlflow_conn_id: str) -> "Iterator[StageContext]":
+    """The context of a run of the monitoring DAG of a pipeline; its MLflow run ends with the block, and is deleted if that is skipped."""
+    from taxiway.stages.monitor.champion import EXPERIMENT
+    from taxiway.tracking.run import MlflowRun
+
+    client = MlflowHook(mlflow_conn_id).get_conn()
+    run = MlflowRun.find_or_make(client, EXPERIMENT, dag_run_of(context), _tags(pipeline, context))
+    try:
+        yield _context(pipeline, run, context, mlflow_conn_id)
+    except AirflowSkipException:
+        client.delete_run(run.run_id)
+        raise
+    except BaseException:
+        run.end("FAILED")
+        raise
+    run.end("FINISHED")
 
 
 def find_stage_context(pipeline: Pipeline, context: "Context", mlflow_conn_id: str) -> "StageContext | None":

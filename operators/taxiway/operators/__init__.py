@@ -1,9 +1,9 @@
 """The stages as Airflow operators; each one calls a function of `taxiway.stages`."""
 
 from taxiway.operators.approval import ApprovalOperator
-from taxiway.operators.batch_predict import BatchPredictOperator
 from taxiway.operators.close_run import CloseRunOperator
 from taxiway.operators.ingest import IngestOperator
+from taxiway.operators.production import BatchPredictOperator, MonitorOperator
 from taxiway.operators.push import PushOperator
 from taxiway.operators.shadow import ShadowDeployOperator
 from taxiway.operators.sweep import PlanSweepOperator, RunTrialsOperator
@@ -17,6 +17,7 @@ __all__ = [
     "BatchPredictOperator",
     "CloseRunOperator",
     "IngestOperator",
+    "MonitorOperator",
     "PlanSweepOperator",
     "PushOperator",
     "RunTrialsOperator",

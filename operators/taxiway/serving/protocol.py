@@ -17,6 +17,7 @@ from taxiway.errors import RequestError
 from taxiway.messages import listed, quoted
 
 INPUT_FORMATS = ("dataframe_records", "dataframe_split", "inputs", "instances")
+_JSON_KINDS = {type(None): "null", bool: "a boolean", int: "a number", float: "a number", str: "a text", list: "an array"}
 MAX_CELLS = 100_000
 """The limit of rows times columns of a request, with the items of its lists; also of all requests that are predicted together."""
 MAX_ROWS = 10_000
@@ -105,7 +106,7 @@ def read_rows(body: bytes) -> tuple[str, Rows]:
             400, f"the body is not JSON: {error}; send one object with one of the keys {', '.join(INPUT_FORMATS)}"
         ) from None
     if not isinstance(content, dict) or len(content) != 1 or next(iter(content)) not in INPUT_FORMATS:
-        got = f"an object with the keys {listed(content)}" if isinstance(content, dict) else f"a {type(content).__name__}"
+        got = f"an object with the keys {listed(content)}" if isinstance(content, dict) else _JSON_KINDS[type(content)]
         _refuse(f"the body is {got}; send one object with exactly one of the keys {', '.join(INPUT_FORMATS)}")
     input_format, value = next(iter(content.items()))
     rows = _rows_of_list(input_format, value) if isinstance(value, list) else _rows_of_object(input_format, value)

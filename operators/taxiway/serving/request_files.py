@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
 from taxiway.data.engine.connection import connect, path_literal, restricting_settings
-from taxiway.errors import ConfigError
+from taxiway.errors import ConfigError, NoRequestsError
 
 if TYPE_CHECKING:
     import duckdb
@@ -182,13 +182,14 @@ def read_request_log(folder: Path, read: "Callable[[duckdb.DuckDBPyConnection], 
         read: Reads them.
 
     Raises:
-        ConfigError: The log has no requests.
+        ConfigError: There is no such folder.
+        NoRequestsError: The log has no requests.
         duckdb.Error: `read` fails, and no file is damaged.
     """
 
     def read_views(files: LogFiles) -> T:
         if not files.requests:
-            raise ConfigError(
+            raise NoRequestsError(
                 f"{folder} has no logged requests; a gateway writes them there every hour, or at once: taxiway log roll --state FOLDER"
             )
         with connect() as connection:

@@ -142,7 +142,9 @@ def _typed(connection: "duckdb.DuckDBPyConnection", rows: str, name: str, kind: 
         cast = _cast(text, each)
         # Without a type in the schema, `"7"` stays a text: only numbers and booleans of JSON become such.
         fits = f"{cast} IS NOT NULL" + (f" AND {json} NOT LIKE '\"%'" if kind is None else "")
-        query = f"SELECT count({text}), count({text}) FILTER (NOT ({fits})), any_value({text}) FILTER (NOT ({fits})) FROM {rows}"  # noqa: S608 (names and paths are quoted)
+        query = (
+            f"SELECT count({text}), count({text}) FILTER (NOT ({fits})), any_value({text}) FILTER (NOT ({fits})) FROM {rows}"  # noqa: S608 (names and paths are quoted)
+        )
         ((values, others, example),) = connection.execute(query).fetchall()
         if not others and (values or kind is not None):
             return _Input(name, cast)

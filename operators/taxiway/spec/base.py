@@ -61,7 +61,7 @@ def _columns(value: Any) -> Any:
     raise ValueError("allowed: auto, or a list of column names")
 
 
-def _schedule(value: Any) -> Any:
+def allowed_schedule(value: Any) -> Any:
     """Check a schedule: None, `new_span`, a cron preset, or a cron expression of five fields."""
     if value is None or value in _SCHEDULES or (isinstance(value, str) and len(value.split()) == 5):
         return value
@@ -97,7 +97,7 @@ def mistake(message: str, got: Any, *key: str) -> InitErrorDetails:
 
 Columns = Annotated[Literal["auto"] | tuple[str, ...], BeforeValidator(_columns)]
 Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(_duration_text, when_used="json")]
-Schedule = Annotated[str | None, BeforeValidator(_schedule)]
+Schedule = Annotated[str | None, BeforeValidator(allowed_schedule)]
 Template = Annotated[str, BeforeValidator(_template)]
 Name = Annotated[str, BeforeValidator(_name)]
 Number = Annotated[float, BeforeValidator(number)]

@@ -22,6 +22,7 @@ from taxiway.spec.metrics import METRIC_FACTS, MetricName, facts_of, metrics_of,
 from taxiway.spec.model.command import parameters_in
 from taxiway.spec.model.section import Model
 from taxiway.spec.model.threshold import ChosenThreshold, unknown_choice
+from taxiway.spec.monitor import Monitor
 from taxiway.spec.own_metric import OwnMetric
 from taxiway.spec.purpose import Purpose
 from taxiway.spec.shadow import Shadow
@@ -74,6 +75,7 @@ class Pipeline(Section):
         gateway: The Airflow connection of the model gateway; None to promote without deployment and shadow.
         shadow: The comparison on live requests; None for none.
         approval: Whether a person has to approve a version before it is pushed: `required`, or a section; None for none.
+        monitor: How the champion is monitored while it answers requests; None for not at all.
     """
 
     pipeline: Name
@@ -92,6 +94,7 @@ class Pipeline(Section):
     gateway: str | None = None
     shadow: Annotated[Shadow | None, BeforeValidator(off_is_none)] = None
     approval: Annotated[Approval | None, BeforeValidator(read_approval)] = None
+    monitor: Annotated[Monitor | None, BeforeValidator(off_is_none)] = None
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
@@ -109,6 +112,7 @@ class Pipeline(Section):
             *self._parameters_of_the_command(),
             *self._sweep(),
             *self._goal(),
+            *self._monitor(),
         ]
         if mistakes:
             raise ValidationError.from_exception_data("Pipeline", mistakes)
@@ -169,6 +173,12 @@ class Pipeline(Section):
         elif self.gate.facts(goal.metric).problem != self.gate.problem:
             message = f"the metrics of gate are for {self.gate.problem}; allowed: {', '.join(metrics_of(self.gate.problem))}"
             yield mistake(message, goal.metric, "purpose", "goal", "metric")
+
+    def _monitor(self) -> Iterator[InitErrorDetails]:
+        metric = self.monitor.metric if self.monitor is not None else None
+        if metric is not None and facts_of(metric).problem != self.gate.problem:
+            message = f"the metrics of gate are for {self.gate.problem}; allowed: {', '.join(metrics_of(self.gate.problem))}"
+            yield mistake(message, metric, "monitor", "metric")
 
     @property
     def threshold_costs(self) -> OwnMetric | None:

@@ -22,6 +22,7 @@ Event = Literal[
     "REOPENED",
     "WAIVER",
     "UPSTREAM",
+    "ALERT",
 ]
 Loosened = tuple[tuple[str, ...], str]
 
@@ -34,14 +35,15 @@ class Notification(Section):
         params: Its parameters. They are templates, with Airflow's variables and `taxiway`, which has `pipeline`, `span`,
             `event`, `reasons`, `version`, `airflow_url` and `mlflow_url`.
         events: The outcomes to notify about; ERROR is a run that failed before a decision, APPROVAL one that waits for a person, and
-            LABELS a span that waits for its labels, REOPENED a verdict that is re-opened, WAIVER a waiver that ends within a week, and
-            UPSTREAM a replaced champion of a model whose predictions the pipeline reads.
+            LABELS a span that waits for its labels, REOPENED a verdict that is re-opened, WAIVER a waiver that ends within a week,
+            UPSTREAM a replaced champion of a model whose predictions the pipeline reads, and ALERT a champion that begins to predict worse
+            in production than on its evaluation rows.
     """
 
     notifier: str
     params: Mapping[str, Any] = Field(default_factory=dict)
     events: tuple[Event, ...] = (
-        *("BLOCKED", "REJECTED", "UNDECIDED", "ERROR", "APPROVAL", "LABELS", "REOPENED", "WAIVER", "UPSTREAM"),
+        *("BLOCKED", "REJECTED", "UNDECIDED", "ERROR", "APPROVAL", "LABELS", "REOPENED", "WAIVER", "UPSTREAM", "ALERT"),
     )
 
 

@@ -17,6 +17,7 @@ from taxiway.records.recorder import RunRecorder
 from taxiway.spec.pipeline import Pipeline
 from taxiway.spec.python_refs import function_hint
 from taxiway.spec.source import Source
+from taxiway.spec.source.span_pattern import DATA, with_data
 from taxiway.store import Store
 
 if TYPE_CHECKING:
@@ -67,6 +68,18 @@ class Services:
     containers: ContainerDeployer | None = None
     in_airflow: bool = False
     ledger_keys: LedgerKeys = field(default_factory=LedgerKeys)
+
+    def filled(self, path: str) -> str:
+        """A path with the folder of the data in place of `{data}`.
+
+        Raises:
+            ConfigError: The installation has no such folder.
+        """
+        if DATA not in path:
+            return path
+        if self.data is None:
+            raise ConfigError(f"{path} needs the folder of the data, which is not set: [taxiway] data")
+        return with_data(path, self.data)
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,15 @@ from taxiway.spec.python_refs import load_python
 from taxiway.spec.team import Team
 from taxiway.templates.batch_scoring import batch_scoring
 from taxiway.templates.continuous_training import continuous_training
+from taxiway.templates.monitoring import monitoring
 
 Template = Callable[[Pipeline, Team | None], DAG]
 
 
 def load_pipeline(stub: str) -> DAG:
     """Create the DAG of the pipeline file beside a DAG file: `NAME.py` belongs to `NAME.pipeline.yaml`.
+
+    With a section `monitor`, there is a second DAG, which Airflow finds without a variable of the DAG file.
 
     Args:
         stub: The path of the DAG file; call this function with `__file__`.
@@ -29,6 +32,8 @@ def load_pipeline(stub: str) -> DAG:
     """
     path = Path(stub)
     pipeline, team = read_pipeline_and_team(path.with_name(path.stem + SUFFIX))
+    if pipeline.monitor is not None:
+        monitoring(pipeline, pipeline.monitor, team)
     if pipeline.template == CONTINUOUS_TRAINING:
         return continuous_training(pipeline, team)
     dag = _own_template(Path(pipeline.template))(pipeline, team)

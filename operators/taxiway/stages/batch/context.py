@@ -10,7 +10,6 @@ from taxiway.errors import ConfigError
 from taxiway.ledger.chain import Ledger
 from taxiway.records.batch import Batch
 from taxiway.spec.scoring import ONE_FOLDER, fill_output, index_name
-from taxiway.spec.source.span_pattern import DATA, with_data
 from taxiway.stages.batch.predict import ROWS_PER_FILE
 from taxiway.stages.context import Services
 from taxiway.store import SpanIndex, SpanKey, Store
@@ -81,18 +80,6 @@ class ScoringContext:
     tags: Mapping[str, str] = field(default_factory=dict)
     log: logging.Logger = field(default=logging.getLogger("taxiway.stages"))
 
-    def filled(self, path: str) -> str:
-        """A path with the folder of the data in place of `{data}`.
-
-        Raises:
-            ConfigError: The installation has no such folder.
-        """
-        if DATA not in path:
-            return path
-        if self.services.data is None:
-            raise ConfigError(f"{path} needs the folder of the data, which is not set: [taxiway] data")
-        return with_data(path, self.services.data)
-
     def folder(self, output: str, span: SpanKey | None) -> Path:
         """The absolute path of the folder of predictions.
 
@@ -107,7 +94,7 @@ class ScoringContext:
             raise ConfigError(
                 f"the output is {output}, but the data has no spans; allowed: a folder without {{SPAN}} and {{VERSION}}"
             )
-        folder = self.filled(output if span is None else fill_output(output, *span))
+        folder = self.services.filled(output if span is None else fill_output(output, *span))
         if "://" in folder:
             raise ConfigError(f"the output is {folder}; allowed: a folder that the tasks and their readers mount, not a URL")
         return Path(folder).absolute()

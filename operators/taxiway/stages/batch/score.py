@@ -107,7 +107,7 @@ def _score_data(context: ScoringContext, settings: ScoringSettings, data: str, c
 
     loaded, folder = _load(context, settings), context.folder(settings.output, None)
     if connection is None:
-        path = context.filled(data)
+        path = context.services.filled(data)
         with open_data(path, ReadOptions(types=loaded.types)) as table:
             return _score(context, loaded, table, _Rows(path, tags=upstream_tags(files_of(path))), folder)
     with queried(context.services.connect, connection, data) as table:

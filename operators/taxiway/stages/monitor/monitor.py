@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from taxiway.errors import TerminalError
+from taxiway.errors import NoRequestsError, TerminalError
 from taxiway.lineage.queries import model_lineage
 from taxiway.stages.batch.version import Version, row_model
 from taxiway.stages.monitor.inputs import ColumnDrift, drifted, evaluation_profile, window_profile
@@ -64,10 +64,14 @@ class Monitored:
     windows: Sequence[MonitoredWindow]
 
     @property
+    def newest(self) -> MonitoredWindow | None:
+        """The newest window with enough rows; None if there is none."""
+        return next((each for each in reversed(self.windows) if each.performance.rows >= MIN_ROWS), None)
+
+    @property
     def newest_alert(self) -> str:
         """The alert of the newest window with enough rows; empty if it is none."""
-        enough = [each.performance for each in self.windows if each.performance.rows >= MIN_ROWS]
-        return enough[-1].alert if enough else ""
+        return self.newest.performance.alert if self.newest is not None else ""
 
 
 def monitor(
@@ -92,8 +96,9 @@ def monitor(
         show: Called with what is being done.
 
     Raises:
-        ConfigError: The metric is for another problem, or the folder has no requests.
-        TerminalError: The version has no records, its scores are withheld, or it has predicted no rows on these days.
+        ConfigError: The metric is for another problem, or the log is not a folder.
+        NoRequestsError: The version has predicted no rows on these days.
+        TerminalError: The version has no records, or its scores are withheld.
     """
     from taxiway.serving.request_files import read_request_log
 
@@ -112,7 +117,7 @@ def monitor(
 
     found, versions = read_request_log(log, read)
     if not found:
-        raise TerminalError(
+        raise NoRequestsError(
             f"{log} has no rows that {about} has predicted on these days; versions with rows: {versions or 'none'}. "
             f"For one of them: taxiway monitor {version.model}/VERSION"
         )

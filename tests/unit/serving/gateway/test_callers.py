@@ -117,12 +117,21 @@ def test_unknown_options_are_errors(gateway: Running, model: str) -> None:
     assert 'unknown option "explian"' in answer.json()["message"]
     answer = gateway.http.get(f"{gateway.url}/models/{model}/pairs?version=1&owner=me&limt=3", headers=bearer(ADMIN))
     assert "allowed here:" in answer.json()["message"]
+    for options, message in {
+        "explain=maybe": 'explain is "maybe"; allowed: true or false',
+        "explain=false&explain=true": 'the option "explain" is repeated in the URL; give it once',
+    }.items():
+        url = f"{gateway.url}/models/{model}/invocations?{options}"
+        answer = gateway.http.post(url, json={"dataframe_records": [{"x": 1}]}, headers=bearer(CALLER))
+        assert (answer.status_code, answer.json()["message"]) == (400, message)
 
 
 def test_a_gateway_is_alive_before_it_is_ready(gateway: Running, registry: MlflowClient, model: str) -> None:
     assert gateway.http.get(f"{gateway.url}/ready").status_code == 200
     waiting = register(registry, "Healthy", champion=0)
     assert gateway.admin.refresh(waiting).champion == 0
+    refused = gateway.ask(waiting, 0.5)
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
     answer = gateway.http.get(f"{gateway.url}/ready")
     assert (answer.status_code, gateway.http.get(f"{gateway.url}/ping").status_code) == (503, 200)
     assert waiting not in answer.text

@@ -52,6 +52,12 @@ def send(gateway: Running, model: str, labels: Any, **headers: str) -> httpx.Res
     return gateway.http.post(f"{gateway.url}/models/{model}/feedback", content=body, headers=headers)
 
 
+def test_private_columns_that_no_model_takes_are_named(labelled: Running, model: str) -> None:
+    assert labelled.admin.status(model).champion == 1
+    warning = 'no served model takes "card", "name", which --hash-column or --omit-column names'
+    until(lambda: warning in (labelled.state / "output").read_text(), "the gateway warns of misspelled names")
+
+
 def counts(answer: httpx.Response) -> tuple[int, int, int, list[int]]:
     content = answer.json()
     return content["recorded"], content["corrected"], content["unchanged"], [each["index"] for each in content["refused"]]

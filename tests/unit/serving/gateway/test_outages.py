@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 from mlflow import MlflowClient
 from registries import Registry
-from running import Running, register, start_gateway
+from running import CALLER, Running, register, start_gateway
 
 from helping import until
 from taxiway.errors import TransientError
@@ -69,6 +69,8 @@ def test_champion_and_challenger_are_served_after_a_restart_without_the_registry
     until(lambda: restarted.challenger_state(model) == "serving", "the challenger is loaded again")
     until(lambda: gateway.admin.status(model).registry_away_since is not None, "the silence of the registry is noticed")
     assert "does not answer" in gateway.admin.status(model).problem
+    seen = gateway.http.get(f"{gateway.url}/models/{model}", headers={"Authorization": f"Bearer {CALLER}"}).json()
+    assert seen["problem"] == "there is a problem, which callers with the scope admin see here"
     assert gateway.ask(model, 0.5).status_code == 200
     until(lambda: len(gateway.workers()) == 3, "two champions and a challenger are served")
     before = {worker.pid for worker in gateway.workers()}

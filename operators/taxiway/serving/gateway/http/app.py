@@ -1,10 +1,11 @@
 """The HTTP routes of the model gateway: MLflow's scoring protocol for callers, champion and challenger for pipelines."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import cache, partial
 from importlib.metadata import version as version_of
+from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -13,7 +14,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, PlainTextResponse
 
 from taxiway.errors import LimitError, RequestError, TransientError
-from taxiway.messages import listed
+from taxiway.messages import listed, quoted
 from taxiway.serving.answer_check import MAX_CHECKED
 from taxiway.serving.api import MAX_VERSION, ChallengerRequest, ModelStatus
 from taxiway.serving.callers import Caller, Scope
@@ -63,13 +64,17 @@ async def _only_admins(request: Request) -> None:
 
 
 async def _only_known_options(request: Request) -> None:
-    """Refuse options in the URL that a route does not have: a misspelled one would have no effect."""
+    """Refuse options in the URL that a route does not have, or that are repeated: a misspelled one would have no effect."""
     if not request.query_params:
         return
     known = [field.alias for field in request.scope["route"].dependant.query_params]
     unknown = [name for name in request.query_params if name not in known]
     if unknown:
         raise HTTPException(400, f"unknown option {listed(unknown)} in the URL; allowed here: {listed(known) or 'none'}")
+    names = [name for name, _ in request.query_params.multi_items()]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise HTTPException(400, f"the option {listed(repeated)} is repeated in the URL; give it once")
 
 
 def _require_scope(request: Request, scope: Scope) -> Caller:
@@ -169,19 +174,19 @@ async def models(request: Request) -> list[ModelStatus]:
     """The status of all served models that the caller may use."""
     gateway = _gateway(request)
     own = gateway.models_of(request.state.caller)
-    return list(await asyncio.gather(*(gateway.status(model) for model in own)))
+    return list(await asyncio.gather(*(gateway.status(model, request.state.caller) for model in own)))
 
 
 @_callers.get("/models/{name}")
 async def model_status(name: str, request: Request) -> ModelStatus:
     """The status of a served model."""
-    return await _gateway(request).status(_model(request, name))
+    return await _gateway(request).status(_model(request, name), request.state.caller)
 
 
 @_admins.post("/refresh")
 async def refresh(name: str, request: Request) -> ModelStatus:
     """Look up the champion of a model now; answers when it is loaded, or could not be loaded (see `problem`)."""
-    return await _gateway(request).refresh(name)
+    return await _gateway(request).refresh(name, request.state.caller)
 
 
 @_admins.put("/challenger")
@@ -254,4 +259,12 @@ async def _disconnected(_: Request, __: Exception) -> Response:
 
 async def _invalid(_: Request, error: Exception) -> Response:
     found = error.errors() if isinstance(error, RequestValidationError) else []
-    return refusal(400, "; ".join(f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in found))
+    return refusal(400, "; ".join(map(_invalid_value, found)))
+
+
+def _invalid_value(error: Mapping[str, Any]) -> str:
+    """What is wrong with a value of the URL or the body, from an error of pydantic."""
+    place, *names = error["loc"]
+    if error["type"] == "bool_parsing":
+        return f"{'.'.join(map(str, names))} is {quoted(str(error['input']))}; allowed: true or false"
+    return f"{'.'.join(map(str, (place, *names)))}: {error['msg']}"

@@ -13,6 +13,7 @@ from taxiway.serving.gateway.metrics import GatewayMetrics
 
 _OPEN = ("/ping", "/ready")
 _MAX_MESSAGE = 2000
+_UNAVAILABLE = 503
 _ERROR_CODES = {
     400: "BAD_REQUEST",
     401: "UNAUTHENTICATED",
@@ -30,7 +31,12 @@ _ERROR_CODES = {
 
 
 def refusal(status: int, message: str, headers: dict[str, str] | None = None) -> JSONResponse:
-    """Create an error response in the format of MLflow's servers: an error code and a message, of at most 2,000 characters."""
+    """Create an error response in the format of MLflow's servers: an error code and a message, of at most 2,000 characters.
+
+    Without a header Retry-After, 503 gets one of a second.
+    """
+    if status == _UNAVAILABLE:
+        headers = {"Retry-After": "1", **(headers or {})}
     content = {"error_code": _ERROR_CODES.get(status, "INTERNAL_ERROR"), "message": clipped(message, _MAX_MESSAGE)}
     return JSONResponse(content, status_code=status, headers=headers)
 

@@ -27,6 +27,7 @@ from taxiway.serving.workers.background import BackgroundProcess
 log = logging.getLogger(__name__)
 
 _MAX_NAME = 256  # MLflow's own limit
+_HIDDEN = "there is a problem, which callers with the scope admin see here"
 
 
 class Gateway:
@@ -56,6 +57,8 @@ class Gateway:
         self._versions = ModelVersions(settings)
         self._models: dict[str, ServedModel] = {}
         self._described: dict[str, tuple[RegisteredVersion, DescribedModel]] = {}
+        self._not_seen = {*settings.roll_settings.omit_columns, *settings.roll_settings.hash_columns}
+        """The private columns, until it is known which of them the models take."""
         self._watching: list[asyncio.Task[None]] = []
         for name in dict.fromkeys((*settings.models, *self._state.models)):
             self._serve(name)
@@ -118,7 +121,7 @@ class Gateway:
             )
         return own[0]
 
-    async def refresh(self, name: str) -> ModelStatus:
+    async def refresh(self, name: str, caller: Caller) -> ModelStatus:
         """Look up the champion of a model now; a model that is not served yet is added.
 
         Raises:
@@ -133,12 +136,13 @@ class Gateway:
             self._serve(name)
         model = self._models[name]
         await model.champion.refresh()
-        return await self.status(model)
+        return await self.status(model, caller)
 
-    async def status(self, model: ServedModel) -> ModelStatus:
-        """The status of a model, with the problems that all models share."""
+    async def status(self, model: ServedModel, caller: Caller) -> ModelStatus:
+        """The status of a model, with its problems and those that all models share; only admins see what the problems are."""
         status = await model.status()
-        return status.model_copy(update={"problem": "; ".join(filter(None, (status.problem, *self._shared_problems())))})
+        problem = "; ".join(filter(None, (status.problem, *self._shared_problems())))
+        return status.model_copy(update={"problem": problem if caller.may(Scope.ADMIN) or not problem else _HIDDEN})
 
     def _shared_problems(self) -> list[str]:
         """The problems that all models share."""
@@ -179,9 +183,24 @@ class Gateway:
                 self.log.probe()
                 self.callers.reload()
                 await asyncio.to_thread(self.limits.store)
+                self._warn_of_unknown_columns()
             except Exception:  # this task has to continue
                 log.exception("the callers or the request log could not be checked; this is tried again")
             await asyncio.sleep(self.settings.poll_s)
+
+    def _warn_of_unknown_columns(self) -> None:
+        """Warn of private columns that no model takes, once all models are loaded: a name may be mistyped."""
+        taken = [champion.server.columns for model in self.models if (champion := model.champion.current)]
+        if not self._not_seen or not taken or len(taken) < len(self._models) or None in taken:
+            return
+        known = {name for columns in taken if columns for name in (*columns.names, *columns.renamed)}
+        unknown, self._not_seen = sorted(self._not_seen - known), set()
+        if unknown:
+            log.warning(
+                "no served model takes %s, which --hash-column or --omit-column names; only requests with such a column in addition are affected. "
+                "Check the spelling: what is misspelled is logged as it is",
+                listed(unknown),
+            )
 
     def _names(self, caller: Caller) -> str:
         return listed([model.name for model in self.models_of(caller)]) or "none"

@@ -93,13 +93,12 @@ class ServedModel:
         """
         champion = self.champion.current
         if champion is None:
-            why = self._problems.text or "the gateway has not looked up its champion yet"
-            raise RequestError(503, f"{self.name} cannot answer, no champion is loaded: {why}")
+            raise RequestError(503, f"{self.name} cannot answer: no champion is loaded; try again later, and see GET /models")
         request = PendingRequest(body, rows, asyncio.get_running_loop().create_future(), caller)
         if not champion.server.try_submit([request]):
             full = f"the queue of {self.name} is full ({self._settings.queue_limit:,} requests)"
-            self._problems.begin("queue", f"{full}, so requests are refused")
-            raise RequestError(503, f"{full}; try again later, or add workers")
+            self._problems.begin("queue", f"{full}, so requests are refused; add workers")
+            raise RequestError(503, f"{full}; try again later")
         _, outcome = await request.answered
         return request.request_id, champion.version, outcome
 

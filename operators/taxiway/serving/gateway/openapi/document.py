@@ -26,7 +26,7 @@ _ERRORS = {
     422: "The model cannot be explained.",
     429: "The caller exceeds a limit; see the header Retry-After.",
     500: "The model failed.",
-    503: "The gateway cannot answer now.",
+    503: "The gateway cannot answer now; see the header Retry-After.",
     504: "The model did not answer in time.",
 }
 _EXPLAIN: dict[str, Any] = {

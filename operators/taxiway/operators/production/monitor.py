@@ -1,0 +1,79 @@
+"""Monitor: compares the champion's newest requests with its evaluation rows, and tells the team if it predicts worse."""
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import Asset, AssetAlias
+from airflow.sdk.exceptions import AirflowSkipException
+
+from taxiway.errors import NoRequestsError
+from taxiway.hooks.context import airflow_url, monitoring_context
+from taxiway.hooks.mlflow import MlflowHook
+from taxiway.hooks.notify import Told, notify
+from taxiway.operators.base import ReportingOperator
+from taxiway.spec.pipeline import Pipeline
+from taxiway.spec.team import Notification
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from taxiway.stages.monitor.champion import Alert
+
+
+def alerts_of(pipeline: Pipeline) -> Asset:
+    """The asset that is updated when the champion of a pipeline begins to predict worse."""
+    return Asset(name=f"{pipeline.name}.alerts", uri=f"taxiway://{pipeline.team}/{pipeline.pipeline}/alerts")
+
+
+class MonitorOperator(ReportingOperator):
+    """Compare the newest windows of the champion's requests with its evaluation rows.
+
+    An alert is told once: the notifier is called with the event ALERT, and the asset `TEAM.PIPELINE.alerts` is updated, which another
+    DAG can be scheduled by. Without requests, the task is skipped. It returns the version, the newest window and its alert.
+
+    Args:
+        pipeline: The pipeline; it has a section `monitor`.
+        notification: The team file's notifier, and the events that it is called for; None for no notification.
+    """
+
+    def __init__(self, *, pipeline: Pipeline, notification: Notification | None = None, **kwargs: Any) -> None:
+        self.alias = AssetAlias(name=f"{pipeline.name}.alerts")
+        super().__init__(**kwargs, outlets=[self.alias])
+        self.pipeline, self.notification = pipeline, notification
+
+    def execute(self, context: "Context") -> dict[str, Any]:
+        """Compare, record and tell; skip the task if the champion has answered no requests."""
+        from taxiway.stages.monitor.champion import monitor_champion, new_alert
+
+        with self.reporting(context), monitoring_context(self.pipeline, context, self.mlflow_conn_id) as stage:
+            self.mlflow_run_url = MlflowHook(self.mlflow_conn_id).public_url(stage.recorder.url)
+            self.log.info("MLflow run: %s", self.mlflow_run_url)
+            try:
+                found = monitor_champion(stage)
+            except NoRequestsError as nothing:
+                raise AirflowSkipException(str(nothing)) from None
+            with new_alert(stage, found) as alert:
+                if alert is not None:
+                    self._tell(alert, context)
+            newest = found.newest
+            return {
+                "version": found.version.version,
+                "window": str(newest.performance.first) if newest is not None else "",
+                "alert": newest.performance.alert if newest is not None else "",
+                "mlflow_url": self.mlflow_run_url,
+            }
+
+    def _tell(self, alert: "Alert", context: "Context") -> None:
+        for message in alert.messages:
+            self.log.warning("%s", message)
+        told = Told(
+            pipeline=self.pipeline.name,
+            span=f"{alert.first}",
+            event="ALERT",
+            reasons=list(alert.messages),
+            version=alert.version,
+            airflow_url=airflow_url(context),
+            mlflow_url=self.mlflow_run_url,
+        )
+        notify(self.notification, told, context)
+        extra: dict[str, Any] = {"version": alert.version, "window": str(alert.first), "kind": alert.kind, "reasons": list(alert.messages)}
+        context["outlet_events"][self.alias].add(alerts_of(self.pipeline), extra=extra)
