@@ -1,16 +1,24 @@
 """A team's file and its own template, in a real Airflow: owner, pool, message, a task of its own between ours, other models."""
 
+import asyncio
+import json
 import shutil
+import time
 from pathlib import Path
 
 import pytest
 from conftest_airflow import Running
 
 from taxiway.demo.airflow_api import TaskState
+from taxiway.features.signature import ModelColumns
 from taxiway.lineage.batches import batch_behind, batches_of
 from taxiway.records import Outcome
+from taxiway.serving.gateway.rolling.roll import roll
+from taxiway.serving.gateway.rolling.settings import RollSettings, store_settings
+from taxiway.serving.gateway.state.logged_version import LoggedVersion
+from taxiway.serving.gateway.state.request_log import LoggedRequest, RequestLog
 
-DAG, INCOME, SCORED = "own.small", "census.income", "own.scored"
+DAG, MONITOR, INCOME, SCORED = "own.small", "own.small.monitor", "census.income", "own.scored"
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples" / "models"
 DATA = Path(__file__).parents[3] / "shared" / "data"
 
@@ -83,6 +91,43 @@ def test_the_champion_scores_a_span_and_the_asset_names_the_predictions(
     assert (event["extra"]["folder"], event["extra"]["mlflow_run"]) == (batch.folder, batch.mlflow_run)
     links = running.api._get(f"/dags/{SCORED}/dagRuns/{run}/taskInstances/predict/links")["extra_links"]
     assert links["MLflow run"].endswith(f"/runs/{batch.mlflow_run}")
+
+
+def test_a_champion_that_predicts_worse_is_told_and_updates_the_asset_of_alerts(
+    running: Running, ran: tuple[str, dict[str, TaskState]], tmp_path: Path
+) -> None:
+    assert ran[1]["push"].state == "success"
+    requests = running.stack.home.data / "own/requests"
+    requests.mkdir()
+    tasks = running.run(MONITOR)[1]
+    assert {name: task.state for name, task in tasks.items()} == {"monitor": "skipped"}
+    log_unsure_predictions(tmp_path, requests)
+    run, tasks = running.run(MONITOR)
+    assert {name: task.state for name, task in tasks.items()} == {"monitor": "success"}
+    (event,) = running.api._get(f"/assets/events?source_dag_id={MONITOR}")["asset_events"]
+    assert (event["name"], event["uri"], event["extra"]["kind"]) == (
+        "own.small.alerts",
+        "taxiway://own/small/alerts",
+        "estimated",
+    )
+    (told,) = (line for line in (running.stack.home.data / "messages.txt").read_text().splitlines() if " ALERT " in line)
+    assert event["extra"]["messages"][0] in told
+    links = running.api._get(f"/dags/{MONITOR}/dagRuns/{run}/taskInstances/monitor/links")["extra_links"]
+    assert links["MLflow run"] == told.split()[-1]
+
+
+def log_unsure_predictions(state: Path, folder: Path) -> None:
+    """Requests of today, whose rows have any class with the same probability."""
+    log = RequestLog(state, keep_rows=10_000, keep_bytes=1 << 30)
+    store_settings(state, RollSettings(folder=folder))
+    log.versions.note(DAG, 1, LoggedVersion(ModelColumns(("a",), ("b",)), ("False", "True")))
+    body = json.dumps({"dataframe_split": {"columns": ["a", "b"], "data": [[0.0, "x"]] * 500}})
+    now = time.time()
+    asyncio.run(
+        log.add([LoggedRequest("r", now, DAG, body, "c", 1, 200, json.dumps([[0.5, 0.5]] * 500), "", 1.0, None, None, None)])
+    )
+    log.close()
+    roll(state, now + 1)
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="needs the public data in ../shared/data")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import conf
 from airflow.sdk.exceptions import AirflowSkipException
 
+from taxiway.errors import NoRequestsError
 from taxiway.hooks.config import ledger_keys, open_store
 from taxiway.hooks.gateway import GatewayHook
 from taxiway.hooks.mlflow import MlflowHook
@@ -58,7 +59,11 @@ def stage_context(pipeline: Pipeline, context: "Context", mlflow_conn_id: str) -
 
 @contextmanager
 def monitoring_context(pipeline: Pipeline, context: "Context", mlflow_conn_id: str) -> "Iterator[StageContext]":
-    """The context of a run of the monitoring DAG of a pipeline; its MLflow run ends with the block, and is deleted if that is skipped."""
+    """The context of a run of the monitoring DAG of a pipeline; its MLflow run ends with the block.
+
+    Raises:
+        AirflowSkipException: The block found no requests; the MLflow run is deleted.
+    """
     from taxiway.stages.monitor.champion import EXPERIMENT
     from taxiway.tracking.run import MlflowRun
 
@@ -66,9 +71,9 @@ def monitoring_context(pipeline: Pipeline, context: "Context", mlflow_conn_id: s
     run = MlflowRun.find_or_make(client, EXPERIMENT, dag_run_of(context), _tags(pipeline, context))
     try:
         yield _context(pipeline, run, context, mlflow_conn_id)
-    except AirflowSkipException:
+    except NoRequestsError as nothing:
         client.delete_run(run.run_id)
-        raise
+        raise AirflowSkipException(str(nothing)) from None
     except BaseException:
         run.end("FAILED")
         raise

@@ -1,7 +1,6 @@
 """`BatchPredictOperator` and the template, on a real MLflow: what a task returns, links to and skips."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -10,12 +9,10 @@ import pandas as pd
 import pytest
 from airflow.sdk import Asset, Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
-from cli.local_runs import NAME, run, small_site, taxiway
+from cli.local_runs import NAME, taxiway
 
 from taxiway.operators import BatchPredictOperator
-from taxiway.stages.installation import DEFAULT_HOME
 from taxiway.templates import load_scoring
-from taxiway.tracking.local import database_uri, local_mlflow
 
 SCORING = """\
 scoring: scored
@@ -29,20 +26,9 @@ output: "{data}/predictions/{SPAN}"
 
 
 @pytest.fixture
-def team(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The folder of a team with a champion, a scoring file, and its MLflow as Airflow's connection."""
-    monkeypatch.chdir(tmp_path)
-    small_site(tmp_path)
-    assert run().exit_code == 0
-    (tmp_path / "scored.scoring.yaml").write_text(SCORING)
-    home = DEFAULT_HOME.absolute()
-    connection = {"conn_type": "mlflow", "host": database_uri(home), "extra": {"public_url": "https://mlflow.example.com"}}
-    monkeypatch.setenv("AIRFLOW_CONN_MLFLOW_DEFAULT", json.dumps(connection))
-    monkeypatch.setenv("AIRFLOW__TAXIWAY__STORE", str(home / "store"))
-    monkeypatch.setenv("AIRFLOW__TAXIWAY__DATA", str(tmp_path / "data"))
-    monkeypatch.setenv("AIRFLOW__TAXIWAY__LEDGER_KEYS", (home / "ledger.keys").read_text())
-    with local_mlflow(home):
-        yield tmp_path
+def team(small_team: Path) -> Path:
+    (small_team / "scored.scoring.yaml").write_text(SCORING)
+    return small_team
 
 
 class Events(dict[Any, Any]):

@@ -2,7 +2,6 @@
 
 import json
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +54,7 @@ def monitor(
     """
     from taxiway.registry.load import load_trusted
     from taxiway.stages.batch.version import find_version
+    from taxiway.stages.monitor.described import described
     from taxiway.stages.monitor.monitor import Asked
     from taxiway.stages.monitor.monitor import monitor as compare
 
@@ -66,17 +66,11 @@ def monitor(
             loaded = load_trusted(client.tracking_uri, version.model, version.version, code=code, files=version.files)
             found = compare(client, version, loaded, folder, asked, store=installation.store(), show=show)
     if as_json:
-        click.echo(json.dumps(_content(found), default=_json, indent=2, allow_nan=False))
+        click.echo(json.dumps(described(found), indent=2, allow_nan=False))
     else:
         _show(found)
     if found.newest_alert:
         sys.exit(_EXIT_WORSE)
-
-
-def _content(found: "Monitored") -> dict[str, Any]:
-    windows = [asdict(each.performance) | {"drift": [asdict(drift) for drift in each.drift]} for each in found.windows]
-    about = {"model": found.version.model, "version": found.version.version, "metric": found.reference.metric}
-    return about | {"evaluation": found.reference.performance, "windows": windows}
 
 
 def _show(found: "Monitored") -> None:
@@ -108,10 +102,6 @@ def _show(found: "Monitored") -> None:
 
 
 def _text(interval: "Interval | None") -> str:
-    if interval is None:
-        return "-"
-    return f"{interval.value:.3f} ({interval.low:.3f} to {interval.high:.3f})"
+    from taxiway.stages.monitor.described import interval_text
 
-
-def _json(value: Any) -> Any:
-    return value.model_dump() if hasattr(value, "model_dump") else str(value)
+    return "-" if interval is None else interval_text(interval)

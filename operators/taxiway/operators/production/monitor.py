@@ -3,9 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset, AssetAlias
-from airflow.sdk.exceptions import AirflowSkipException
 
-from taxiway.errors import NoRequestsError
 from taxiway.hooks.context import airflow_url, monitoring_context
 from taxiway.hooks.mlflow import MlflowHook
 from taxiway.hooks.notify import Told, notify
@@ -47,27 +45,16 @@ class MonitorOperator(ReportingOperator):
         with self.reporting(context), monitoring_context(self.pipeline, context, self.mlflow_conn_id) as stage:
             self.mlflow_run_url = MlflowHook(self.mlflow_conn_id).public_url(stage.recorder.url)
             self.log.info("MLflow run: %s", self.mlflow_run_url)
-            try:
-                found = monitor_champion(stage)
-            except NoRequestsError as nothing:
-                raise AirflowSkipException(str(nothing)) from None
+            found = monitor_champion(stage)
             with new_alert(stage, found) as alert:
                 if alert is not None:
                     self._tell(alert, context)
-            newest = found.newest
-            return {
-                "version": found.version.version,
-                "window": str(newest.performance.first) if newest is not None else "",
-                "alert": newest.performance.alert if newest is not None else "",
-                "mlflow_url": self.mlflow_run_url,
-            }
+            return {**found.summary(), "mlflow_url": self.mlflow_run_url}
 
     def _tell(self, alert: "Alert", context: "Context") -> None:
-        for message in alert.messages:
-            self.log.warning("%s", message)
         told = Told(
             pipeline=self.pipeline.name,
-            span=f"{alert.first}",
+            span=str(alert.first),
             event="ALERT",
             reasons=list(alert.messages),
             version=alert.version,
@@ -75,5 +62,4 @@ class MonitorOperator(ReportingOperator):
             mlflow_url=self.mlflow_run_url,
         )
         notify(self.notification, told, context)
-        extra: dict[str, Any] = {"version": alert.version, "window": str(alert.first), "kind": alert.kind, "reasons": list(alert.messages)}
-        context["outlet_events"][self.alias].add(alerts_of(self.pipeline), extra=extra)
+        context["outlet_events"][self.alias].add(alerts_of(self.pipeline), extra=alert.described())

@@ -3,18 +3,17 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 from taxiway.errors import ConfigError
-from taxiway.messages import names_text, number_text
-from taxiway.records import Interval
+from taxiway.messages import names_text
 from taxiway.spec.monitor import Monitor
 from taxiway.stages.batch.version import Version, find_version
 from taxiway.stages.context import StageContext
-from taxiway.stages.monitor.described import described
+from taxiway.stages.monitor.described import described, interval_text
 from taxiway.stages.monitor.monitor import Asked, Monitored, MonitoredWindow, monitor
 from taxiway.stages.monitor.windows import Every
 from taxiway.tracking import tags
@@ -40,6 +39,10 @@ class Alert:
     first: date
     kind: str
     messages: tuple[str, ...]
+
+    def described(self) -> dict[str, Any]:
+        """The alert as content for JSON."""
+        return {**asdict(self), "first": str(self.first), "messages": list(self.messages)}
 
 
 def monitor_champion(context: StageContext) -> Monitored:
@@ -96,7 +99,12 @@ def new_alert(context: StageContext, found: Monitored) -> Iterator[Alert | None]
     performance = newest.performance
     alert = Alert(found.version.version, performance.first, performance.alert, tuple(_evidence(found, newest)))
     key = json.dumps([alert.version, str(alert.first), alert.kind])
-    yield None if context.store.get_ref(ref) == key else alert
+    if context.store.get_ref(ref) == key:
+        yield None
+        return
+    for message in alert.messages:
+        context.log.warning("%s", message)
+    yield alert
     context.store.set_ref(ref, key)
 
 
@@ -133,7 +141,7 @@ def _line(found: Monitored, window: MonitoredWindow) -> str:
     """A window in a sentence."""
     of = window.performance
     known = [
-        f"{name} {found.reference.metric} {_text(interval)}"
+        f"{name} {found.reference.metric} {interval_text(interval)}"
         for name, interval in (("estimated", of.estimated), ("realised", of.realised))
         if interval is not None
     ]
@@ -149,11 +157,7 @@ def _evidence(found: Monitored, window: MonitoredWindow) -> Iterator[str]:
     interval = of.realised if of.alert == "realised" else of.estimated
     if interval is not None:
         yield (
-            f"the {of.alert} {reference.metric} of version {found.version.version} is {_text(interval)} in the window from {of.first}, and "
-            f"{_text(reference.performance)} on its evaluation rows"
+            f"the {of.alert} {reference.metric} of version {found.version.version} is {interval_text(interval)} in the window from {of.first}, and "
+            f"{interval_text(reference.performance)} on its evaluation rows"
         )
     yield from (each.message for each in window.drift)
-
-
-def _text(interval: Interval) -> str:
-    return f"{number_text(interval.value)} ({number_text(interval.low)} to {number_text(interval.high)})"

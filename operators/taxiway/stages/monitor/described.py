@@ -19,6 +19,11 @@ def described(found: "Monitored") -> dict[str, Any]:
     }
 
 
+def interval_text(found: "Interval") -> str:
+    """A value of a metric with its interval, such as `0.648 (0.638 to 0.657)`."""
+    return f"{found.value:.3f} ({found.low:.3f} to {found.high:.3f})"
+
+
 def _window(window: "MonitoredWindow") -> dict[str, Any]:
     of = window.performance
     return {

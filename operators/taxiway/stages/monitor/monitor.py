@@ -68,6 +68,12 @@ class Monitored:
         """The newest window with enough rows; None if there is none."""
         return next((each for each in reversed(self.windows) if each.performance.rows >= MIN_ROWS), None)
 
+    def summary(self) -> dict[str, Any]:
+        """The version, and the newest window with enough rows and its alert, which are empty if there is none."""
+        newest = self.newest.performance if self.newest is not None else None
+        window = str(newest.first) if newest is not None else ""
+        return {"version": self.version.version, "window": window, "alert": self.newest_alert}
+
     @property
     def newest_alert(self) -> str:
         """The alert of the newest window with enough rows; empty if it is none."""

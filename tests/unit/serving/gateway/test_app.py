@@ -46,7 +46,7 @@ def test_every_form_of_the_scoring_protocol_gets_the_same_answer(gateway: Runnin
         (b"not json", "not JSON"),
         (b"\xff\xfe", "not JSON"),
         (b"[" * 100_000, "not JSON"),
-        (b"[1]", "the body is a list"),
+        (b"[1]", "the body is an array"),
         (b'{"rows": []}', '"rows"'),
         (b'{"dataframe_records": []}', "no rows"),
         (b'{"dataframe_records": [1]}', "a list of objects"),

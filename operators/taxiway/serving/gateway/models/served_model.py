@@ -93,7 +93,7 @@ class ServedModel:
         """
         champion = self.champion.current
         if champion is None:
-            raise RequestError(503, f"{self.name} cannot answer: no champion is loaded; try again later, and see GET /models")
+            raise RequestError(503, f"{self.name} cannot answer: no champion is loaded; its team sees why. Try again later")
         request = PendingRequest(body, rows, asyncio.get_running_loop().create_future(), caller)
         if not champion.server.try_submit([request]):
             full = f"the queue of {self.name} is full ({self._settings.queue_limit:,} requests)"

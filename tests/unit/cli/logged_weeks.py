@@ -1,0 +1,64 @@
+"""Requests of a champion by week, in the Parquet files of a request log in the working directory."""
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from cli.local_runs import NAME
+
+from taxiway.features.signature import raw_model
+from taxiway.registry.load import load_trusted
+from taxiway.serving.gateway.rolling.roll import roll
+from taxiway.serving.gateway.rolling.settings import RollSettings, store_settings
+from taxiway.serving.gateway.state.logged_version import LoggedVersion
+from taxiway.serving.gateway.state.request_log import LoggedRequest, RequestLog
+from taxiway.stages.installation import DEFAULT_HOME
+from taxiway.tracking.local import database_uri
+
+WEEK = 7 * 86_400
+START = datetime(2026, 1, 5, tzinfo=UTC).timestamp()
+"""A Monday."""
+
+
+def log_week(week: int, rows: int, *, spread: float = 1.0, flipped: bool = False, labelled: int = 0, name: str = NAME) -> None:
+    """Log predictions of the champion for a week, whose labels follow from `a` as in the training rows, or are the others."""
+    rng = np.random.default_rng(week)
+    a, noise = rng.normal(size=rows) * spread, rng.normal(size=rows)
+    cells = {"id": list(range(rows)), "a": a.tolist(), "b": rng.choice(list("xyz"), rows).tolist()}
+    model = load_trusted(database_uri(DEFAULT_HOME), name, 1)
+    raw = raw_model(model)
+    answers = raw.predict_proba(cells).tolist() if raw.classes else raw.predict(cells)["prediction"].tolist()
+    truth = [str(bool(label)) for label in (a + noise > 0) ^ flipped] if raw.classes else (a + noise + flipped * 9).tolist()
+    log = RequestLog(Path("state"), keep_rows=10_000, keep_bytes=1 << 30)
+    store_settings(Path("state"), RollSettings(folder=Path("log").absolute()))
+    log.versions.note(name, 1, LoggedVersion(raw.columns, tuple(raw.classes), raw.threshold))
+    at, request = START + week * WEEK, f"week-{week}"
+    body = json.dumps({"dataframe_split": {"columns": list(cells), "data": list(map(list, zip(*cells.values(), strict=True)))}})
+
+    async def add() -> None:
+        answer = json.dumps(answers)
+        await log.add([LoggedRequest(request, at, name, body, "c", 1, 200, answer, "", 1.0, None, None, None)])
+        labels = [(request, row, name, at, json.dumps(label), at, "me") for row, label in enumerate(truth[:labelled])]
+        await log.add_labels(labels)
+
+    asyncio.run(add())
+    log.close()
+    roll(Path("state"))
+
+
+def log_regression() -> None:
+    """Predictions of the regression whose labels are far away."""
+    log = RequestLog(Path("state"), keep_rows=10_000, keep_bytes=1 << 30)
+    store_settings(Path("state"), RollSettings(folder=Path("log").absolute()))
+
+    async def add() -> None:
+        body = json.dumps({"dataframe_records": [{"id": row} for row in range(200)]})
+        answer = json.dumps([0.0] * 200)
+        await log.add([LoggedRequest("r", START, NAME, body, "c", 1, 200, answer, "", 1.0, None, None, None)])
+        await log.add_labels([("r", row, NAME, START, "9.0", START, "me") for row in range(200)])
+
+    asyncio.run(add())
+    log.close()
+    roll(Path("state"))

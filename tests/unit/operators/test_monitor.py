@@ -1,0 +1,153 @@
+"""`MonitorOperator` and its DAG, on a real MLflow: what a run records, whom it tells, and what it skips."""
+
+import json
+from datetime import date
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from airflow.sdk import DAG, Asset, AssetAlias, BaseNotifier, Context
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from cli.local_runs import NAME
+from cli.logged_weeks import log_week
+from mlflow import MlflowClient
+from mlflow.artifacts import load_dict
+
+from taxiway.errors import ConfigError
+from taxiway.hooks.mlflow import MlflowHook
+from taxiway.operators import MonitorOperator
+from taxiway.spec.files.pipeline_file import read_pipeline_and_team
+from taxiway.spec.monitor import Monitor
+from taxiway.stages.monitor import champion
+from taxiway.templates.monitoring import monitoring
+
+SECTION = """
+monitor: {log: log, windows: 366}
+"""
+TEAM = """
+team: runner
+notification: {notifier: operators.test_monitor.Board}
+"""
+
+
+class Board(BaseNotifier):
+    """Keeps what it is told, a line each: Airflow imports it anew."""
+
+    def notify(self, context: Context) -> None:
+        with Path("told").open("a") as file:
+            file.write(json.dumps(cast("Any", context)["taxiway"]) + "\n")
+
+
+class Events(dict[Any, Any]):
+    """The events that a task adds to its outlets, as Airflow gives them to it."""
+
+    def __missing__(self, alias: AssetAlias) -> SimpleNamespace:
+        return SimpleNamespace(add=lambda asset, extra: self.setdefault(asset.name, []).append((asset, extra)))
+
+
+def task() -> MonitorOperator:
+    pipeline, team = read_pipeline_and_team(Path("small.pipeline.yaml"))
+    assert pipeline.monitor is not None
+    made = monitoring(pipeline, pipeline.monitor, team).get_task("monitor")
+    assert isinstance(made, MonitorOperator)
+    return made
+
+
+def monitored(run: str) -> tuple[dict[str, Any], Events]:
+    operator, events = task(), Events()
+    ti = SimpleNamespace(
+        dag_id=operator.dag.dag_id, task_id="monitor", run_id=run, try_number=1, xcom_push=lambda *_, **__: None
+    )
+    return operator.execute(cast("Context", {"ti": ti, "outlet_events": events, "params": {}})), events
+
+
+def recorded(run: str) -> Any:
+    client = MlflowHook().get_conn()
+    experiment = client.get_experiment_by_name(champion.EXPERIMENT)
+    assert experiment is not None
+    found = client.search_runs([experiment.experiment_id], f"tags.`airflow.run_id` = '{run}'")
+    return found[0] if found else None
+
+
+@pytest.fixture
+def team(small_team: Path) -> Path:
+    path = small_team / "small.pipeline.yaml"
+    path.write_text(path.read_text() + SECTION)
+    (small_team / "team.yaml").write_text(TEAM)
+    (small_team / "log").mkdir()
+    return small_team
+
+
+def test_an_alert_is_told_once_and_recorded(team: Path) -> None:
+    log_week(0, 1000)
+    found, events = monitored("quiet")
+    assert (found["version"], found["window"], found["alert"], events) == (1, "2026-01-05", "", {})
+    log_week(1, 1000, spread=0.1)
+    found, events = monitored("worse")
+    assert (found["window"], found["alert"]) == ("2026-01-12", "estimated")
+    ((asset, extra),) = events[f"{NAME}.alerts"]
+    assert asset == Asset(name=f"{NAME}.alerts", uri="taxiway://runner/small/alerts")
+    assert (extra["version"], extra["first"], extra["kind"]) == (1, "2026-01-12", "estimated")
+    first, *others = extra["messages"]
+    assert first.startswith("the estimated roc_auc of version 1 is 0.")
+    assert any(message.startswith("a: the window differs from the evaluation rows") for message in others)
+    assert monitored("again")[1] == {}
+    log_week(2, 1000, flipped=True, labelled=1000)
+    assert monitored("labels")[1][f"{NAME}.alerts"][0][1]["kind"] == "realised"
+    notices = [json.loads(line) for line in (team / "told").read_text().splitlines()]
+    assert [(each["event"], each["span"], each["version"]) for each in notices] == [
+        ("ALERT", "2026-01-12", 1),
+        ("ALERT", "2026-01-19", 1),
+    ]
+    assert notices[0]["reasons"] == extra["messages"]
+    assert notices[0]["mlflow_url"].startswith("https://mlflow.example.com/")
+    run = recorded("worse")
+    assert (run.info.status, run.data.tags["taxiway.alert"], run.data.metrics["drifted"]) == ("FINISHED", "estimated", 1.0)
+    steps = MlflowClient(MlflowHook().tracking_uri()).get_metric_history(run.info.run_id, "estimated_roc_auc")
+    assert [each.step for each in steps] == [20260105, 20260112]
+    content = load_dict(f"{run.info.artifact_uri}/monitor/monitor.json")
+    assert [window["alert"] for window in content["windows"]] == ["", "estimated"]
+
+
+def test_a_champion_without_requests_is_skipped_and_leaves_no_run(team: Path) -> None:
+    with pytest.raises(AirflowSkipException, match="has no logged requests"):
+        monitored("nothing")
+    assert recorded("nothing") is None
+    (team / "log").rmdir()
+    with pytest.raises(AirflowFailException, match="log is not a folder"):
+        monitored("no folder")
+    assert recorded("no folder").info.status == "FAILED"
+
+
+def test_the_section_makes_a_dag_of_its_own(team: Path) -> None:
+    dag = task().dag
+    assert isinstance(dag, DAG)
+    assert (dag.dag_id, dag.schedule, dag.tags) == (f"{NAME}.monitor", "@daily", {"taxiway-monitor", "runner"})
+    path = team / "small.pipeline.yaml"
+    text = path.read_text()
+    for wrong, message in {
+        "schedule: new_span": "new_span is for training; allowed: a cron preset",
+        "window: hour": "monitor.window",
+        "windows: 0": "monitor.windows",
+        "metric: rmse": "the metrics of gate are for classification",
+    }.items():
+        path.write_text(text.replace("windows: 366", wrong))
+        with pytest.raises(ConfigError, match=message):
+            read_pipeline_and_team(path)
+
+
+@pytest.mark.parametrize(
+    ("window", "windows", "first"),
+    [
+        ("day", 1, "2026-11-27"),
+        ("day", 3, "2026-11-25"),
+        ("week", 1, "2026-11-23"),
+        ("week", 2, "2026-11-16"),
+        ("month", 1, "2026-11-01"),
+        ("month", 12, "2025-12-01"),
+    ],
+)
+def test_a_run_compares_the_newest_windows(window: Any, windows: int, first: str) -> None:
+    asked = Monitor(log="log", window=window, windows=windows)
+    assert str(champion.first_day(date(2026, 11, 27), asked)) == first
