@@ -8,6 +8,7 @@ from taxiway.spec.conditions.entry import GateCondition
 from taxiway.spec.gate import AgainstChampion, Gate, Slices
 from taxiway.spec.model.section import EarlyStopping, Model
 from taxiway.spec.model.threshold import ChosenThreshold
+from taxiway.spec.monitor import Monitor
 from taxiway.spec.own_metric import OwnMetric
 from taxiway.spec.pipeline import Features, Pipeline
 from taxiway.spec.purpose import Goal, Harm, Purpose
@@ -54,6 +55,7 @@ SECTIONS: Sections = (
     ("gate.metrics.NAME", OwnMetric),
     ("shadow", Shadow),
     ("approval", Approval),
+    ("monitor", Monitor),
 )
 
 WRITTEN = {
@@ -86,6 +88,7 @@ USED_BY = {
     "approval": "the template, `push`: whether a person has to approve a version that passed its gates: `required`, or a section "
     "with the keys below. `none` or `off`: no approval is needed",
     "shadow": "`shadow`; see below. `null` or `off`: no shadow. Requires `gateway`",
+    "monitor": "the loader: makes a second DAG, `team.pipeline.monitor`; see below. `null` or `off`: none",
     "purpose.description": "`validate_model`: what the model predicts, and what for",
     "purpose.users": "`validate_model`: who uses its predictions",
     "purpose.goal": "`validate_model`: what the model is to reach; see below",
@@ -275,6 +278,12 @@ USED_BY = {
     "shadow.max_error_rate": "`shadow`: the maximum fraction of errors of the challenger, among the requests that the champion answered "
     "with predictions",
     "shadow.max_p99_ratio": "`shadow`: the maximum 99th percentile of the challenger's predict calls, as a multiple of the champion's",
+    "monitor.log": "`monitor`: the folder of the Parquet files of the gateway's request log, which the Airflow workers mount. `{data}`: "
+    "the installation's folder of data",
+    "monitor.schedule": "the loader: when the champion is compared; a cron preset or expression. `null`: only by hand",
+    "monitor.window": "`monitor`: how long a window of requests is; a week begins on Monday, in UTC",
+    "monitor.windows": "`monitor`: how many windows a run compares, the newest ones. Labels that come later are not looked at",
+    "monitor.metric": "`monitor`: the metric. None: `roc_auc` of two classes, `accuracy` of more, `mae` of a regression",
 }
 
 
