@@ -22,12 +22,12 @@ class Evidence:
         reference: Its value on the evaluation rows of the champion.
         trainings: All trainings, oldest first, also those whose model was not promoted.
         realised: The value in the newest window, from labels; None if there are too few.
-        estimated: The same, estimated without labels: for the rows of `realised` if it is known, else for all rows of the window; None if
-            it cannot be estimated.
+        estimated: The same, estimated without labels: for the rows of `realised` if it is known, else for all rows of the
+            window; None if it cannot be estimated.
         drifted: The inputs that have drifted in the newest window.
         new_labels: The rows with a label that have come since the last training, whether its model was promoted or not.
-        curve: The learning curve of the champion; None if there is none, or if more rows are not trained on, as with a window of
-            constant length.
+        curve: The learning curve of the champion; None if there is none, or if a training does not use more rows, as with a
+            window of constant length.
     """
 
     at: datetime
@@ -41,8 +41,21 @@ class Evidence:
     curve: LearningCurve | None = None
 
 
-def loss_since_evaluation(evidence: Evidence) -> ExpectedGain | None:
-    """What the metric has lost since the evaluation of the champion, which a training can regain at most.
+@dataclass(frozen=True)
+class Loss:
+    """A performance that is worse than it should be.
+
+    Attributes:
+        message: What it is compared with, for people.
+        gain: What the metric has lost, which a training can regain at most.
+    """
+
+    message: str
+    gain: ExpectedGain
+
+
+def loss_since_evaluation(evidence: Evidence) -> Loss | None:
+    """The loss since the evaluation of the champion.
 
     Returns:
         The loss; None if the interval of the performance is not entirely on the worse side of that of the evaluation rows.
@@ -50,23 +63,25 @@ def loss_since_evaluation(evidence: Evidence) -> ExpectedGain | None:
     _, now = _current(evidence)
     if now is None or not _is_worse(evidence.metric, now, evidence.reference):
         return None
-    return _loss(evidence.metric, now, evidence.reference, math.hypot(_margin(now), _margin(evidence.reference)))
+    return Loss(performance_text(evidence), _gain(evidence.metric, now, evidence.reference, _margin(now)))
 
 
-def loss_by_concept_drift(evidence: Evidence) -> ExpectedGain | None:
-    """What the metric has lost because the relation of features and label has changed, which a training can regain at most.
+def loss_by_concept_drift(evidence: Evidence) -> Loss | None:
+    """The loss because the relation of features and label has changed.
 
-    The estimate without labels contains how hard the rows are, so it is a fairer comparison than other rows. Its interval is where the
-    realised value of the same rows is expected, if the relation has not changed.
+    The estimate without labels contains how hard the rows are, so it is a fairer comparison than other rows. Its interval is
+    where the realised value of the same rows is expected, if the relation has not changed.
 
     Returns:
         The loss; None if the realised value is not on the worse side of the interval of the estimate.
     """
-    now, expected = evidence.realised, evidence.estimated
+    metric, now, expected = evidence.metric, evidence.realised, evidence.estimated
     if now is None or expected is None:
         return None
-    point = now.model_copy(update={"low": now.value, "high": now.value})
-    return _loss(evidence.metric, now, expected, _margin(expected)) if _is_worse(evidence.metric, point, expected) else None
+    if not _is_worse(metric, now.model_copy(update={"low": now.value, "high": now.value}), expected):
+        return None
+    message = f"{_compared(metric, 'realised', now, expected)} that was estimated for the same rows"
+    return Loss(message, _gain(metric, now, expected, 0.0))
 
 
 def gain_by_curve(evidence: Evidence) -> ExpectedGain | None:
@@ -82,18 +97,8 @@ def performance_text(evidence: Evidence) -> str:
     name, now = _current(evidence)
     if now is None:
         return f"{evidence.metric} is not known in the newest window"
-    return (
-        f"{_compared(evidence.metric, name, now, evidence.reference, loss_since_evaluation(evidence))} of the evaluation rows"
-    )
-
-
-def concept_drift_text(evidence: Evidence) -> str:
-    """`the realised accuracy 0.712 (0.680 to 0.744) is below the 0.791 (0.761 to 0.821) that was estimated for the same rows`."""
-    assert evidence.realised is not None
-    assert evidence.estimated is not None
-    loss = loss_by_concept_drift(evidence)
-    compared = _compared(evidence.metric, "realised", evidence.realised, evidence.estimated, loss)
-    return f"{compared} that was estimated for the same rows"
+    clearly = "" if _is_worse(evidence.metric, now, evidence.reference) else "not clearly "
+    return f"{_compared(evidence.metric, name, now, evidence.reference, clearly)} of the evaluation rows"
 
 
 def _current(evidence: Evidence) -> tuple[str, Interval | None]:
@@ -109,14 +114,15 @@ def _margin(interval: Interval) -> float:
     return (interval.high - interval.low) / 2
 
 
-def _loss(metric: str, now: Interval, before: Interval, margin: float) -> ExpectedGain:
-    loss = facts_of(metric).direction * (before.value - now.value)
-    low, high = loss - margin, loss + margin
+def _gain(metric: str, now: Interval, before: Interval, margin: float) -> ExpectedGain:
+    """What has been lost; `margin` is what the interval of the present value adds to that of the earlier."""
+    loss, both = facts_of(metric).direction * (before.value - now.value), math.hypot(_margin(before), margin)
+    low, high = loss - both, loss + both
     return ExpectedGain(loss, low, high, f"a training can regain up to {interval_text(loss, low, high)}")
 
 
-def _compared(metric: str, name: str, now: Interval, before: Interval, loss: ExpectedGain | None) -> str:
+def _compared(metric: str, name: str, now: Interval, before: Interval, clearly: str = "") -> str:
     side = "below" if facts_of(metric).direction > 0 else "above"
-    texts = decimal_texts(now.value, now.low, now.high, before.value, before.low, before.high)
-    position = side if loss else f"not clearly {side}"
-    return f"the {name} {metric} {texts[0]} ({texts[1]} to {texts[2]}) is {position} the {texts[3]} ({texts[4]} to {texts[5]})"
+    value, low, high, *others = decimal_texts(now.value, now.low, now.high, before.value, before.low, before.high)
+    earlier = f"{others[0]} ({others[1]} to {others[2]})"
+    return f"the {name} {metric} {value} ({low} to {high}) is {clearly}{side} the {earlier}"

@@ -1,6 +1,7 @@
 """What another training is expected to gain, from what earlier trainings gained.
 
-Gains are improvements of the metric: they are positive if the metric is better, also for a metric of which lower values are better.
+Gains are improvements of the metric: they are positive if the metric is better, also for a metric of which lower values are
+better.
 """
 
 import math
@@ -24,8 +25,8 @@ class TriggerKind(StrEnum):
 
     Attributes:
         PERFORMANCE: The performance is worse than on the evaluation rows.
-        CONCEPT_DRIFT: The realised performance is worse than the estimate for the same rows, so the relation of features and label has
-            changed.
+        CONCEPT_DRIFT: The realised performance is worse than the estimate for the same rows, so the relation of features and
+            label has changed.
         NEW_LABELS: There are many rows with a label that no training has seen.
         INPUT_DRIFT: Inputs have drifted.
         AGE: The last training was long ago.
@@ -58,8 +59,8 @@ class Training:
     Attributes:
         at: When the decision for it was made.
         trigger: Why the model was trained; None for another reason, such as a person's wish.
-        gain: The improvement of the metric over the champion on the evaluation rows if the model was promoted, and 0 if it was not; None
-            if it is not known, as for the first champion.
+        gain: The improvement of the metric over the champion on the evaluation rows if the model was promoted, and 0 if it was
+            not; None if it is not known, as for the first champion.
     """
 
     at: datetime
@@ -87,7 +88,8 @@ class ExpectedGain:
 def gain_after_similar(trigger: Trigger, trainings: Sequence[Training]) -> ExpectedGain | None:
     """The mean gain of the newest trainings that had a similar trigger: one of the same kind, and at least half as large.
 
-    A trigger that has become twice as large as those of all trainings before it is therefore something new, whatever they gained.
+    A trigger that has become twice as large as those of all trainings before it is therefore something new, whatever they
+    gained.
 
     Args:
         trigger: The trigger.

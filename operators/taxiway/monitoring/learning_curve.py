@@ -12,7 +12,7 @@ _LEAST_POINTS = 4
 
 @dataclass(frozen=True)
 class LearningCurve:
-    """The error `exp(intercept - exponent * log(rows))`, where the error of a metric is its distance from the best possible value.
+    """The power law `exp(intercept - exponent * log(rows))` of an error: the distance of a metric from the best possible value.
 
     Attributes:
         rows: The largest number of rows that was measured.
@@ -32,8 +32,8 @@ class LearningCurve:
 def fit_learning_curve(metric: str, values: Mapping[int, float]) -> LearningCurve:
     """Fit a power law by least squares on logarithms (Hestness et al. 2017, arXiv 1712.00409).
 
-    A power law without a constant does not flatten. Where the real curve does, as near the smallest possible error, the law expects too
-    much of more rows, so it should not be extrapolated far.
+    A power law without a constant does not flatten. Where the real curve does, as near the smallest possible error, the law
+    expects too much of more rows, so it should not be extrapolated far.
 
     Args:
         metric: The metric.

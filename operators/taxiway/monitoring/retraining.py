@@ -1,7 +1,7 @@
 """When to train again: the decision on what is known of the champion, and its reason.
 
-A trigger alone is no reason. Performance may be worse because the rows have become harder, which no training changes, and new rows may
-teach a model nothing. So the expected gain decides, if something is measured from which it follows.
+A trigger alone is no reason. Performance may be worse because the rows have become harder, which no training changes, and new
+rows may teach a model nothing. So the expected gain decides, if something is measured from which it follows.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,6 @@ from enum import StrEnum
 from taxiway.messages import counted, names_text, number_text
 from taxiway.monitoring.evidence import (
     Evidence,
-    concept_drift_text,
     gain_by_curve,
     loss_by_concept_drift,
     loss_since_evaluation,
@@ -29,10 +28,11 @@ class RetrainingPolicy:
 
     Attributes:
         min_gain: The smallest expected improvement of the metric that is worth a training.
-        worse: Whether a performance that is worse than on the evaluation rows is a trigger.
+        performance: Whether a performance that is worse than on the evaluation rows is a trigger.
         concept_drift: Whether a realised performance that is worse than the estimate for the same rows is a trigger.
         new_labels: The number of rows with a label since the last training that is a trigger; None for none.
-        input_drift: Whether drift of inputs is a trigger. Drift often changes no prediction for the worse, so by default it is none.
+        input_drift: Whether drift of inputs is a trigger. Drift often changes no prediction for the worse, so by default it is
+            none.
         max_age: The time since the last training after which there is another, whatever it is expected to gain; None for none.
         cooldown: The shortest time between two trainings.
         max_trainings: How many trainings there may be in a period.
@@ -40,7 +40,7 @@ class RetrainingPolicy:
     """
 
     min_gain: float
-    worse: bool = True
+    performance: bool = True
     concept_drift: bool = True
     new_labels: int | None = None
     input_drift: bool = False
@@ -97,9 +97,10 @@ class _Found:
 def decide(policy: RetrainingPolicy, evidence: Evidence) -> RetrainingDecision:
     """Decide whether to train again.
 
-    The triggers are asked in this order: performance, concept drift, age, new labels, drift of inputs. The first whose expected gain is at least `min_gain`, or
-    about whose gain nothing is known, decides. The expected gain is the mean of what the last trainings after similar triggers gained.
-    With fewer than three of them, it is the loss of performance, which a training can regain at most, or what the learning curve says.
+    The triggers are asked in this order: performance, concept drift, age, new labels, drift of inputs. The first whose expected
+    gain is at least `min_gain`, or about whose gain nothing is known, decides. The expected gain is the mean of what the last
+    trainings after similar triggers gained. With fewer than three of them, it is the loss of performance, which a training can
+    regain at most, or what the learning curve says.
 
     Args:
         policy: The policy.
@@ -128,12 +129,14 @@ def decide(policy: RetrainingPolicy, evidence: Evidence) -> RetrainingDecision:
 
 
 def _triggers(policy: RetrainingPolicy, evidence: Evidence) -> Iterator[_Found]:
-    loss = loss_since_evaluation(evidence)
-    if policy.worse and loss is not None:
-        yield _Found(Trigger(TriggerKind.PERFORMANCE, loss.value), performance_text(evidence), loss)
-    drift = loss_by_concept_drift(evidence)
-    if policy.concept_drift and drift is not None:
-        yield _Found(Trigger(TriggerKind.CONCEPT_DRIFT, drift.value), concept_drift_text(evidence), drift)
+    losses = (
+        (policy.performance, TriggerKind.PERFORMANCE, loss_since_evaluation),
+        (policy.concept_drift, TriggerKind.CONCEPT_DRIFT, loss_by_concept_drift),
+    )
+    for counts, kind, measure in losses:
+        loss = measure(evidence) if counts else None
+        if loss is not None:
+            yield _Found(Trigger(kind, loss.gain.value), loss.message, loss.gain)
     age = evidence.at - evidence.trainings[-1].at if evidence.trainings else None
     if policy.max_age is not None and age is not None and age >= policy.max_age:
         yield _Found(Trigger(TriggerKind.AGE, age / _DAY), f"the last training was {_days(age)} ago")
