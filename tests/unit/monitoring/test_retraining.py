@@ -1,8 +1,10 @@
 """When a model is trained again, what people are told, and that no series of evidence exceeds the cooldown and the budget."""
 
 import itertools
+import runpy
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -51,6 +53,14 @@ def test_a_clear_loss_of_performance_is_a_reason() -> None:
     )
 
 
+def test_numbers_that_decide_read_differently() -> None:
+    evidence = replace(SAME, reference=interval(0.84, 0.0001), realised=interval(0.8397, 0.0001))
+    assert (
+        "0.8397 (0.8396 to 0.8398) is below the 0.8400 (0.8399 to 0.8401)"
+        in decide(replace(POLICY, min_gain=0), evidence).message
+    )
+
+
 def test_without_a_reason_the_sentence_says_what_is_known() -> None:
     history = trainings(TriggerKind.AGE, 90, 0.001, 0.0, 0.001)
     assert decide(ALL, replace(SAME, trainings=history)).message == (
@@ -64,8 +74,8 @@ def test_realised_performance_below_the_estimate_of_the_same_rows_is_concept_dri
     evidence = replace(SAME, reference=interval(0.75), realised=interval(0.76), estimated=interval(0.8))
     found = decide(POLICY, evidence)
     assert found.message == (
-        "retrain: the realised accuracy 0.760 (0.750 to 0.770) is below the 0.800 (0.790 to 0.810) that was estimated for the same rows; "
-        "a training can regain up to 0.040 (0.030 to 0.050)"
+        "retrain: the realised accuracy 0.760 (0.750 to 0.770) is below the 0.800 (0.790 to 0.810) that was estimated for "
+        "the same rows; a training can regain up to 0.040 (0.030 to 0.050)"
     )
     assert not decide(replace(POLICY, concept_drift=False), evidence).retrain
 
@@ -86,7 +96,8 @@ def test_a_loss_that_trainings_never_regained_is_no_reason() -> None:
     found = decide(POLICY, replace(WORSE, trainings=trainings(TriggerKind.PERFORMANCE, 0.05, 0.002, 0.0, 0.004)))
     assert found.message == (
         "wait: the realised accuracy 0.782 (0.769 to 0.795) is below the 0.840 (0.830 to 0.850) of the evaluation rows, but "
-        "the last 3 trainings for such a reason gained 0.002 (-0.003 to 0.007) on average, less than the 0.01 that a training is worth"
+        "the last 3 trainings for such a reason gained 0.002 (-0.003 to 0.007) on average, "
+        "less than the 0.01 that a training is worth"
     )
     assert found.reason is WaitKind.SMALL_GAIN
 
@@ -114,7 +125,9 @@ def test_new_labels_gain_what_the_learning_curve_says() -> None:
     steep = fit_learning_curve("accuracy", {rows: 1 - 4 * rows**-0.5 for rows in (500, 1_000, 2_000, 4_000)})
     flat = fit_learning_curve("accuracy", {rows: 1 - 0.2 * rows**-0.02 for rows in (500, 1_000, 2_000, 4_000)})
     many = replace(LABELS, new_labels=4_000)
-    assert decide(ALL, replace(many, curve=steep)).message.endswith("by the learning curve, they gain 0.018524 (0.018524 to 0.018524)")
+    assert decide(ALL, replace(many, curve=steep)).message.endswith(
+        "by the learning curve, they gain 0.018524 (0.018524 to 0.018524)"
+    )
     assert decide(ALL, replace(many, curve=flat)).reason is WaitKind.SMALL_GAIN
 
 
@@ -137,6 +150,12 @@ def test_cooldown_and_budget_say_until_when_they_forbid_a_training() -> None:
     often = decide(POLICY, replace(WORSE, trainings=tuple(Training(NOW - day * DAY) for day in (28, 21, 14, 8))))
     assert often.message.endswith("but there were 4 trainings in the last 30 days (allowed: 4 in 30 days)")
     assert (soon.reason, often.reason) == (WaitKind.COOLDOWN, WaitKind.BUDGET)
+
+
+def test_the_guide_shows_what_its_example_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    docs = Path(__file__).parents[3] / "docs"
+    runpy.run_path(str(docs / "examples" / "retraining.py"))
+    assert f"```\n{capsys.readouterr().out}```" in (docs / "guides" / "monitoring.md").read_text()
 
 
 accuracies = st.floats(0, 1).map(interval)
