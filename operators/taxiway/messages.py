@@ -64,6 +64,16 @@ def number_texts(*values: float) -> tuple[str, ...]:
     return tuple(map(number_text, values))
 
 
+def decimal_texts(*values: float) -> tuple[str, ...]:
+    """Measured numbers with three decimals, or up to six if it takes more for different numbers to read differently."""
+    texts: tuple[str, ...] = ()
+    for decimals in range(3, 7):
+        texts = tuple(f"{value + 0.0:.{decimals}f}" for value in values)  # minus zero is zero
+        if len(set(texts)) == len(set(values)):
+            break
+    return texts
+
+
 def counted(number: int, noun: str, plural: str | None = None) -> str:
     """`1 row`, `2,313 rows`; `plural` is that of a noun that does not only get an s."""
     return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"

@@ -1,0 +1,165 @@
+"""When to train again: the decision on what is known of the champion, and its reason.
+
+A trigger alone is no reason. Performance may be worse because the rows have become harder, which no training changes, and new
+rows may teach a model nothing. So the expected gain decides, if something is measured from which it follows.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from taxiway.messages import counted, names_text, number_text
+from taxiway.monitoring.evidence import (
+    Evidence,
+    gain_by_curve,
+    loss_by_concept_drift,
+    loss_since_evaluation,
+    performance_text,
+)
+from taxiway.monitoring.expected_gain import ExpectedGain, Trigger, TriggerKind, gain_after_similar, total_gain_text
+
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class RetrainingPolicy:
+    """What is a reason to train again, and how often it may be one.
+
+    Attributes:
+        min_gain: The smallest expected improvement of the metric that is worth a training.
+        performance: Whether a performance that is worse than on the evaluation rows is a trigger.
+        concept_drift: Whether a realised performance that is worse than the estimate for the same rows is a trigger.
+        new_labels: The number of rows with a label since the last training that is a trigger; None for none.
+        input_drift: Whether drift of inputs is a trigger. Drift often changes no prediction for the worse, so by default it is
+            none.
+        max_age: The time since the last training after which there is another, whatever it is expected to gain; None for none.
+        cooldown: The shortest time between two trainings.
+        max_trainings: How many trainings there may be in a period.
+        period: How long that period is.
+    """
+
+    min_gain: float
+    performance: bool = True
+    concept_drift: bool = True
+    new_labels: int | None = None
+    input_drift: bool = False
+    max_age: timedelta | None = None
+    cooldown: timedelta = timedelta(days=7)
+    max_trainings: int = 4
+    period: timedelta = timedelta(days=30)
+
+
+class WaitKind(StrEnum):
+    """Why a model is not trained again.
+
+    Attributes:
+        NO_TRIGGER: There is no trigger.
+        COOLDOWN: The last training was too short a time ago.
+        BUDGET: There were too many trainings in the period.
+        SMALL_GAIN: The expected gain is not worth a training.
+    """
+
+    NO_TRIGGER = "no_trigger"
+    COOLDOWN = "cooldown"
+    BUDGET = "budget"
+    SMALL_GAIN = "small_gain"
+
+
+@dataclass(frozen=True)
+class RetrainingDecision:
+    """Whether to train again.
+
+    Attributes:
+        retrain: Whether to.
+        reason: The trigger's kind, or why not.
+        message: One sentence with the numbers.
+        trigger: The trigger that decided, or the first of those that did not suffice; None if there is none.
+        gain: What a training is expected to gain; None if nothing is known about it.
+    """
+
+    retrain: bool
+    reason: TriggerKind | WaitKind
+    message: str
+    trigger: Trigger | None = None
+    gain: ExpectedGain | None = None
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A trigger in the evidence, and what of it shows what a training would gain."""
+
+    trigger: Trigger
+    message: str
+    gain: ExpectedGain | None = None
+
+
+def decide(policy: RetrainingPolicy, evidence: Evidence) -> RetrainingDecision:
+    """Decide whether to train again.
+
+    The triggers are asked in this order: performance, concept drift, age, new labels, drift of inputs. The first whose expected
+    gain is at least `min_gain`, or about whose gain nothing is known, decides. The expected gain is the mean of what the last
+    trainings after similar triggers gained. With fewer than three of them, it is the loss of performance, which a training can
+    regain at most, or what the learning curve says.
+
+    Args:
+        policy: The policy.
+        evidence: What is known.
+    """
+    triggers = list(_triggers(policy, evidence))
+    if not triggers:
+        history = total_gain_text(evidence.trainings)
+        message = f"wait: {history and f'{history}, and '}{performance_text(evidence)}"
+        return RetrainingDecision(False, WaitKind.NO_TRIGGER, message)
+    first, limit = triggers[0], _limit(policy, evidence)
+    if limit is not None:
+        return RetrainingDecision(False, limit[0], f"wait: {first.message}, but {limit[1]}", first.trigger)
+    small: list[RetrainingDecision] = []
+    for found in triggers:
+        if found.trigger.kind is TriggerKind.AGE:
+            return RetrainingDecision(True, TriggerKind.AGE, f"retrain: {found.message}", found.trigger)
+        gain = gain_after_similar(found.trigger, evidence.trainings) or found.gain
+        if gain is None or gain.value >= policy.min_gain:
+            known = "nothing is known about what a training gains" if gain is None else gain.message
+            return RetrainingDecision(True, found.trigger.kind, f"retrain: {found.message}; {known}", found.trigger, gain)
+        why = f"{gain.message}, less than the {number_text(policy.min_gain)} that a training is worth"
+        message = f"wait: {found.message}, but {why}"
+        small.append(RetrainingDecision(False, WaitKind.SMALL_GAIN, message, found.trigger, gain))
+    return small[0]
+
+
+def _triggers(policy: RetrainingPolicy, evidence: Evidence) -> Iterator[_Found]:
+    losses = (
+        (policy.performance, TriggerKind.PERFORMANCE, loss_since_evaluation),
+        (policy.concept_drift, TriggerKind.CONCEPT_DRIFT, loss_by_concept_drift),
+    )
+    for counts, kind, measure in losses:
+        loss = measure(evidence) if counts else None
+        if loss is not None:
+            yield _Found(Trigger(kind, loss.gain.value), loss.message, loss.gain)
+    age = evidence.at - evidence.trainings[-1].at if evidence.trainings else None
+    if policy.max_age is not None and age is not None and age >= policy.max_age:
+        yield _Found(Trigger(TriggerKind.AGE, age / _DAY), f"the last training was {_days(age)} ago")
+    if policy.new_labels is not None and evidence.new_labels >= policy.new_labels:
+        message = f"{counted(evidence.new_labels, 'row')} with a label are new since the last training"
+        yield _Found(Trigger(TriggerKind.NEW_LABELS, evidence.new_labels), message, gain_by_curve(evidence))
+    if policy.input_drift and evidence.drifted:
+        message = f"the inputs {names_text(evidence.drifted)} have drifted"
+        yield _Found(Trigger(TriggerKind.INPUT_DRIFT, len(evidence.drifted)), message)
+
+
+def _limit(policy: RetrainingPolicy, evidence: Evidence) -> tuple[WaitKind, str] | None:
+    """What forbids a training now, whatever the trigger."""
+    if evidence.trainings and evidence.at - evidence.trainings[-1].at < policy.cooldown:
+        ago = _days(evidence.at - evidence.trainings[-1].at)
+        return WaitKind.COOLDOWN, f"the last training was {ago} ago, less than the cooldown of {_days(policy.cooldown)}"
+    within = sum(evidence.at - each.at < policy.period for each in evidence.trainings)
+    if within >= policy.max_trainings:
+        allowed = f"allowed: {policy.max_trainings} in {_days(policy.period)}"
+        return WaitKind.BUDGET, f"there were {counted(within, 'training')} in the last {_days(policy.period)} ({allowed})"
+    return None
+
+
+def _days(time: timedelta) -> str:
+    days = round(time / _DAY, 1)
+    return f"{number_text(days)} {'day' if days == 1 else 'days'}"

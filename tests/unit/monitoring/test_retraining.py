@@ -1,0 +1,198 @@
+"""When a model is trained again, what people are told, and that no series of evidence exceeds the cooldown and the budget."""
+
+import itertools
+import runpy
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helping import examples
+from taxiway.monitoring.evidence import Evidence
+from taxiway.monitoring.expected_gain import Training, Trigger, TriggerKind
+from taxiway.monitoring.learning_curve import fit_learning_curve
+from taxiway.monitoring.retraining import RetrainingPolicy, WaitKind, decide
+from taxiway.records import Interval
+
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+DAY = timedelta(days=1)
+POLICY = RetrainingPolicy(min_gain=0.01)
+ALL = RetrainingPolicy(min_gain=0.01, new_labels=1_000, input_drift=True, max_age=90 * DAY)
+
+
+def interval(value: float, margin: float = 0.01) -> Interval:
+    return Interval(value=value, low=value - margin, high=value + margin, rows=5_000)
+
+
+def trainings(kind: TriggerKind, size: float, *gains: float) -> tuple[Training, ...]:
+    """Trainings for one reason, the newest 20 days ago."""
+    days = range(20 * len(gains), 0, -20)
+    return tuple(Training(NOW - day * DAY, Trigger(kind, size), gain) for day, gain in zip(days, gains, strict=True))
+
+
+SAME = Evidence(
+    at=NOW, metric="accuracy", reference=interval(0.84), trainings=(Training(NOW - 20 * DAY),), realised=interval(0.845)
+)
+WORSE = replace(SAME, realised=interval(0.782, 0.013))
+LABELS = replace(SAME, new_labels=1_200)
+
+
+def test_a_clear_loss_of_performance_is_a_reason() -> None:
+    found = decide(POLICY, WORSE)
+    assert found.message == (
+        "retrain: the realised accuracy 0.782 (0.769 to 0.795) is below the 0.840 (0.830 to 0.850) of the evaluation rows; "
+        "a training can regain up to 0.058 (0.042 to 0.074)"
+    )
+    assert (found.retrain, found.reason, found.trigger) == (
+        True,
+        "performance",
+        Trigger(TriggerKind.PERFORMANCE, pytest.approx(0.058)),
+    )
+
+
+def test_numbers_that_decide_read_differently() -> None:
+    evidence = replace(SAME, reference=interval(0.84, 0.0001), realised=interval(0.8397, 0.0001))
+    assert (
+        "0.8397 (0.8396 to 0.8398) is below the 0.8400 (0.8399 to 0.8401)"
+        in decide(replace(POLICY, min_gain=0), evidence).message
+    )
+
+
+def test_without_a_reason_the_sentence_says_what_is_known() -> None:
+    history = trainings(TriggerKind.AGE, 90, 0.001, 0.0, 0.001)
+    assert decide(ALL, replace(SAME, trainings=history)).message == (
+        "wait: 3 trainings gained 0.002 in total, and the realised accuracy 0.845 (0.835 to 0.855) is not clearly below "
+        "the 0.840 (0.830 to 0.850) of the evaluation rows"
+    )
+    assert decide(ALL, replace(SAME, realised=None)).message == "wait: accuracy is not known in the newest window"
+
+
+def test_realised_performance_below_the_estimate_of_the_same_rows_is_concept_drift() -> None:
+    evidence = replace(SAME, reference=interval(0.75), realised=interval(0.76), estimated=interval(0.8))
+    found = decide(POLICY, evidence)
+    assert found.message == (
+        "retrain: the realised accuracy 0.760 (0.750 to 0.770) is below the 0.800 (0.790 to 0.810) that was estimated for "
+        "the same rows; a training can regain up to 0.040 (0.030 to 0.050)"
+    )
+    assert not decide(replace(POLICY, concept_drift=False), evidence).retrain
+
+
+def test_the_estimate_decides_without_labels() -> None:
+    found = decide(POLICY, replace(WORSE, realised=None, estimated=WORSE.realised))
+    assert found.retrain
+    assert "the estimated accuracy 0.782" in found.message
+
+
+def test_an_error_is_worse_if_it_is_higher() -> None:
+    evidence = replace(SAME, metric="mae", reference=interval(12.0, 1), realised=interval(15.0, 1))
+    assert "is above" in decide(POLICY, evidence).message
+    assert not decide(POLICY, replace(evidence, realised=interval(9.0, 1))).retrain
+
+
+def test_a_loss_that_trainings_never_regained_is_no_reason() -> None:
+    found = decide(POLICY, replace(WORSE, trainings=trainings(TriggerKind.PERFORMANCE, 0.05, 0.002, 0.0, 0.004)))
+    assert found.message == (
+        "wait: the realised accuracy 0.782 (0.769 to 0.795) is below the 0.840 (0.830 to 0.850) of the evaluation rows, but "
+        "the last 3 trainings for such a reason gained 0.002 (-0.003 to 0.007) on average, "
+        "less than the 0.01 that a training is worth"
+    )
+    assert found.reason is WaitKind.SMALL_GAIN
+
+
+def test_a_loss_twice_as_large_as_those_before_is_a_new_situation() -> None:
+    history = trainings(TriggerKind.PERFORMANCE, 0.028, 0.0, 0.0, 0.0)
+    assert decide(POLICY, replace(WORSE, trainings=history)).retrain
+
+
+def test_other_reasons_say_nothing_about_this_one() -> None:
+    assert decide(POLICY, replace(WORSE, trainings=trainings(TriggerKind.AGE, 90, 0.0, 0.0, 0.0))).retrain
+
+
+def test_new_labels_are_a_reason_until_they_have_gained_nothing() -> None:
+    found = decide(ALL, LABELS)
+    assert found.message == (
+        "retrain: 1,200 rows with a label are new since the last training; nothing is known about what a training gains"
+    )
+    assert (
+        decide(ALL, replace(LABELS, trainings=trainings(TriggerKind.NEW_LABELS, 1_000, 0.0, 0.0, 0.0))).reason == "small_gain"
+    )
+
+
+def test_new_labels_gain_what_the_learning_curve_says() -> None:
+    steep = fit_learning_curve("accuracy", {rows: 1 - 4 * rows**-0.5 for rows in (500, 1_000, 2_000, 4_000)})
+    flat = fit_learning_curve("accuracy", {rows: 1 - 0.2 * rows**-0.02 for rows in (500, 1_000, 2_000, 4_000)})
+    many = replace(LABELS, new_labels=4_000)
+    assert decide(ALL, replace(many, curve=steep)).message.endswith(
+        "by the learning curve, they gain 0.018524 (0.018524 to 0.018524)"
+    )
+    assert decide(ALL, replace(many, curve=flat)).reason is WaitKind.SMALL_GAIN
+
+
+def test_drift_of_inputs_is_a_reason_only_if_the_policy_says_so() -> None:
+    evidence = replace(SAME, drifted=("carrier", "distance"))
+    assert decide(ALL, evidence).message.startswith("retrain: the inputs carrier, distance have drifted")
+    assert decide(POLICY, evidence).reason is WaitKind.NO_TRIGGER
+
+
+def test_age_is_a_reason_whatever_trainings_gained() -> None:
+    history = tuple(replace(each, at=each.at - 80 * DAY) for each in trainings(TriggerKind.AGE, 90, 0.0, 0.0, 0.0))
+    assert decide(ALL, replace(SAME, trainings=history)).message == "retrain: the last training was 100 days ago"
+
+
+def test_cooldown_and_budget_say_until_when_they_forbid_a_training() -> None:
+    soon = decide(POLICY, replace(WORSE, trainings=(Training(NOW - DAY),)))
+    assert soon.message.endswith(
+        "of the evaluation rows, but the last training was 1 day ago, less than the cooldown of 7 days"
+    )
+    often = decide(POLICY, replace(WORSE, trainings=tuple(Training(NOW - day * DAY) for day in (28, 21, 14, 8))))
+    assert often.message.endswith("but there were 4 trainings in the last 30 days (allowed: 4 in 30 days)")
+    assert (soon.reason, often.reason) == (WaitKind.COOLDOWN, WaitKind.BUDGET)
+
+
+def test_the_guide_shows_what_its_example_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    docs = Path(__file__).parents[3] / "docs"
+    runpy.run_path(str(docs / "examples" / "retraining.py"))
+    assert f"```\n{capsys.readouterr().out}```" in (docs / "guides" / "monitoring.md").read_text()
+
+
+accuracies = st.floats(0, 1).map(interval)
+evidences = st.builds(
+    replace,
+    st.just(SAME),
+    reference=accuracies,
+    realised=st.none() | accuracies,
+    estimated=st.none() | accuracies,
+    drifted=st.lists(st.sampled_from("abc"), unique=True),
+    new_labels=st.integers(0, 10_000),
+)
+steps = st.lists(st.tuples(evidences, st.timedeltas(timedelta(), 40 * DAY), st.floats(-0.1, 0.1)), max_size=60)
+policies = st.builds(
+    RetrainingPolicy,
+    min_gain=st.floats(-1, 0.1),
+    new_labels=st.none() | st.integers(0, 10_000),
+    input_drift=st.booleans(),
+    max_age=st.none() | st.timedeltas(timedelta(), 60 * DAY),
+    cooldown=st.timedeltas(timedelta(), 20 * DAY),
+    max_trainings=st.integers(0, 5),
+    period=st.timedeltas(timedelta(), 90 * DAY),
+)
+
+
+@examples(200)
+@given(policies, steps)
+def test_no_series_of_evidence_exceeds_the_cooldown_or_the_budget(policy: RetrainingPolicy, series: list[object]) -> None:
+    now, done = NOW, []
+    for evidence, passed, gain in series:  # type: ignore[misc]
+        now += passed
+        found = decide(policy, replace(evidence, at=now, trainings=tuple(done)))
+        assert found.retrain == isinstance(found.reason, TriggerKind)
+        assert found.message.startswith("retrain: " if found.retrain else "wait: ")
+        if found.retrain:
+            done.append(Training(now, found.trigger, gain))
+    times = [each.at for each in done]
+    assert all(later - earlier >= policy.cooldown for earlier, later in itertools.pairwise(times))
+    for start in times:
+        assert sum(start <= at < start + policy.period for at in times) <= policy.max_trainings
