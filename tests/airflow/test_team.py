@@ -93,7 +93,7 @@ def test_the_champion_scores_a_span_and_the_asset_names_the_predictions(
     assert links["MLflow run"].endswith(f"/runs/{batch.mlflow_run}")
 
 
-def test_a_champion_that_predicts_worse_is_told_and_updates_the_asset_of_alerts(
+def test_a_champion_that_predicts_worse_is_told_and_trained_again(
     running: Running, ran: tuple[str, dict[str, TaskState]], tmp_path: Path
 ) -> None:
     assert ran[1]["push"].state == "success"
@@ -101,10 +101,13 @@ def test_a_champion_that_predicts_worse_is_told_and_updates_the_asset_of_alerts(
     requests.mkdir()
     tasks = running.run(MONITOR)[1]
     assert {name: task.state for name, task in tasks.items()} == {"monitor": "skipped"}
-    log_unsure_predictions(tmp_path, requests)
+    asyncio.run(log_unsure_predictions(tmp_path, requests))
+    running.write_small("own", 4)
     run, tasks = running.run(MONITOR)
     assert {name: task.state for name, task in tasks.items()} == {"monitor": "success"}
-    (event,) = running.api._get(f"/assets/events?source_dag_id={MONITOR}")["asset_events"]
+    events = running.api._get(f"/assets/events?source_dag_id={MONITOR}")["asset_events"]
+    assert sorted(each["name"] for each in events) == ["own.small.alerts", "own.small.retrain"]
+    event, again = sorted(events, key=lambda each: str(each["name"]))
     assert (event["name"], event["uri"], event["extra"]["kind"]) == (
         "own.small.alerts",
         "taxiway://own/small/alerts",
@@ -114,18 +117,22 @@ def test_a_champion_that_predicts_worse_is_told_and_updates_the_asset_of_alerts(
     assert event["extra"]["messages"][0] in told
     links = running.api._get(f"/dags/{MONITOR}/dagRuns/{run}/taskInstances/monitor/links")["extra_links"]
     assert links["MLflow run"] == told.split()[-1]
+    assert again["extra"]["message"].startswith("retrain: the estimated roc_auc 0.5")
+    summary = running.wait_for_outcomes(DAG, 2)[-1]
+    assert summary.span.name == "4"
+    trained = running.mlflow_run(DAG, summary.run)
+    assert json.loads(trained.data.tags["taxiway.retrained_for"])["kind"] == "performance"
 
 
-def log_unsure_predictions(state: Path, folder: Path) -> None:
+async def log_unsure_predictions(state: Path, folder: Path) -> None:
     """Requests of today, whose rows have any class with the same probability."""
     log = RequestLog(state, keep_rows=10_000, keep_bytes=1 << 30)
     store_settings(state, RollSettings(folder=folder))
     log.versions.note(DAG, 1, LoggedVersion(ModelColumns(("a",), ("b",)), ("False", "True")))
     body = json.dumps({"dataframe_split": {"columns": ["a", "b"], "data": [[0.0, "x"]] * 500}})
     now = time.time()
-    asyncio.run(
-        log.add([LoggedRequest("r", now, DAG, body, "c", 1, 200, json.dumps([[0.5, 0.5]] * 500), "", 1.0, None, None, None)])
-    )
+    answer = json.dumps([[0.5, 0.5]] * 500)
+    await log.add([LoggedRequest("r", now, DAG, body, "c", 1, 200, answer, "", 1.0, None, None, None)])
     log.close()
     roll(state, now + 1)
 

@@ -156,7 +156,7 @@ def _limit(policy: RetrainingPolicy, evidence: Evidence) -> tuple[WaitKind, str]
     within = sum(evidence.at - each.at < policy.period for each in evidence.trainings)
     if within >= policy.max_trainings:
         allowed = f"allowed: {policy.max_trainings} in {_days(policy.period)}"
-        return WaitKind.BUDGET, f"there were {counted(within, 'training')} in the last {_days(policy.period)} ({allowed})"
+        return WaitKind.BUDGET, f"the last {_days(policy.period)} had {counted(within, 'training')} ({allowed})"
     return None
 
 

@@ -11,9 +11,11 @@ from taxiway.errors import ConfigError, allowed_values
 from taxiway.hooks.config import open_store
 from taxiway.hooks.context import airflow_url, find_stage_context
 from taxiway.hooks.notify import Told, notify
+from taxiway.hooks.retraining import note_trigger
 from taxiway.hooks.sources import airflow_engine, source_of
 from taxiway.operators.base import StageOperator
 from taxiway.records import Snapshot
+from taxiway.spec.base import RETRAIN
 from taxiway.spec.pipeline import Pipeline
 from taxiway.spec.team import Notification
 from taxiway.tracking.tags import SPAN_NAME
@@ -31,7 +33,8 @@ _LONGEST_WAIT = timedelta(hours=12)
 
 
 class IngestOperator(StageOperator[Snapshot]):
-    """Ingest the oldest span without a decision and the window before it; skip the run if there is none.
+    """Ingest the oldest span without a decision and the window before it; skip the run if there is none. With the schedule `retrain`,
+    it is the newest span.
 
     A backfill run ingests the newest span that had ended by its date instead. A run with a date defers until no run with an earlier
     date is running, because Airflow starts the runs of a backfill in parallel.
@@ -63,6 +66,7 @@ class IngestOperator(StageOperator[Snapshot]):
     def run(self, stage: "StageContext", context: "Context") -> Snapshot:
         from taxiway.stages.ingest import ingest
 
+        note_trigger(stage, context)
         return ingest(stage, self._plan)
 
 
@@ -94,6 +98,7 @@ def plan_run(
         airflow_engine,
         now=datetime.now(UTC),
         requested=requested or None,
+        newest=pipeline.schedule == RETRAIN,
         as_of=as_of,
         previous_as_of=(earlier.data_interval_end or earlier.logical_date) if earlier else None,
         types=lambda: schema_of(pipeline).types,

@@ -12,7 +12,8 @@ from taxiway.errors import allowed_values
 Format = Literal["csv", "jsonl", "parquet"]
 CONTINUOUS_TRAINING = "continuous_training"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,79}")
-_SCHEDULES = ("new_span", "@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
+RETRAIN = "retrain"
+_SCHEDULES = ("new_span", RETRAIN, "@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
 _DURATION = re.compile(r"(?P<amount>\d+)(?P<unit>[smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 

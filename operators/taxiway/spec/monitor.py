@@ -1,18 +1,42 @@
 """The `monitor` section: how the champion is compared with its evaluation rows while it answers requests."""
 
+from datetime import timedelta
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from taxiway.spec.base import Section, allowed_schedule
+from taxiway.spec.base import Duration, Number, Section, allowed_schedule
 from taxiway.spec.metrics import MetricName
 
 
 def _clock(value: object) -> object:
-    """Check a schedule by the clock; `new_span` is none."""
-    if value == "new_span":
-        raise ValueError("new_span is for training; allowed: a cron preset such as @daily, or a cron expression of five fields")
+    """Check a schedule by the clock; `new_span` and `retrain` are none."""
+    if value in ("new_span", "retrain"):
+        raise ValueError(f"{value} is for training; allowed: a cron preset such as @daily, or a cron expression of five fields")
     return allowed_schedule(value)
+
+
+class Retrain(Section):
+    """When the model is to be trained again, by what monitoring has found; see `taxiway.monitoring.retraining`.
+
+    Attributes:
+        min_gain: The smallest expected improvement of the metric that is worth a training, in the metric's unit.
+        triggers: What is a reason to train again: `performance` that is worse than on the evaluation rows, `concept_drift` (a realised
+            performance that is worse than the estimate for the same rows), or `input_drift`.
+        new_labels: The number of rows with a label since the last training that is a reason; None for none.
+        max_age: The time since the last training after which there is another, whatever it gains; None for none.
+        cooldown: The shortest time between two trainings.
+        max_trainings: How many trainings there may be in `period`.
+        period: How long that period is.
+    """
+
+    min_gain: Number = Field(ge=0, allow_inf_nan=False)
+    triggers: tuple[Literal["performance", "concept_drift", "input_drift"], ...] = ("performance", "concept_drift")
+    new_labels: int | None = Field(default=None, ge=1, strict=True)
+    max_age: Duration | None = None
+    cooldown: Duration = timedelta(days=7)
+    max_trainings: int = Field(default=4, ge=1, strict=True)
+    period: Duration = timedelta(days=30)
 
 
 class Monitor(Section):
@@ -24,6 +48,7 @@ class Monitor(Section):
         window: How long a window of requests is: `day`, `week` from Monday on, or `month`.
         windows: How many windows a run compares, the newest ones. Labels that come later than that are not looked at.
         metric: The metric; None for `roc_auc` of two classes, `accuracy` of more, and `mae` of a regression.
+        retrain: When the model is to be trained again; None if monitoring does not say so.
     """
 
     log: str = Field(min_length=1)
@@ -31,3 +56,4 @@ class Monitor(Section):
     window: Literal["day", "week", "month"] = "week"
     windows: int = Field(default=8, ge=1, le=366, strict=True)
     metric: MetricName | None = None
+    retrain: Retrain | None = None

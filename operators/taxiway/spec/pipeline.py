@@ -9,6 +9,7 @@ from pydantic_core import InitErrorDetails
 from taxiway.spec.approval import Approval, read_approval
 from taxiway.spec.base import (
     CONTINUOUS_TRAINING,
+    RETRAIN,
     Columns,
     Name,
     Schedule,
@@ -62,7 +63,8 @@ class Pipeline(Section):
         team: The name of the team.
         purpose: What the model is for, for people; None if nobody has said.
         template: The DAG template: `continuous_training`, or a Python file with a custom one.
-        schedule: `new_span`, a cron preset or expression; None for manual runs.
+        schedule: `new_span`, `retrain` for when monitoring says so, a cron preset or expression; None for manual runs. With `retrain`, a
+            run decides the newest span.
         source: Where the rows come from.
         schema_file: The schema file (key `schema`).
         suite: The file of a Great Expectations suite; None for none.
@@ -175,6 +177,10 @@ class Pipeline(Section):
             yield mistake(message, goal.metric, "purpose", "goal", "metric")
 
     def _monitor(self) -> Iterator[InitErrorDetails]:
+        if self.schedule == RETRAIN and (self.monitor is None or self.monitor.retrain is None):
+            yield mistake(
+                "it needs the section monitor with retrain, which says when to train again", self.schedule, "schedule"
+            )
         metric = self.monitor.metric if self.monitor is not None else None
         if metric is not None and facts_of(metric).problem != self.gate.problem:
             message = f"the metrics of gate are for {self.gate.problem}; allowed: {', '.join(metrics_of(self.gate.problem))}"

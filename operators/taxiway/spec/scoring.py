@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from taxiway.spec.base import Name, Schedule, Section, mistake
+from taxiway.spec.base import RETRAIN, Name, Schedule, Section, mistake
 from taxiway.spec.source import FileSource, Source
 from taxiway.spec.source.span_pattern import pattern_in_file
 
@@ -85,6 +85,13 @@ class Scoring(Section):
     schedule: AssetSchedule | Schedule = None
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    @model_validator(mode="after")
+    def _no_training(self) -> "Scoring":
+        if self.schedule == RETRAIN:
+            message = "it is for training; allowed: new_span, a cron preset or expression, or an asset"
+            raise ValidationError.from_exception_data("Scoring", [mistake(message, self.schedule, "schedule")])
+        return self
 
     @model_validator(mode="after")
     def _spans_have_folders(self) -> "Scoring":

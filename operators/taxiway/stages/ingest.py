@@ -84,6 +84,7 @@ def plan_ingest(
     *,
     now: datetime,
     requested: str | None = None,
+    newest: bool = False,
     as_of: datetime | None = None,
     previous_as_of: datetime | None = None,
     types: Callable[[], Mapping[str, str]] = dict,
@@ -99,6 +100,7 @@ def plan_ingest(
         connect: Opens the source's database.
         now: The time of the run; periods that end later are not available yet.
         requested: The name of the span to decide, processed or not.
+        newest: Whether to take the newest span, and no older one.
         as_of: The date of a backfill run, which processes the newest span that had ended by then, instead of the oldest
             span that is due; None for another run.
         previous_as_of: The date of the run before a backfill run.
@@ -116,6 +118,7 @@ def plan_ingest(
             replace(arrivals, waits=waits),
             connect,
             requested=requested,
+            newest=newest,
             as_of=as_of,
             previous_as_of=previous_as_of,
         )
@@ -174,14 +177,17 @@ def _plan(
     connect: Connect,
     *,
     requested: str | None,
+    newest: bool,
     as_of: datetime | None,
     previous_as_of: datetime | None,
 ) -> IngestPlan:
     # Corrected rows matter only for the newest window and for the spans of this run.
-    newest = {span.name: span for span in with_versions(source, newest_plan(arrivals.spans, source, arrivals.waits), connect)}
-    found = tuple(newest.get(span.name, span) for span in arrivals.spans)
+    versions = {span.name: span for span in with_versions(source, newest_plan(arrivals.spans, source, arrivals.waits), connect)}
+    found = tuple(versions.get(span.name, span) for span in arrivals.spans)
     if as_of is None or requested:
-        window = plan_window(found, source, processed=arrivals.processed, requested=requested, unreadable=arrivals.waits)
+        window = plan_window(
+            found, source, processed=arrivals.processed, requested=requested, newest=newest, unreadable=arrivals.waits
+        )
     else:
         window = plan_backfill(found, source, as_of=as_of, previous_as_of=previous_as_of, unreadable=arrivals.waits)
     return IngestPlan(

@@ -5,7 +5,9 @@ from typing import Any
 from airflow.sdk import Asset, AssetOrTimeSchedule, AssetWatcher, CronTriggerTimetable
 
 from taxiway.hooks.config import poll_seconds
+from taxiway.hooks.retraining import asset_of
 from taxiway.hooks.sources import located_source
+from taxiway.spec.base import RETRAIN
 from taxiway.spec.pipeline import Pipeline
 from taxiway.spec.scoring import AssetSchedule, Scoring
 from taxiway.spec.source import Source, SqlSource
@@ -20,6 +22,8 @@ def schedule_of(pipeline: Pipeline) -> Any:
     starts the run: ingest decides what to read, and skips the run if there is nothing to do. A source with a query for versions also
     runs by the clock, because only a run asks its database for corrected rows.
     """
+    if pipeline.schedule == RETRAIN:
+        return [asset_of(pipeline, RETRAIN)]
     if pipeline.schedule != NEW_SPAN:
         return pipeline.schedule
     return _on_new_span(pipeline.source, pipeline.name, pipeline.name)

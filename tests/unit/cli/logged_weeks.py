@@ -22,7 +22,16 @@ START = datetime(2026, 1, 5, tzinfo=UTC).timestamp()
 """A Monday."""
 
 
-def log_week(week: int, rows: int, *, spread: float = 1.0, flipped: bool = False, labelled: int = 0, name: str = NAME) -> None:
+def log_week(
+    week: int,
+    rows: int,
+    *,
+    spread: float = 1.0,
+    flipped: bool = False,
+    labelled: int = 0,
+    labelled_at: float | None = None,
+    name: str = NAME,
+) -> None:
     """Log predictions of the champion for a week, whose labels follow from `a` as in the training rows, or are the others."""
     rng = np.random.default_rng(week)
     a, noise = rng.normal(size=rows) * spread, rng.normal(size=rows)
@@ -40,7 +49,9 @@ def log_week(week: int, rows: int, *, spread: float = 1.0, flipped: bool = False
     async def add() -> None:
         answer = json.dumps(answers)
         await log.add([LoggedRequest(request, at, name, body, "c", 1, 200, answer, "", 1.0, None, None, None)])
-        labels = [(request, row, name, at, json.dumps(label), at, "me") for row, label in enumerate(truth[:labelled])]
+        labels = [
+            (request, row, name, at, json.dumps(label), labelled_at or at, "me") for row, label in enumerate(truth[:labelled])
+        ]
         await log.add_labels(labels)
 
     asyncio.run(add())

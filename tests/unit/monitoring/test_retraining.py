@@ -148,7 +148,7 @@ def test_cooldown_and_budget_say_until_when_they_forbid_a_training() -> None:
         "of the evaluation rows, but the last training was 1 day ago, less than the cooldown of 7 days"
     )
     often = decide(POLICY, replace(WORSE, trainings=tuple(Training(NOW - day * DAY) for day in (28, 21, 14, 8))))
-    assert often.message.endswith("but there were 4 trainings in the last 30 days (allowed: 4 in 30 days)")
+    assert often.message.endswith("but the last 30 days had 4 trainings (allowed: 4 in 30 days)")
     assert (soon.reason, often.reason) == (WaitKind.COOLDOWN, WaitKind.BUDGET)
 
 

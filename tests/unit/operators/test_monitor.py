@@ -1,6 +1,7 @@
 """`MonitorOperator` and its DAG, on a real MLflow: what a run records, whom it tells, and what it skips."""
 
 import json
+import time
 from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
@@ -108,6 +109,42 @@ def test_an_alert_is_told_once_and_recorded(team: Path) -> None:
     assert [each.step for each in steps] == [20260105, 20260112]
     content = load_dict(f"{run.info.artifact_uri}/monitor/monitor.json")
     assert [window["alert"] for window in content["windows"]] == ["", "estimated"]
+
+
+def test_a_worse_champion_is_trained_again_within_the_limits(team: Path) -> None:
+    path = team / "small.pipeline.yaml"
+    text = path.read_text()
+    path.write_text(text.replace("windows: 366", "windows: 366, retrain: {min_gain: 0.01}"))
+    log_week(0, 1000)
+    log_week(1, 1000, spread=0.1)
+    found, events = monitored("too soon")
+    assert "but the last training was 0 days ago, less than the cooldown of 7 days" in found["retraining"]
+    assert f"{NAME}.retrain" not in events
+    path.write_text(text.replace("windows: 366", "windows: 366, retrain: {min_gain: 0.01, cooldown: 0s}"))
+    found, events = monitored("again")
+    ((asset, extra),) = events[f"{NAME}.retrain"]
+    assert asset.uri == "taxiway://runner/small/retrain"
+    assert extra["message"] == found["retraining"]
+    assert found["retraining"].startswith("retrain: the estimated roc_auc 0.")
+    assert (extra["reason"], extra["trigger"]["kind"]) == ("performance", "performance")
+    assert 0.1 < extra["trigger"]["size"] < 0.5
+    assert recorded("again").data.tags["taxiway.retraining"] == found["retraining"]
+    path.write_text(text.replace("windows: 366", "windows: 366, retrain: {min_gain: 0.01, cooldown: 0s, max_trainings: 1}"))
+    assert "the last 30 days had 1 training (allowed: 1 in 30 days)" in monitored("budget")[0]["retraining"]
+    path.write_text(text.replace("windows: 366", "windows: 366, retrain: {min_gain: 0.9, cooldown: 0s}"))
+    assert "less than the 0.9 that a training is worth" in monitored("small gain")[0]["retraining"]
+
+
+def test_new_labels_are_counted_since_the_last_training(team: Path) -> None:
+    path = team / "small.pipeline.yaml"
+    retrain = "windows: 366, retrain: {min_gain: 0, triggers: [], new_labels: 500, cooldown: 0s}"
+    path.write_text(path.read_text().replace("windows: 366", retrain))
+    log_week(0, 1000, labelled=499, labelled_at=time.time())
+    assert monitored("few")[0]["retraining"].startswith("wait: ")
+    log_week(1, 1000, labelled=400)  # before the training
+    assert monitored("old")[0]["retraining"].startswith("wait: ")
+    log_week(2, 1000, labelled=1, labelled_at=time.time())
+    assert monitored("enough")[0]["retraining"].startswith("retrain: 500 rows with a label are new")
 
 
 def test_a_champion_without_requests_is_skipped_and_leaves_no_run(team: Path) -> None:

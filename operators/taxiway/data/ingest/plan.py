@@ -42,6 +42,7 @@ def plan_window(
     *,
     processed: frozenset[SpanKey],
     requested: str | None = None,
+    newest: bool = False,
     unreadable: Mapping[str, str] | None = None,
 ) -> WindowPlan:
     """The spans of the next run.
@@ -53,14 +54,21 @@ def plan_window(
         source: The source with its window.
         processed: Name and version of each span that has already been processed.
         requested: The name of the target span; it may already have been processed.
+        newest: Whether to take the newest span, and no older one.
         unreadable: Why a span, by name, cannot be read yet.
 
     Raises:
         ConfigError: The requested span does not exist, or cannot be a target span.
     """
     window = _window_on(found, source, unreadable)
-    target = window.next_target(processed) if requested is None else window.requested_target(requested)
-    return WindowPlan(reason=window.why_nothing_to_do()) if target is None else _plan_for(window, target)
+    if requested is not None:
+        return _plan_for(window, window.requested_target(requested))
+    target = window.newest_target(processed) if newest else window.next_target(processed)
+    if target is not None:
+        return _plan_for(window, target)
+    if newest and window.targets:
+        return WindowPlan(reason=f"the newest span, {window.targets[-1].name}, has already been processed")
+    return WindowPlan(reason=window.why_nothing_to_do())
 
 
 def newest_plan(found: Spans, source: Source, unreadable: Mapping[str, str] | None = None) -> Spans:

@@ -87,6 +87,10 @@ class SpanWindow(ABC):
     def next_target(self, processed: Collection[SpanKey]) -> FoundSpan | None:
         """The target span of the next run; None if there is nothing to do."""
 
+    def newest_target(self, processed: Collection[SpanKey]) -> FoundSpan | None:
+        """The newest target span; None if it has been processed."""
+        return next((span for span in self.targets[-1:] if (span.name, span.version) not in processed), None)
+
     @abstractmethod
     def spans_for(self, target: FoundSpan) -> Spans:
         """The spans that a run with this target span reads, oldest first; the last one is the target span."""
@@ -198,7 +202,7 @@ class FixedSpanWindow(SpanWindow):
 
     def next_target(self, processed: Collection[SpanKey]) -> FoundSpan | None:
         """The newest target span, if it has not been processed."""
-        return next((span for span in self.targets[-1:] if (span.name, span.version) not in processed), None)
+        return self.newest_target(processed)
 
     def spans_for(self, target: FoundSpan) -> Spans:
         return (*self._inside, target) if self.source.holds_out_newest else self._inside

@@ -2,12 +2,14 @@
 
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import Asset, AssetAlias
+from airflow.sdk import AssetAlias
 
 from taxiway.hooks.context import airflow_url, monitoring_context
 from taxiway.hooks.mlflow import MlflowHook
 from taxiway.hooks.notify import Told, notify
+from taxiway.hooks.retraining import ALERTS, asset_of
 from taxiway.operators.base import ReportingOperator
+from taxiway.spec.base import RETRAIN
 from taxiway.spec.pipeline import Pipeline
 from taxiway.spec.team import Notification
 
@@ -17,16 +19,12 @@ if TYPE_CHECKING:
     from taxiway.stages.monitor.champion import Alert
 
 
-def alerts_of(pipeline: Pipeline) -> Asset:
-    """The asset that is updated when the champion of a pipeline begins to predict worse."""
-    return Asset(name=f"{pipeline.name}.alerts", uri=f"taxiway://{pipeline.team}/{pipeline.pipeline}/alerts")
-
-
 class MonitorOperator(ReportingOperator):
     """Compare the newest windows of the champion's requests with its evaluation rows.
 
     An alert is told once: the notifier is called with the event ALERT, and the asset `TEAM.PIPELINE.alerts` is updated, which another
-    DAG can be scheduled by. Without requests, the task is skipped. It returns the version, the newest window and its alert.
+    DAG can be scheduled by. The asset `TEAM.PIPELINE.retrain` is updated whenever the model is to be trained again. Without requests, the
+    task is skipped. It returns the version, the newest window and its alert, and whether to train again.
 
     Args:
         pipeline: The pipeline; it has a section `monitor`.
@@ -34,13 +32,14 @@ class MonitorOperator(ReportingOperator):
     """
 
     def __init__(self, *, pipeline: Pipeline, notification: Notification | None = None, **kwargs: Any) -> None:
-        self.alias = AssetAlias(name=f"{pipeline.name}.alerts")
+        self.alias = AssetAlias(name=f"{pipeline.name}.monitoring")
         super().__init__(**kwargs, outlets=[self.alias])
         self.pipeline, self.notification = pipeline, notification
 
     def execute(self, context: "Context") -> dict[str, Any]:
         """Compare, record and tell; skip the task if the champion has answered no requests."""
         from taxiway.stages.monitor.champion import monitor_champion, new_alert
+        from taxiway.stages.monitor.retraining import described, retraining
 
         with self.reporting(context), monitoring_context(self.pipeline, context, self.mlflow_conn_id) as stage:
             self.mlflow_run_url = MlflowHook(self.mlflow_conn_id).public_url(stage.recorder.url)
@@ -49,7 +48,10 @@ class MonitorOperator(ReportingOperator):
             with new_alert(stage, found) as alert:
                 if alert is not None:
                     self._tell(alert, context)
-            return {**found.summary(), "mlflow_url": self.mlflow_run_url}
+            decision = retraining(stage, found)
+            if decision is not None and decision.retrain:
+                self._update(RETRAIN, described(decision), context)
+            return {**found.summary(), "retraining": decision and decision.message, "mlflow_url": self.mlflow_run_url}
 
     def _tell(self, alert: "Alert", context: "Context") -> None:
         told = Told(
@@ -62,4 +64,7 @@ class MonitorOperator(ReportingOperator):
             mlflow_url=self.mlflow_run_url,
         )
         notify(self.notification, told, context)
-        context["outlet_events"][self.alias].add(alerts_of(self.pipeline), extra=alert.described())
+        self._update(ALERTS, alert.described(), context)
+
+    def _update(self, kind: str, evidence: dict[str, Any], context: "Context") -> None:
+        context["outlet_events"][self.alias].add(asset_of(self.pipeline, kind), extra=evidence)

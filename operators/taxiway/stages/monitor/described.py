@@ -30,6 +30,7 @@ def _window(window: "MonitoredWindow") -> dict[str, Any]:
         **asdict(of),
         "first": str(of.first),
         "estimated": _interval(of.estimated),
+        "estimated_of_labelled": _interval(of.estimated_of_labelled),
         "realised": _interval(of.realised),
         "drift": [asdict(drift) for drift in window.drift],
     }

@@ -57,6 +57,7 @@ class WindowPerformance:
         rows: How many rows were predicted.
         labelled: How many of them have a label by now.
         estimated: The metric of all rows, estimated from the probabilities; None if it cannot be estimated.
+        estimated_of_labelled: The same of the rows with a label only; None if it cannot be estimated, or without `realised`.
         realised: The metric of the rows with a label; None with too few, or if it is not defined for them.
         alert: Why it is an alert: `realised` or `estimated` performance is worse than the reference's; empty if it is not.
     """
@@ -65,6 +66,7 @@ class WindowPerformance:
     rows: int
     labelled: int
     estimated: Interval | None
+    estimated_of_labelled: Interval | None
     realised: Interval | None
     alert: str
 
@@ -145,12 +147,16 @@ def performance(reference: Reference, windows: Iterable[Window]) -> Iterator[Win
             window.answers, reference.classes, reference.classes, positive_class(reference.classes), reference.threshold
         )
         estimate = _estimated(reference, found)
-        real = _realised(reference, found.take(known), window.labels[known])
+        labelled = found.take(known)
+        real = _realised(reference, labelled, window.labels[known])
+        of_labelled = _estimated(reference, labelled) if real is not None else None
         enough = len(window.labels) >= MIN_ROWS
         alert = (
             "realised" if _is_worse(real, reference) else "estimated" if real is None and _is_worse(estimate, reference) else ""
         )
-        yield WindowPerformance(window.first, len(window.labels), len(known), estimate, real, alert if enough else "")
+        yield WindowPerformance(
+            window.first, len(window.labels), len(known), estimate, of_labelled, real, alert if enough else ""
+        )
 
 
 def _estimated(reference: Reference, predictions: Predictions) -> Interval | None:

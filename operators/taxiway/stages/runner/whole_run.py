@@ -13,6 +13,7 @@ from taxiway.lineage.outcomes import newest_decided
 from taxiway.lineage.run_records import RunRecords
 from taxiway.messages import kept_text_problem
 from taxiway.records import RunSummary
+from taxiway.spec.base import RETRAIN
 from taxiway.spec.pipeline import Pipeline
 from taxiway.spec.python_refs import never_exiting
 from taxiway.spec.source import Source
@@ -127,6 +128,7 @@ def run_in(
             services.connect,
             now=clock(),
             requested=span or (_newest_decided(store, pipeline) if again else None),
+            newest=pipeline.schedule == RETRAIN,
             types=lambda: schema_of(pipeline).types,
         )
         if span is None and not again:
