@@ -1,6 +1,6 @@
 """The rows of logged requests as a table with the inputs' own types, as a source would have them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,24 +54,16 @@ def export_rows(
         )
     if not out.absolute().parent.is_dir():
         raise ConfigError(f"{out.parent} is not a folder; create it, or give another file")
-    days = (since or date.min).isoformat(), (until or date.max).isoformat()
-    found = {
-        kind: [
-            path for path in request_files(folder, kind, model) if days[0] <= path.parent.name.removeprefix("day=") <= days[1]
-        ]
-        for kind in ("requests", "labels")
-    }
-    if not found["requests"]:
+    requests, labels = (_files_of(folder, kind, model, since, until) for kind in ("requests", "labels"))
+    if not requests:
         raise ConfigError(
             f"{folder} has no requests of {model} on these days; a gateway writes them there every hour, or at once: taxiway log roll --state FOLDER"
         )
     temporary = out.with_name(f".{out.name}.partial")
     with connect() as connection:
-        rows = f"(SELECT * FROM {files_sql(found['requests'])} WHERE champion_status = 200)"  # noqa: S608 (the paths are quoted)
+        rows = f"(SELECT * FROM {files_sql(requests)} WHERE champion_status = 200)"  # noqa: S608 (the paths are quoted)
         columns = ", ".join([*_inputs(connection, rows, types), _OWN_COLUMNS])
-        joined = (
-            f"{rows} AS requests LEFT JOIN ({newest_labels_sql(found['labels'])}) AS labels USING (model, day, request_id, row)"
-        )
+        joined = f"{rows} AS requests LEFT JOIN ({newest_labels_sql(labels)}) AS labels USING (model, day, request_id, row)"
         (count,) = connection.execute(
             f"COPY (SELECT {columns} FROM {joined} ORDER BY received_at, requests.seq, row) TO {path_literal(temporary)} (FORMAT parquet, COMPRESSION zstd)"  # noqa: S608 (names and paths are quoted)
         ).fetchall()[0]
@@ -79,12 +71,51 @@ def export_rows(
     return int(count)
 
 
-def _inputs(connection: "duckdb.DuckDBPyConnection", rows: str, types: Mapping[str, str]) -> list[str]:
-    """SQL for each input with its type."""
+def export_inputs(
+    folder: Path,
+    model: str,
+    version: int,
+    out: Path,
+    *,
+    since: date,
+    until: date,
+    types: Mapping[str, str],
+    names: Sequence[str],
+) -> None:
+    """Write some inputs of the rows that a version has predicted to a Parquet file, with the types of `export_rows`.
+
+    Args:
+        folder: The folder of the request log.
+        model: The registered model.
+        version: Its version.
+        out: The file.
+        since: The first day of the requests, in UTC.
+        until: The last day.
+        types: The types of inputs, in the words of a schema.
+        names: The inputs; those that no row has are left out.
+    """
+    requests = _files_of(folder, "requests", model, since, until)
+    with connect() as connection:
+        rows = f"(SELECT * FROM {files_sql(requests)} WHERE champion_status = 200 AND champion_version = {version:d})"  # noqa: S608 (the paths are quoted)
+        columns = [f'row AS "{OWN}row"', *_inputs(connection, rows, types, names)]
+        connection.execute(
+            f"COPY (SELECT {', '.join(columns)} FROM {rows}) TO {path_literal(out)} (FORMAT parquet)"  # noqa: S608 (names and paths are quoted)
+        )
+
+
+def _files_of(folder: Path, kind: str, model: str, since: date | None, until: date | None) -> list[Path]:
+    first, last = (since or date.min).isoformat(), (until or date.max).isoformat()
+    return [path for path in request_files(folder, kind, model) if first <= path.parent.name.removeprefix("day=") <= last]
+
+
+def _inputs(
+    connection: "duckdb.DuckDBPyConnection", rows: str, types: Mapping[str, str], names: Sequence[str] | None = None
+) -> list[str]:
+    """SQL for inputs with their types: those of some names, or all of them."""
     described = connection.execute(f"DESCRIBE SELECT * FROM {rows}").fetchall()  # noqa: S608 (the paths are quoted)
-    names = [name.removeprefix(INPUT) for name, *_ in described if name.startswith(INPUT)]
-    names = [name for name in names if not name.startswith(OWN)]
-    return [f"{_typed(connection, rows, name, types.get(name))} AS {quoted_name(name)}" for name in names]
+    found = [name.removeprefix(INPUT) for name, *_ in described if name.startswith(INPUT)]
+    wanted = [name for name in found if not name.startswith(OWN) and (names is None or name in names)]
+    return [f"{_typed(connection, rows, name, types.get(name))} AS {quoted_name(name)}" for name in wanted]
 
 
 def _typed(connection: "duckdb.DuckDBPyConnection", rows: str, name: str, kind: str | None) -> str:

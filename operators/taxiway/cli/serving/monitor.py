@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from taxiway.records import Interval
+    from taxiway.stages.monitor.inputs import WindowDrift
     from taxiway.stages.monitor.monitor import Monitored
     from taxiway.stages.monitor.windows import Every
 
@@ -74,7 +75,14 @@ def monitor(
 
 
 def _content(found: "Monitored") -> dict[str, Any]:
-    windows = [asdict(each.performance) | {"drift": [asdict(drift) for drift in each.drift]} for each in found.windows]
+    windows = [
+        asdict(each.performance)
+        | {
+            "drift": [asdict(drift) for drift in each.drift.columns],
+            "joint_drift": each.drift.joint and asdict(each.drift.joint),
+        }
+        for each in found.windows
+    ]
     about = {"model": found.version.model, "version": found.version.version, "metric": found.reference.metric}
     return about | {"evaluation": found.reference.performance, "windows": windows}
 
@@ -83,7 +91,6 @@ def _show(found: "Monitored") -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from taxiway.messages import names_text
     from taxiway.monitoring.estimate import CONDITION
     from taxiway.stages.monitor.performance import MIN_ROWS
 
@@ -96,15 +103,24 @@ def _show(found: "Monitored") -> None:
     for window in found.windows:
         of = window.performance
         alert = f"[red]worse ({of.alert})[/red]" if of.alert else "too few rows" if of.rows < MIN_ROWS else ""
-        inputs = names_text([drift.column for drift in window.drift]) if window.drift else "-"
+        inputs = _inputs(window.drift)
         counts = (f"{of.rows:,}", f"{of.labelled:,}")
         table.add_row(str(of.first), *counts, _text(of.estimated), _text(of.realised), alert, escape(inputs))
     console.print(table)
     newest = found.windows[-1]
-    for drift in newest.drift[:_MOST_SHOWN]:
-        text = f"from {newest.performance.first}: {drift.message} (distance {drift.distance:.3f})"
-        console.print(text, markup=False, soft_wrap=True)
+    joint = [newest.drift.joint.message] if newest.drift.joint is not None else []
+    for message in [*(drift.message for drift in newest.drift.columns[:_MOST_SHOWN]), *joint]:
+        console.print(f"from {newest.performance.first}: {message}", markup=False, soft_wrap=True)
     console.print(reference.not_estimated or CONDITION, style="dim", markup=False, soft_wrap=True)
+
+
+def _inputs(drift: "WindowDrift") -> str:
+    """The inputs that drifted, for the table."""
+    from taxiway.messages import names_text
+
+    if drift.columns:
+        return names_text([each.column for each in drift.columns])
+    return "several together" if drift.joint is not None else "-"
 
 
 def _text(interval: "Interval | None") -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from taxiway.errors import TerminalError
 from taxiway.lineage.queries import model_lineage
 from taxiway.stages.batch.version import Version, row_model
-from taxiway.stages.monitor.inputs import ColumnDrift, drifted, evaluation_profile, window_profile
+from taxiway.stages.monitor.inputs import WindowDrift, compared_columns, evaluation_inputs, window_drift
 from taxiway.stages.monitor.performance import MIN_ROWS, Reference, WindowPerformance, performance, reference_of
 from taxiway.stages.monitor.windows import Every, read_windows, served_versions
 from taxiway.store import Store
@@ -41,11 +41,11 @@ class MonitoredWindow:
 
     Attributes:
         performance: How well the version has predicted.
-        drift: The inputs that have drifted, the most first.
+        drift: Which inputs have drifted.
     """
 
     performance: WindowPerformance
-    drift: Sequence[ColumnDrift]
+    drift: WindowDrift
 
 
 @dataclass(frozen=True)
@@ -107,17 +107,18 @@ def monitor(
             connection, version.model, version.version, reference.classes, asked.every, asked.since, asked.until
         )
         found = list(performance(reference, windows))
+        columns = compared_columns(connection, version.model, version.version, model.columns)
         versions = ", ".join(map(str, served_versions(connection, version.model)))
     if not found:
         raise TerminalError(
             f"{log} has no rows that {about} has predicted on these days; versions with rows: {versions or 'none'}. "
             f"For one of them: taxiway monitor {version.model}/VERSION"
         )
-    before, made = evaluation_profile(snapshot, model.columns.names, store), []
+    before, made = evaluation_inputs(snapshot, columns, store), []
     for each in found:
         show(f"comparing the inputs from {each.first}")
-        after = window_profile(log, version.model, each.first, asked.every, model.columns)
-        made.append(MonitoredWindow(each, drifted(before, after, model.columns)))
+        drift = window_drift(before, log, version.model, version.version, each.first, asked.every, columns)
+        made.append(MonitoredWindow(each, drift))
     return Monitored(version, reference, made)
 
 
