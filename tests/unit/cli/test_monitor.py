@@ -3,8 +3,11 @@
 import asyncio
 import json
 import re
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,22 +23,33 @@ from taxiway.serving.gateway.state.request_log import LoggedRequest, RequestLog
 from taxiway.stages.installation import DEFAULT_HOME
 from taxiway.tracking.local import database_uri
 
+Cells = Mapping[str, list[Any]]
 WEEK = 7 * 86_400
 START = datetime(2026, 1, 5, tzinfo=UTC).timestamp()
 """A Monday."""
 
 
-def log_week(week: int, rows: int, *, spread: float = 1.0, flipped: bool = False, labelled: int = 0, name: str = NAME) -> None:
+def log_week(
+    week: int,
+    rows: int,
+    *,
+    spread: float = 1.0,
+    flipped: bool = False,
+    labelled: int = 0,
+    change: Callable[[Cells], Mapping[str, list[Any]]] = lambda _: {},
+    settings: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
     """Log predictions of the champion for a week, whose labels follow from `a` as in the training rows, or are the others."""
     rng = np.random.default_rng(week)
     a, noise = rng.normal(size=rows) * spread, rng.normal(size=rows)
     cells = {"id": list(range(rows)), "a": a.tolist(), "b": rng.choice(list("xyz"), rows).tolist()}
-    model = load_trusted(database_uri(DEFAULT_HOME), name, 1)
+    cells |= change(cells)
+    model = load_trusted(database_uri(DEFAULT_HOME), name := NAME, 1)
     raw = raw_model(model)
     answers = raw.predict_proba(cells).tolist() if raw.classes else raw.predict(cells)["prediction"].tolist()
     truth = [str(bool(label)) for label in (a + noise > 0) ^ flipped] if raw.classes else (a + noise + flipped * 9).tolist()
     log = RequestLog(Path("state"), keep_rows=10_000, keep_bytes=1 << 30)
-    store_settings(Path("state"), RollSettings(folder=Path("log").absolute()))
+    store_settings(Path("state"), RollSettings(folder=Path("log").absolute(), **settings))
     log.versions.note(name, 1, LoggedVersion(raw.columns, tuple(raw.classes), raw.threshold))
     at, request = START + week * WEEK, f"week-{week}"
     body = json.dumps({"dataframe_split": {"columns": list(cells), "data": list(map(list, zip(*cells.values(), strict=True)))}})
@@ -83,12 +97,49 @@ def test_a_week_is_an_alert_if_it_is_worse_than_the_evaluation_rows() -> None:
     content = json.loads(taxiway("monitor", NAME, "--log", "log", "--json", "--until", "2026-01-18").output)
     first, second = content["windows"]
     assert first["drift"] == second["drift"] == []
-    (drift,) = [each for each in json.loads(everything)["windows"][2]["drift"] if each["column"] == "a"]
-    assert drift["message"].startswith("a: the window differs from the evaluation rows (the median changed from")
+    assert first["joint_drift"] is second["joint_drift"] is None
+    third = json.loads(everything)["windows"][2]
+    (drift,) = third["drift"]
+    assert drift["column"] == "a"
+    assert drift["message"].startswith("a: the share of values of at most ")
+    assert drift["message"].endswith(" in the evaluation rows to 0.0% in the window")
     assert 0.2 < drift["distance"] < 1
+    assert drift["p_value"] < 1e-6
+    assert third["joint_drift"]["columns"] == ["a"]
     assert first["estimated"]["low"] <= first["realised"]["value"] <= first["estimated"]["high"]
     assert second["realised"]["value"] < 0.5 < content["evaluation"]["low"] < second["estimated"]["high"]
     assert [window["alert"] for window in (first, second)] == ["", "realised"]
+
+
+def windows() -> list[dict[str, Any]]:
+    """The windows of the log."""
+    found: list[dict[str, Any]] = json.loads(taxiway("monitor", NAME, "--log", "log", "--json").output)["windows"]
+    return found
+
+
+@pytest.mark.usefixtures("champion")
+def test_inputs_that_are_missing_or_related_otherwise_have_drifted() -> None:
+    log_week(0, 1000, change=lambda cells: {"b": [None] * len(cells["b"])})
+    log_week(1, 1000, change=lambda cells: {"b": ["x" if a < -0.43 else "y" if a < 0.43 else "z" for a in cells["a"]]})
+    result = taxiway("monitor", NAME, "--log", "log")
+    (missing,) = windows()[0]["drift"]
+    assert (
+        missing["message"] == "b: the share of missing values changed from 0.0% in the evaluation rows to 100.0% in the window"
+    )
+    second = windows()[1]
+    assert second["drift"] == []
+    assert set(second["joint_drift"]["columns"]) == {"a", "b"}
+    assert 0.7 < second["joint_drift"]["auc"] < 1
+    assert second["joint_drift"]["message"] in result.output
+    assert re.search(r"2026-01-12 .* several together", result.output)
+
+
+@pytest.mark.usefixtures("champion")
+def test_inputs_that_the_log_does_not_have_are_not_compared() -> None:
+    log_week(0, 1000, spread=3, settings={"omit_columns": ("b",), "hash_columns": ("a",)})
+    (window,) = windows()
+    assert window["drift"] == []
+    assert window["joint_drift"] is None
 
 
 @pytest.mark.usefixtures("champion")

@@ -89,7 +89,7 @@ def compared_columns(connection: "duckdb.DuckDBPyConnection", model: str, versio
     names = [name for name in columns.names if INPUT + name in of_log and not columns.types.get(name, "").startswith(LIST_OF)]
     entries = [quoted_name(INPUT + name) for name in names]
     tests = [f"count({each}) > 0 AND count(*) FILTER (regexp_full_match({each}, '[0-9a-f]{{32}}')) = 0" for each in entries]
-    query = f"SELECT {', '.join(['true', *tests])} FROM requests WHERE model = $1 AND champion_version = $2 AND champion_status = 200"  # noqa: S608 (the names are quoted)
+    query = f"SELECT {', '.join(['count(*)', *tests])} FROM requests WHERE model = $1 AND champion_version = $2 AND champion_status = 200"  # noqa: S608 (the names are quoted)
     ((_, *comparable),) = connection.execute(query, [model, version]).fetchall()
     sent = {name for name, is_comparable in zip(names, comparable, strict=True) if is_comparable}
     numeric, categorical = (tuple(name for name in names if name in sent) for names in (columns.numeric, columns.categorical))
