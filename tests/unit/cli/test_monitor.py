@@ -98,6 +98,7 @@ def test_a_week_is_an_alert_if_it_is_worse_than_the_evaluation_rows() -> None:
     first, second = content["windows"]
     assert first["drift"] == second["drift"] == []
     assert first["joint_drift"] is second["joint_drift"] is None
+    assert content["causes"] is None
     third = json.loads(everything)["windows"][2]
     (drift,) = third["drift"]
     assert drift["column"] == "a"
@@ -132,6 +133,21 @@ def test_inputs_that_are_missing_or_related_otherwise_have_drifted() -> None:
     assert 0.7 < second["joint_drift"]["auc"] < 1
     assert second["joint_drift"]["message"] in result.output
     assert re.search(r"2026-01-12 .* several together", result.output)
+
+
+@pytest.mark.usefixtures("champion")
+def test_a_worse_estimate_is_divided_among_the_inputs_that_drifted() -> None:
+    log_week(0, 1000, spread=0.1, change=lambda cells: {"b": ["x"] * len(cells["b"])})  # `b` says nothing about the label
+    result = taxiway("monitor", NAME, "--log", "log")
+    causes = json.loads(taxiway("monitor", NAME, "--log", "log", "--json").output)["causes"]
+    assert set(causes["shares"]) == {"a", "b"}
+    assert causes["shares"]["a"] == pytest.approx(1, abs=0.1)
+    assert causes["shares"]["b"] == pytest.approx(0, abs=0.1)
+    assert re.match(
+        r"estimated roc_auc changed from 0\.8\d\d to 0\.5\d\d; \d+\.\d% of it from a(, \d\.\d% of it from b)?$",
+        causes["message"],
+    )
+    assert causes["message"] in result.output
 
 
 @pytest.mark.usefixtures("champion")

@@ -84,7 +84,8 @@ def _content(found: "Monitored") -> dict[str, Any]:
         for each in found.windows
     ]
     about = {"model": found.version.model, "version": found.version.version, "metric": found.reference.metric}
-    return about | {"evaluation": found.reference.performance, "windows": windows}
+    causes = found.causes and asdict(found.causes)
+    return about | {"evaluation": found.reference.performance, "windows": windows, "causes": causes}
 
 
 def _show(found: "Monitored") -> None:
@@ -109,7 +110,8 @@ def _show(found: "Monitored") -> None:
     console.print(table)
     newest = found.windows[-1]
     joint = [newest.drift.joint.message] if newest.drift.joint is not None else []
-    for message in [*(drift.message for drift in newest.drift.columns[:_MOST_SHOWN]), *joint]:
+    causes = [found.causes.message] if found.causes is not None else []
+    for message in [*causes, *(drift.message for drift in newest.drift.columns[:_MOST_SHOWN]), *joint]:
         console.print(f"from {newest.performance.first}: {message}", markup=False, soft_wrap=True)
     console.print(reference.not_estimated or CONDITION, style="dim", markup=False, soft_wrap=True)
 

@@ -97,7 +97,7 @@ def compared_columns(connection: "duckdb.DuckDBPyConnection", model: str, versio
 
 
 def evaluation_inputs(snapshot: Snapshot, columns: ModelColumns, store: Store) -> "pd.DataFrame":
-    """The columns in the evaluation rows, as a model gets them."""
+    """The evaluation rows, as a model of these columns gets them."""
     from taxiway.data.engine.read_rows import read_rows
     from taxiway.features.encoding import raw_frame
 
@@ -107,7 +107,7 @@ def evaluation_inputs(snapshot: Snapshot, columns: ModelColumns, store: Store) -
 
 def window_drift(
     before: "pd.DataFrame", log: Path, model: str, version: int, first: date, every: Every, columns: ModelColumns
-) -> WindowDrift:
+) -> "tuple[WindowDrift, pd.DataFrame]":
     """Compare the inputs of a window with the evaluation rows.
 
     Args:
@@ -118,6 +118,9 @@ def window_drift(
         first: The first day of the window.
         every: How long it is.
         columns: The columns, from `compared_columns`.
+
+    Returns:
+        What has drifted, and a random part of the rows of the window.
     """
     from taxiway.serving.request_rows import export_inputs
 
@@ -161,7 +164,7 @@ class _Rows:
         return raw_frame(rows, numeric, categorical, self._columns.types, lenient=True)[name]
 
 
-def _compared(before: "pd.DataFrame", rows: _Rows, columns: ModelColumns) -> WindowDrift:
+def _compared(before: "pd.DataFrame", rows: _Rows, columns: ModelColumns) -> "tuple[WindowDrift, pd.DataFrame]":
     import pandas as pd
 
     changes: dict[str, Change] = {}
@@ -174,7 +177,8 @@ def _compared(before: "pd.DataFrame", rows: _Rows, columns: ModelColumns) -> Win
         sampled[name] = after.iloc[positions]
         if change is not None:
             changes[name] = change
-    apart = tell_apart(before.iloc[sample(len(before))], pd.DataFrame(sampled))
+    some = pd.DataFrame(sampled)
+    apart = tell_apart(before[list(columns.names)].iloc[sample(len(before))], some)
     p_values = {name: change.p_value for name, change in changes.items()}
     p_values |= dict.fromkeys((name for name in columns.names if name not in changes), 1.0)
     shown = drifted(p_values | {_JOINT: apart.p_value if apart is not None and apart.distance >= SMALLEST_CHANGE else 1.0})
@@ -184,7 +188,7 @@ def _compared(before: "pd.DataFrame", rows: _Rows, columns: ModelColumns) -> Win
         if name != _JOINT
     ]
     joint = _joint(apart) if apart is not None and _JOINT in shown else None
-    return WindowDrift(sorted(found, key=lambda drift: -drift.distance), joint)
+    return WindowDrift(sorted(found, key=lambda drift: -drift.distance), joint), some
 
 
 def _joint(found: ToldApart) -> JointDrift:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from taxiway.errors import TerminalError
 from taxiway.lineage.queries import model_lineage
 from taxiway.stages.batch.version import Version, row_model
+from taxiway.stages.monitor.causes import Causes, causes
 from taxiway.stages.monitor.inputs import WindowDrift, compared_columns, evaluation_inputs, window_drift
 from taxiway.stages.monitor.performance import MIN_ROWS, Reference, WindowPerformance, performance, reference_of
 from taxiway.stages.monitor.windows import Every, read_windows, served_versions
@@ -56,11 +57,13 @@ class Monitored:
         version: The version.
         reference: How well it predicts its evaluation rows.
         windows: The windows, oldest first.
+        causes: Which inputs the estimate of the newest window comes from, if it is worse and inputs have drifted; None if not.
     """
 
     version: Version
     reference: Reference
     windows: Sequence[MonitoredWindow]
+    causes: Causes | None
 
     @property
     def newest_alert(self) -> str:
@@ -114,12 +117,12 @@ def monitor(
             f"{log} has no rows that {about} has predicted on these days; versions with rows: {versions or 'none'}. "
             f"For one of them: taxiway monitor {version.model}/VERSION"
         )
-    before, made = evaluation_inputs(snapshot, columns, store), []
+    before, made = evaluation_inputs(snapshot, model.columns, store), []
     for each in found:
         show(f"comparing the inputs from {each.first}")
-        drift = window_drift(before, log, version.model, version.version, each.first, asked.every, columns)
+        drift, rows = window_drift(before, log, version.model, version.version, each.first, asked.every, columns)
         made.append(MonitoredWindow(each, drift))
-    return Monitored(version, reference, made)
+    return Monitored(version, reference, made, causes(reference, loaded, before, found[-1], drift, rows))
 
 
 def _records(client: "MlflowClient", version: Version, about: str) -> tuple[Any, str]:
