@@ -5,12 +5,16 @@ classifier is trained on the first part and scores the second, another is traine
 samples are from one distribution, then whatever was learned before, the ranks of the window's rows among those of a part are random, so
 the Mann-Whitney statistics of the parts are independent, and their variances add up. With cross-validation, they would not be: each part
 would be scored by what was learned from the others, and the statistics would have a larger variance than the sum.
+
+The first split of a tree does not see the relation of two columns, and among many columns, few trees split by both. So a classifier also
+gets the products of the pairs whose correlation differs most between the samples, among the rows that it is trained on.
 """
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from taxiway.monitoring.drift import FALSE_ALERTS
 from taxiway.stats.seed import SEED
 
 if TYPE_CHECKING:
@@ -25,8 +29,9 @@ FEWEST_ROWS = 100
 """The smallest number of rows of each sample."""
 _PARTS = 5
 _MOST_CATEGORIES = 30
+_PAIRS = 10
 _TOP = 3
-_SMALLEST_IMPORTANCE = 0.005
+_SMALLEST_IMPORTANCE = 0.01
 """A column is named if the area decreases by this much without it, which noise rarely causes."""
 
 
@@ -37,7 +42,8 @@ class ToldApart:
     Attributes:
         auc: The area under the ROC curve, on average over the parts that were scored: 0.5 if they cannot be told apart.
         p_value: The probability of an area as large without a change.
-        columns: The columns that matter most, at most three: the area decreases the most if their values are shuffled.
+        columns: The columns that matter most, at most three: the area decreases the most if their values are shuffled. None with a
+            p-value above `FALSE_ALERTS`.
     """
 
     auc: float
@@ -89,25 +95,67 @@ def _told_apart(
 ) -> ToldApart:
     import numpy as np
     from scipy.stats import norm
-    from sklearn.ensemble import HistGradientBoostingClassifier
 
     ends = np.linspace(0, len(labels), _PARTS + 1).astype(int)
     areas, excess, variance = [], 0.0, 0.0
     for start, end in pairwise(ends[1:]):
-        classifier = HistGradientBoostingClassifier(
-            max_iter=40,
-            max_leaf_nodes=16,
-            max_bins=64,
-            categorical_features=categorical,
-            early_stopping=False,
-            random_state=SEED,
-        ).fit(values[:start], labels[:start])
+        classifier = _Classifier(values[:start], labels[:start], categorical)
         part, of_part = values[start:end], labels[start:end]
-        area, part_excess, part_variance = mann_whitney(classifier.decision_function(part), of_part)
+        area, part_excess, part_variance = mann_whitney(classifier.scores(part), of_part)
         areas.append(area)
         excess, variance = excess + part_excess, variance + part_variance
     p_value = float(norm.sf(excess / np.sqrt(variance))) if variance > 0 else 1.0
-    return ToldApart(float(np.mean(areas)), p_value, _most_important(classifier, part, of_part, names, rng))
+    columns = _most_important(classifier, part, of_part, names, rng) if p_value <= FALSE_ALERTS else ()
+    return ToldApart(float(np.mean(areas)), p_value, columns)
+
+
+class _Classifier:
+    """Trees on columns and on products of pairs of columns.
+
+    Args:
+        values: The rows, from `_coded`.
+        labels: 0 for reference rows, 1 for those of the window.
+        categorical: Which columns are categories.
+    """
+
+    def __init__(self, values: "Floats", labels: "NDArray[np.int64]", categorical: list[bool]) -> None:
+        import numpy as np
+        from sklearn.ensemble import HistGradientBoostingClassifier
+
+        self._centers = np.array(
+            [column[~np.isnan(column)].mean() if not np.isnan(column).all() else 0.0 for column in values.T]
+        )
+        self._pairs = self._changed_pairs(values, labels)
+        self._trees = HistGradientBoostingClassifier(
+            max_iter=40,
+            max_leaf_nodes=16,
+            max_bins=64,
+            categorical_features=[*categorical, *(False for _ in self._pairs)],
+            early_stopping=False,
+            random_state=SEED,
+        ).fit(self._features(values), labels)
+
+    def scores(self, values: "Floats") -> "Floats":
+        """The scores of rows: the larger, the more likely they are of the window."""
+        found: Floats = self._trees.decision_function(self._features(values))
+        return found
+
+    def _features(self, values: "Floats") -> "Floats":
+        import numpy as np
+
+        left, right = self._pairs.T
+        return np.hstack([values, (values[:, left] - self._centers[left]) * (values[:, right] - self._centers[right])])
+
+    def _changed_pairs(self, values: "Floats", labels: "NDArray[np.int64]") -> "NDArray[np.int64]":
+        """The pairs of columns whose correlation differs most between the samples (pairs, 2); a missing value counts as the mean."""
+        import numpy as np
+
+        centered = np.nan_to_num(values - self._centers)
+        scaled = centered / np.maximum(np.sqrt((centered**2).mean(axis=0)), 1e-300)
+        moments = [scaled[labels == label].T @ scaled[labels == label] / max((labels == label).sum(), 1) for label in (0, 1)]
+        changes = np.triu(np.abs(moments[1] - moments[0]), k=1)
+        largest = np.argsort(-changes, axis=None, kind="stable")[: min(_PAIRS, len(changes) * (len(changes) - 1) // 2)]
+        return np.stack(np.unravel_index(largest, changes.shape), axis=1)
 
 
 def mann_whitney(scores: "Floats", labels: "NDArray[np.int64]") -> tuple[float, float, float]:
@@ -134,14 +182,14 @@ def mann_whitney(scores: "Floats", labels: "NDArray[np.int64]") -> tuple[float, 
 
 
 def _most_important(
-    classifier: Any, values: "Floats", labels: "NDArray[np.int64]", names: list[str], rng: "np.random.Generator"
+    classifier: _Classifier, values: "Floats", labels: "NDArray[np.int64]", names: list[str], rng: "np.random.Generator"
 ) -> tuple[str, ...]:
-    area = mann_whitney(classifier.decision_function(values), labels)[0]
+    area = mann_whitney(classifier.scores(values), labels)[0]
     losses = {}
     for at, name in enumerate(names):
         shuffled = values.copy()
         shuffled[:, at] = rng.permutation(shuffled[:, at])
-        losses[name] = area - mann_whitney(classifier.decision_function(shuffled), labels)[0]
+        losses[name] = area - mann_whitney(classifier.scores(shuffled), labels)[0]
     most = sorted(losses, key=lambda name: -losses[name])[:_TOP]
     return tuple(name for name in most if losses[name] >= _SMALLEST_IMPORTANCE)
 

@@ -72,11 +72,11 @@ class _Share:
 
 
 def drifted(p_values: Mapping[str, float]) -> list[str]:
-    """The claims that are shown, if none of them is wrong in all but `FALSE_ALERTS` of the windows (Holm 1979).
+    """The claims about a window that are shown; the probability that any of them is wrong is at most `FALSE_ALERTS` (Holm 1979).
 
-    The bound holds for each window, however its claims depend on each other. So it holds on average over windows, also if all are
-    compared with the same reference rows: 1,000 windows without a change have one alert on average. Windows share the chance of the
-    reference rows, so false alerts come together: a version with an unlucky sample of them may have several, and most have none.
+    This holds for each window, however its claims depend on each other, so 1,000 windows without a change have at most one alert on
+    average. Windows that are compared with the same reference rows are not independent, so false alerts come together: a version with an
+    unlucky sample of reference rows may have several, and most versions have none.
 
     Args:
         p_values: The p-value of each claim about a window, by its name.

@@ -52,6 +52,16 @@ def test_a_changed_relation_of_columns_is_found_although_each_is_distributed_as_
     assert set(found.columns) == {"a", "b"}
 
 
+def test_a_changed_relation_is_found_among_many_columns() -> None:
+    rng = np.random.default_rng(5)
+    before, after = (rows_of(rng, 2000, related).drop(columns="c") for related in (0, 0.6))
+    others = [pd.DataFrame(rng.normal(size=(2000, 148))).rename(columns=str) for _ in range(2)]
+    found = tell_apart(pd.concat([before, others[0]], axis=1), pd.concat([after, others[1]], axis=1))
+    assert found is not None
+    assert found.p_value < FALSE_ALERTS / 151
+    assert {"a", "b"} <= set(found.columns)
+
+
 def test_a_changed_relation_of_a_category_and_a_missing_value_is_found() -> None:
     rng = np.random.default_rng(3)
     before, after = rows_of(rng, 2000), rows_of(rng, 2000)

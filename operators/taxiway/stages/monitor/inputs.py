@@ -179,8 +179,7 @@ def _compared(before: "pd.DataFrame", rows: _Rows, columns: ModelColumns) -> "tu
             changes[name] = change
     some = pd.DataFrame(sampled)
     apart = tell_apart(before[list(columns.names)].iloc[sample(len(before))], some)
-    p_values = {name: change.p_value for name, change in changes.items()}
-    p_values |= dict.fromkeys((name for name in columns.names if name not in changes), 1.0)
+    p_values = {name: changes[name].p_value if name in changes else 1.0 for name in columns.names}
     shown = drifted(p_values | {_JOINT: apart.p_value if apart is not None and apart.distance >= SMALLEST_CHANGE else 1.0})
     found = [
         ColumnDrift(name, changes[name].distance, changes[name].p_value, _message(name, changes[name], columns))
