@@ -126,6 +126,7 @@ class _Classifier:
             [column[~np.isnan(column)].mean() if not np.isnan(column).all() else 0.0 for column in values.T]
         )
         self._pairs = self._changed_pairs(values, labels)
+        self._known = ~np.isnan(self._features(values)).all(axis=0)
         self._trees = HistGradientBoostingClassifier(
             max_iter=40,
             max_leaf_nodes=16,
@@ -133,12 +134,18 @@ class _Classifier:
             categorical_features=[*categorical, *(False for _ in self._pairs)],
             early_stopping=False,
             random_state=SEED,
-        ).fit(self._features(values), labels)
+        ).fit(self._filled(values), labels)
 
     def scores(self, values: "Floats") -> "Floats":
         """The scores of rows: the larger, the more likely they are of the window."""
-        found: Floats = self._trees.decision_function(self._features(values))
+        found: Floats = self._trees.decision_function(self._filled(values))
         return found
+
+    def _filled(self, values: "Floats") -> "Floats":
+        """The features; 0 for those without a value in the training rows, which scikit-learn refuses."""
+        import numpy as np
+
+        return np.where(self._known, self._features(values), 0.0)
 
     def _features(self, values: "Floats") -> "Floats":
         import numpy as np

@@ -99,7 +99,7 @@ def export_inputs(
         rows = f"(SELECT * FROM {files_sql(requests)} WHERE champion_status = 200 AND champion_version = {version:d})"  # noqa: S608 (the paths are quoted)
         columns = [f'row AS "{OWN}row"', *_inputs(connection, rows, types, names)]
         connection.execute(
-            f"COPY (SELECT {', '.join(columns)} FROM {rows}) TO {path_literal(out)} (FORMAT parquet)"  # noqa: S608 (names and paths are quoted)
+            f"COPY (SELECT {', '.join(columns)} FROM {rows} ORDER BY received_at, seq, row) TO {path_literal(out)} (FORMAT parquet)"  # noqa: S608 (names and paths are quoted)
         )
 
 

@@ -73,6 +73,16 @@ def test_a_changed_relation_of_a_category_and_a_missing_value_is_found() -> None
     assert set(found.columns) == {"a", "c"}
 
 
+@pytest.mark.parametrize("names", [["a"], ["c"], ["empty"], ["a", "empty", "constant"]])
+def test_any_columns_can_be_compared(names: list[str]) -> None:
+    rng = np.random.default_rng(6)
+    before, after = (rows_of(rng, 200).assign(empty=np.nan, constant=1e38)[names] for _ in range(2))
+    found = tell_apart(before, after)
+    assert found is not None
+    assert found.p_value > FALSE_ALERTS
+    assert found.columns == ()
+
+
 def test_few_rows_are_not_told_apart_and_of_many_a_part_is_used() -> None:
     rng = np.random.default_rng(4)
     assert tell_apart(rows_of(rng, 99), rows_of(rng, 500)) is None
