@@ -49,7 +49,7 @@ def monitor(
     code: Path | None,
     **given: Any,
 ) -> None:
-    """Show how well a version has predicted over time, by the request log.
+    """Show how well a version has predicted over time and which inputs have drifted, by the request log.
 
     Without labels, the performance of a classifier is estimated from its probabilities; with labels, it is that of the rows that have
     one by now. The exit code is 3 if it is worse than on the evaluation rows in the newest window with enough rows.
