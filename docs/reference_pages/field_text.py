@@ -83,4 +83,6 @@ def default_text(field: FieldInfo) -> str:
         return f"`{str(value).lower()}`"
     if value in ("", (), {}):
         return "empty"
+    if isinstance(value, tuple):
+        return ", ".join(f"`{each}`" for each in value)
     return f"`{value}`"

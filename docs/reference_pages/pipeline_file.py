@@ -8,7 +8,7 @@ from taxiway.spec.conditions.entry import GateCondition
 from taxiway.spec.gate import AgainstChampion, Gate, Slices
 from taxiway.spec.model.section import EarlyStopping, Model
 from taxiway.spec.model.threshold import ChosenThreshold
-from taxiway.spec.monitor import Monitor
+from taxiway.spec.monitor import Monitor, Retrain
 from taxiway.spec.own_metric import OwnMetric
 from taxiway.spec.pipeline import Features, Pipeline
 from taxiway.spec.purpose import Goal, Harm, Purpose
@@ -56,6 +56,7 @@ SECTIONS: Sections = (
     ("shadow", Shadow),
     ("approval", Approval),
     ("monitor", Monitor),
+    ("monitor.retrain", Retrain),
 )
 
 WRITTEN = {
@@ -284,6 +285,15 @@ USED_BY = {
     "monitor.window": "`monitor`: how long a window of requests is; a week begins on Monday, in UTC",
     "monitor.windows": "`monitor`: how many windows a run compares, the newest ones. Labels that come later are not looked at",
     "monitor.metric": "`monitor`: the metric. None: `roc_auc` of two classes, `accuracy` of more, `mae` of a regression",
+    "monitor.retrain": "`monitor`: when the model is to be trained again; see below. `null`: monitoring does not say so",
+    "monitor.retrain.min_gain": "`monitor`: the smallest expected improvement that is worth a training, in the unit of the metric",
+    "monitor.retrain.triggers": "`monitor`: what is a reason: performance that is worse than on the evaluation rows, realised "
+    "performance that is worse than its estimate, or drift of inputs",
+    "monitor.retrain.new_labels": "`monitor`: how many rows with a label since the last training are a reason",
+    "monitor.retrain.max_age": "`monitor`: the time since the last training after which there is another, whatever it gains",
+    "monitor.retrain.cooldown": "`monitor`: the shortest time between two trainings",
+    "monitor.retrain.max_trainings": "`monitor`: how many trainings there may be in `period`",
+    "monitor.retrain.period": "`monitor`: how long that period is",
 }
 
 

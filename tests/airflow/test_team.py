@@ -19,6 +19,10 @@ from taxiway.serving.gateway.state.logged_version import LoggedVersion
 from taxiway.serving.gateway.state.request_log import LoggedRequest, RequestLog
 
 DAG, MONITOR, INCOME, SCORED = "own.small", "own.small.monitor", "census.income", "own.scored"
+MONITORED = """
+schedule: retrain
+monitor: {log: "{data}/own/requests", schedule: null, window: day, retrain: {min_gain: 0.01, cooldown: 1s}}
+"""
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples" / "models"
 DATA = Path(__file__).parents[3] / "shared" / "data"
 
@@ -27,6 +31,8 @@ def begin_early(running: Running) -> None:
     running.api._http.post("/pools", json={"name": "own", "slots": 2}).raise_for_status()
     for span in (1, 2, 3):
         running.write_small("own", span)
+    pipeline = Path(running.environment["AIRFLOW__CORE__DAGS_FOLDER"]) / "own/small.pipeline.yaml"
+    pipeline.write_text(pipeline.read_text() + MONITORED)
     running.begin(DAG)
     if not DATA.is_dir():
         return

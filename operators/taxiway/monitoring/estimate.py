@@ -72,14 +72,20 @@ def estimated(
             f"{metric} of {rows:,} rows with {count:,} classes needs too much memory; allowed: at most {most:,} rows"
         )
     facts, compute = facts_of(metric), metric_of(metric, classes).compute
-    value = compute(*_cells(predictions, count), probabilities.reshape(1, -1))[0]
+    value = expected(metric, predictions, probabilities, classes)
     rng = np.random.default_rng(SEED)
     simulated = min(rows, max(1, _SIMULATED_CELLS // count))
     some = rng.choice(rows, simulated, replace=False)
     labelled = _cells(predictions.take(some), count)
     draws = np.concatenate([compute(*labelled, weights) for weights in _simulations(probabilities[some], rng)])
     error = float(np.std(draws, ddof=1)) * math.sqrt(simulated / rows)
-    return within(standard_interval(float(value), error, confidence, rows), facts.low, facts.high)
+    return within(standard_interval(value, error, confidence, rows), facts.low, facts.high)
+
+
+def expected(metric: str, predictions: Predictions, probabilities: "Floats", classes: Sequence[str]) -> float:
+    """The value of `estimated` without its interval."""
+    cells = _cells(predictions, probabilities.shape[1])
+    return float(metric_of(metric, classes).compute(*cells, probabilities.reshape(1, -1))[0])
 
 
 def _cells(predictions: Predictions, count: int) -> "tuple[Predictions, Floats]":

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from typing import Any
 
 from taxiway.messages import counted, names_text, number_text
 from taxiway.monitoring.evidence import (
@@ -83,6 +84,11 @@ class RetrainingDecision:
     message: str
     trigger: Trigger | None = None
     gain: ExpectedGain | None = None
+
+    def described(self) -> dict[str, Any]:
+        """The decision as content for JSON."""
+        trigger = self.trigger and {"kind": str(self.trigger.kind), "size": self.trigger.size}
+        return {"message": self.message, "reason": str(self.reason), "trigger": trigger}
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The rows of logged requests as a table with the inputs' own types, as a source would have them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -65,6 +65,11 @@ class _Input:
     sql: str
     not_typed: NotTyped | None = None
 
+    @property
+    def as_column(self) -> str:
+        """SQL for the column of this name."""
+        return f"{self.sql} AS {quoted_name(self.name)}"
+
 
 def export_rows(
     folder: Path, model: str, out: Path, *, since: date | None = None, until: date | None = None, types: Mapping[str, str]
@@ -112,7 +117,7 @@ def _write(files: LogFiles, out: Path, types: Mapping[str, str]) -> Exported:
     with connect() as connection:
         rows = f"(SELECT * FROM {files_sql(files.requests)} WHERE champion_status = 200)"  # noqa: S608 (the paths are quoted)
         inputs = _inputs(connection, rows, types)
-        columns = ", ".join([*(f"{each.sql} AS {quoted_name(each.name)}" for each in inputs), _OWN_COLUMNS])
+        columns = ", ".join([*(each.as_column for each in inputs), _OWN_COLUMNS])
         labels = f"({newest_labels_sql(files.labels)}) AS labels"
         joined = f"{rows} AS requests LEFT JOIN {labels} USING (model, day, request_id, row)"
         (count,) = connection.execute(
@@ -121,12 +126,49 @@ def _write(files: LogFiles, out: Path, types: Mapping[str, str]) -> Exported:
     return Exported(int(count), tuple(each.not_typed for each in inputs if each.not_typed is not None))
 
 
-def _inputs(connection: "duckdb.DuckDBPyConnection", rows: str, types: Mapping[str, str]) -> list[_Input]:
-    """The inputs of the model, each with its type."""
+def export_inputs(
+    folder: Path,
+    model: str,
+    version: int,
+    out: Path,
+    *,
+    since: date,
+    until: date,
+    types: Mapping[str, str],
+    names: Sequence[str],
+) -> None:
+    """Write some inputs of the rows that a version has predicted to a Parquet file, with the types of `export_rows`.
+
+    Args:
+        folder: The folder of the request log.
+        model: The registered model.
+        version: Its version.
+        out: The file.
+        since: The first day of the requests, in UTC.
+        until: The last day.
+        types: The types of inputs, in the words of a schema.
+        names: The inputs; those that no row has are left out.
+    """
+
+    def write(files: LogFiles) -> None:
+        with connect() as connection:
+            rows = f"(SELECT * FROM {files_sql(files.requests)} WHERE champion_status = 200 AND champion_version = {version:d})"  # noqa: S608 (the paths are quoted)
+            columns = [f'row AS "{OWN}row"', *(each.as_column for each in _inputs(connection, rows, types, names))]
+            connection.execute(
+                f"COPY (SELECT {', '.join(columns)} FROM {rows} ORDER BY received_at, seq, row) TO {path_literal(out)} (FORMAT parquet)"  # noqa: S608 (names and paths are quoted)
+            )
+
+    read_files(log_files(folder, model, since, until), write)
+
+
+def _inputs(
+    connection: "duckdb.DuckDBPyConnection", rows: str, types: Mapping[str, str], names: Sequence[str] | None = None
+) -> list[_Input]:
+    """Inputs of the model, each with its type: those of some names, or all of them."""
     described = connection.execute(f"DESCRIBE SELECT * FROM {rows}").fetchall()  # noqa: S608 (the paths are quoted)
-    names = [name.removeprefix(INPUT) for name, *_ in described if name.startswith(INPUT)]
-    names = [name for name in names if not name.startswith(OWN)]
-    return [_typed(connection, rows, name, types.get(name)) for name in names]
+    found = [name.removeprefix(INPUT) for name, *_ in described if name.startswith(INPUT)]
+    wanted = [name for name in found if not name.startswith(OWN) and (names is None or name in names)]
+    return [_typed(connection, rows, name, types.get(name)) for name in wanted]
 
 
 def _typed(connection: "duckdb.DuckDBPyConnection", rows: str, name: str, kind: str | None) -> _Input:

@@ -2,8 +2,11 @@
 
 import asyncio
 import json
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from cli.local_runs import NAME
@@ -17,6 +20,7 @@ from taxiway.serving.gateway.state.request_log import LoggedRequest, RequestLog
 from taxiway.stages.installation import DEFAULT_HOME
 from taxiway.tracking.local import database_uri
 
+Cells = Mapping[str, list[Any]]
 WEEK = 7 * 86_400
 START = datetime(2026, 1, 5, tzinfo=UTC).timestamp()
 """A Monday."""
@@ -30,27 +34,29 @@ def log_week(
     flipped: bool = False,
     labelled: int = 0,
     labelled_at: float | None = None,
-    name: str = NAME,
+    change: Callable[[Cells], Mapping[str, list[Any]]] = lambda _: {},
+    settings: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
     """Log predictions of the champion for a week, whose labels follow from `a` as in the training rows, or are the others."""
     rng = np.random.default_rng(week)
     a, noise = rng.normal(size=rows) * spread, rng.normal(size=rows)
     cells = {"id": list(range(rows)), "a": a.tolist(), "b": rng.choice(list("xyz"), rows).tolist()}
-    model = load_trusted(database_uri(DEFAULT_HOME), name, 1)
+    cells |= change(cells)
+    model = load_trusted(database_uri(DEFAULT_HOME), NAME, 1)
     raw = raw_model(model)
     answers = raw.predict_proba(cells).tolist() if raw.classes else raw.predict(cells)["prediction"].tolist()
     truth = [str(bool(label)) for label in (a + noise > 0) ^ flipped] if raw.classes else (a + noise + flipped * 9).tolist()
     log = RequestLog(Path("state"), keep_rows=10_000, keep_bytes=1 << 30)
-    store_settings(Path("state"), RollSettings(folder=Path("log").absolute()))
-    log.versions.note(name, 1, LoggedVersion(raw.columns, tuple(raw.classes), raw.threshold))
+    store_settings(Path("state"), RollSettings(folder=Path("log").absolute(), **settings))
+    log.versions.note(NAME, 1, LoggedVersion(raw.columns, tuple(raw.classes), raw.threshold))
     at, request = START + week * WEEK, f"week-{week}"
     body = json.dumps({"dataframe_split": {"columns": list(cells), "data": list(map(list, zip(*cells.values(), strict=True)))}})
 
     async def add() -> None:
         answer = json.dumps(answers)
-        await log.add([LoggedRequest(request, at, name, body, "c", 1, 200, answer, "", 1.0, None, None, None)])
+        await log.add([LoggedRequest(request, at, NAME, body, "c", 1, 200, answer, "", 1.0, None, None, None)])
         labels = [
-            (request, row, name, at, json.dumps(label), labelled_at or at, "me") for row, label in enumerate(truth[:labelled])
+            (request, row, NAME, at, json.dumps(label), labelled_at or at, "me") for row, label in enumerate(truth[:labelled])
         ]
         await log.add_labels(labels)
 

@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cli.local_runs import NAME, done, refused, run, taxiway
@@ -42,12 +43,65 @@ def test_a_week_is_an_alert_if_it_is_worse_than_the_evaluation_rows() -> None:
     content = json.loads(taxiway("monitor", NAME, "--log", "log", "--json", "--until", "2026-01-18").output)
     first, second = content["windows"]
     assert first["drift"] == second["drift"] == []
-    (drift,) = [each for each in json.loads(everything)["windows"][2]["drift"] if each["column"] == "a"]
-    assert drift["message"].startswith("a: the window differs from the evaluation rows (the median changed from")
+    assert first["joint_drift"] is second["joint_drift"] is None
+    assert content["causes"] is None
+    third = json.loads(everything)["windows"][2]
+    (drift,) = third["drift"]
+    assert drift["column"] == "a"
+    assert drift["message"].startswith("a: the share of values of at most ")
+    assert drift["message"].endswith(" in the evaluation rows to 0.0% in the window")
     assert 0.2 < drift["distance"] < 1
+    assert drift["p_value"] < 1e-6
+    assert third["joint_drift"]["columns"] == ["a"]
     assert first["estimated"]["low"] <= first["realised"]["value"] <= first["estimated"]["high"]
     assert second["realised"]["value"] < 0.5 < content["evaluation"]["low"] < second["estimated"]["high"]
     assert [window["alert"] for window in (first, second)] == ["", "realised"]
+
+
+def windows() -> list[dict[str, Any]]:
+    """The windows of the log."""
+    found: list[dict[str, Any]] = json.loads(taxiway("monitor", NAME, "--log", "log", "--json").output)["windows"]
+    return found
+
+
+@pytest.mark.usefixtures("champion")
+def test_inputs_that_are_missing_or_related_otherwise_have_drifted() -> None:
+    log_week(0, 1000, change=lambda cells: {"b": [None] * len(cells["b"])})
+    log_week(1, 1000, change=lambda cells: {"b": ["x" if a < -0.43 else "y" if a < 0.43 else "z" for a in cells["a"]]})
+    result = taxiway("monitor", NAME, "--log", "log")
+    (missing,) = windows()[0]["drift"]
+    assert (
+        missing["message"] == "b: the share of missing values changed from 0.0% in the evaluation rows to 100.0% in the window"
+    )
+    second = windows()[1]
+    assert second["drift"] == []
+    assert set(second["joint_drift"]["columns"]) == {"a", "b"}
+    assert 0.7 < second["joint_drift"]["auc"] < 1
+    assert second["joint_drift"]["message"] in result.output
+    assert re.search(r"2026-01-12 .* several together", result.output)
+
+
+@pytest.mark.usefixtures("champion")
+def test_a_worse_estimate_is_divided_among_the_inputs_that_drifted() -> None:
+    log_week(0, 1000, spread=0.1, change=lambda cells: {"b": ["x"] * len(cells["b"])})  # `b` says nothing about the label
+    result = taxiway("monitor", NAME, "--log", "log")
+    causes = json.loads(taxiway("monitor", NAME, "--log", "log", "--json").output)["causes"]
+    assert set(causes["shares"]) == {"a", "b"}
+    assert causes["shares"]["a"] == pytest.approx(1, abs=0.1)
+    assert causes["shares"]["b"] == pytest.approx(0, abs=0.1)
+    assert re.match(
+        r"estimated roc_auc changed from 0\.8\d\d to 0\.5\d\d; \d+\.\d% of it from a(, \d\.\d% of it from b)?$",
+        causes["message"],
+    )
+    assert causes["message"] in result.output
+
+
+@pytest.mark.usefixtures("champion")
+def test_inputs_that_the_log_does_not_have_are_not_compared() -> None:
+    log_week(0, 1000, spread=3, settings={"omit_columns": ("b",), "hash_columns": ("a",)})
+    (window,) = windows()
+    assert window["drift"] == []
+    assert window["joint_drift"] is None
 
 
 @pytest.mark.usefixtures("champion")

@@ -19,7 +19,7 @@ from taxiway.serving.gateway.rolling.roll import roll
 from taxiway.serving.gateway.rolling.settings import RollSettings, store_settings
 from taxiway.serving.gateway.state.logged_version import LoggedVersion
 from taxiway.serving.gateway.state.request_log import LoggedRequest, RequestLog
-from taxiway.serving.request_rows import export_rows
+from taxiway.serving.request_rows import export_inputs, export_rows
 
 MADE_UP = {"": 2, "served.version": 99, "served.label": "L", "X": "7", 'a "b"': [1, None], "card": "Ada"}
 
@@ -136,3 +136,17 @@ def test_no_value_is_lost(columns: list[list[Any]]) -> None:
             else:
                 assert value == cell
                 assert isinstance(value, bool) == isinstance(cell, bool)
+
+
+def test_some_inputs_of_one_version_are_exported_with_the_same_types(tmp_path: Path) -> None:
+    rows = exported(tmp_path, [{"n": 1, "t": "a"}, {"n": 2, "t": None}, {"n": 3, "t": "b"}])
+
+    def inputs(version: int, *names: str) -> list[dict[str, Any]]:
+        first, last, out = date(1970, 1, 1), date(1970, 1, 2), tmp_path / "inputs.parquet"
+        export_inputs(tmp_path / "log", "m", version, out, since=first, until=last, types={}, names=names)
+        found: list[dict[str, Any]] = pq.read_table(out).to_pylist()
+        return found
+
+    assert inputs(1, "n", "t", "other") == [{name: row[name] for name in ("served.row", "n", "t")} for row in rows[:2]]
+    assert inputs(1, "t") == [{"served.row": 0, "t": "a"}, {"served.row": 0, "t": None}]
+    assert inputs(2, "t") == []

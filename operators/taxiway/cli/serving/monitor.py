@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from taxiway.records import Interval
+    from taxiway.stages.monitor.inputs import WindowDrift
     from taxiway.stages.monitor.monitor import Monitored
     from taxiway.stages.monitor.windows import Every
 
@@ -47,7 +48,7 @@ def monitor(
     code: Path | None,
     **given: Any,
 ) -> None:
-    """Show how well a version has predicted over time, by the request log.
+    """Show how well a version has predicted over time and which inputs have drifted, by the request log.
 
     Without labels, the performance of a classifier is estimated from its probabilities; with labels, it is that of the rows that have
     one by now. The exit code is 3 if it is worse than on the evaluation rows in the newest window with enough rows.
@@ -77,7 +78,6 @@ def _show(found: "Monitored") -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from taxiway.messages import names_text
     from taxiway.monitoring.estimate import CONDITION
     from taxiway.stages.monitor.performance import MIN_ROWS
 
@@ -90,15 +90,25 @@ def _show(found: "Monitored") -> None:
     for window in found.windows:
         of = window.performance
         alert = f"[red]worse ({of.alert})[/red]" if of.alert else "too few rows" if of.rows < MIN_ROWS else ""
-        inputs = names_text([drift.column for drift in window.drift]) if window.drift else "-"
+        inputs = _inputs(window.drift)
         counts = (f"{of.rows:,}", f"{of.labelled:,}")
         table.add_row(str(of.first), *counts, _text(of.estimated), _text(of.realised), alert, escape(inputs))
     console.print(table)
     newest = found.windows[-1]
-    for drift in newest.drift[:_MOST_SHOWN]:
-        text = f"from {newest.performance.first}: {drift.message} (distance {drift.distance:.3f})"
-        console.print(text, markup=False, soft_wrap=True)
+    joint = [newest.drift.joint.message] if newest.drift.joint is not None else []
+    causes = [found.causes.message] if found.causes is not None else []
+    for message in [*causes, *(drift.message for drift in newest.drift.columns[:_MOST_SHOWN]), *joint]:
+        console.print(f"from {newest.performance.first}: {message}", markup=False, soft_wrap=True)
     console.print(reference.not_estimated or CONDITION, style="dim", markup=False, soft_wrap=True)
+
+
+def _inputs(drift: "WindowDrift") -> str:
+    """The inputs that drifted, for the table."""
+    from taxiway.messages import names_text
+
+    if drift.columns:
+        return names_text([each.column for each in drift.columns])
+    return "several together" if drift.joint is not None else "-"
 
 
 def _text(interval: "Interval | None") -> str:

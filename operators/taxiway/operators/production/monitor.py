@@ -39,7 +39,7 @@ class MonitorOperator(ReportingOperator):
     def execute(self, context: "Context") -> dict[str, Any]:
         """Compare, record and tell; skip the task if the champion has answered no requests."""
         from taxiway.stages.monitor.champion import monitor_champion, new_alert
-        from taxiway.stages.monitor.retraining import described, retraining
+        from taxiway.stages.monitor.retraining import retraining
 
         with self.reporting(context), monitoring_context(self.pipeline, context, self.mlflow_conn_id) as stage:
             self.mlflow_run_url = MlflowHook(self.mlflow_conn_id).public_url(stage.recorder.url)
@@ -50,7 +50,7 @@ class MonitorOperator(ReportingOperator):
                     self._tell(alert, context)
             decision = retraining(stage, found)
             if decision is not None and decision.retrain:
-                self._update(RETRAIN, described(decision), context)
+                context["outlet_events"][self.alias].add(asset_of(self.pipeline, RETRAIN), extra=decision.described())
             return {**found.summary(), "retraining": decision and decision.message, "mlflow_url": self.mlflow_run_url}
 
     def _tell(self, alert: "Alert", context: "Context") -> None:
@@ -64,7 +64,4 @@ class MonitorOperator(ReportingOperator):
             mlflow_url=self.mlflow_run_url,
         )
         notify(self.notification, told, context)
-        self._update(ALERTS, alert.described(), context)
-
-    def _update(self, kind: str, evidence: dict[str, Any], context: "Context") -> None:
-        context["outlet_events"][self.alias].add(asset_of(self.pipeline, kind), extra=evidence)
+        context["outlet_events"][self.alias].add(asset_of(self.pipeline, ALERTS), extra=alert.described())

@@ -122,7 +122,7 @@ def _record(context: StageContext, version: Version, found: Monitored) -> None:
         of, step = window.performance, int(f"{window.performance.first:%Y%m%d}")
         known = {f"estimated_{found.reference.metric}": of.estimated, f"realised_{found.reference.metric}": of.realised}
         numbers = {name: interval.value for name, interval in known.items() if interval is not None}
-        for name, value in {**numbers, "rows": of.rows, "labelled": of.labelled, "drifted": len(window.drift)}.items():
+        for name, value in {**numbers, "rows": of.rows, "labelled": of.labelled, "drifted": len(window.drift.columns)}.items():
             values.setdefault(name, {})[step] = value
     newest = found.newest
     context.recorder.history(values)
@@ -146,8 +146,8 @@ def _line(found: Monitored, window: MonitoredWindow) -> str:
         if interval is not None
     ]
     parts = [f"{of.rows:,} rows, {of.labelled:,} with a label", *known]
-    if window.drift:
-        parts.append(f"drifted inputs: {names_text([each.column for each in window.drift])}")
+    if window.drift.columns:
+        parts.append(f"drifted inputs: {names_text([each.column for each in window.drift.columns])}")
     worse = f"worse ({of.alert}): " if of.alert else ""
     return f"from {of.first}: {worse}{'; '.join(parts)}"
 
@@ -160,4 +160,8 @@ def _evidence(found: Monitored, window: MonitoredWindow) -> Iterator[str]:
             f"the {of.alert} {reference.metric} of version {found.version.version} is {interval_text(interval)} in the window from {of.first}, and "
             f"{interval_text(reference.performance)} on its evaluation rows"
         )
-    yield from (each.message for each in window.drift)
+    if found.causes is not None and window is found.windows[-1]:
+        yield found.causes.message
+    yield from (each.message for each in window.drift.columns)
+    if window.drift.joint is not None:
+        yield window.drift.joint.message

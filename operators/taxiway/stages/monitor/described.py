@@ -16,6 +16,7 @@ def described(found: "Monitored") -> dict[str, Any]:
         "metric": found.reference.metric,
         "evaluation": _interval(found.reference.performance),
         "windows": [_window(window) for window in found.windows],
+        "causes": found.causes and asdict(found.causes),
     }
 
 
@@ -32,7 +33,8 @@ def _window(window: "MonitoredWindow") -> dict[str, Any]:
         "estimated": _interval(of.estimated),
         "estimated_of_labelled": _interval(of.estimated_of_labelled),
         "realised": _interval(of.realised),
-        "drift": [asdict(drift) for drift in window.drift],
+        "drift": [asdict(drift) for drift in window.drift.columns],
+        "joint_drift": window.drift.joint and asdict(window.drift.joint),
     }
 
 

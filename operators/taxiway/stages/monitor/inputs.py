@@ -1,53 +1,134 @@
-"""Which inputs of a window are distributed otherwise than the evaluation rows."""
+"""Which inputs of a window are distributed otherwise than the evaluation rows, each alone or together."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from taxiway.data.engine.conditions import quoted_name
+from taxiway.data.engine.read_rows import LIST_OF
+from taxiway.data.schema.model import DATE_TYPES
 from taxiway.features.signature import ModelColumns
+from taxiway.messages import names_text, number_texts, percent, quoted
+from taxiway.monitoring.domain_classifier import ToldApart, sample, tell_apart
+from taxiway.monitoring.drift import SMALLEST_CHANGE, Change, categorical_change, drifted, numeric_change
 from taxiway.records import Snapshot
 from taxiway.stages.monitor.windows import Every
 from taxiway.store import Store, temp_folder
 
 if TYPE_CHECKING:
+    import duckdb
     import pandas as pd
 
-    from taxiway.data.profiling.profile import ColumnProfile, Profile
-    from taxiway.data.validation.checks.drift import MeasuredDistance
+_JOINT = ""
+"""The name of the claim about all columns together; no column has it."""
 
 
 @dataclass(frozen=True)
 class ColumnDrift:
-    """A column whose distribution differs by more than samples of the same distribution do.
+    """A column that has drifted.
 
     Attributes:
         column: The column.
-        distance: From 0 to 1: the Jensen-Shannon divergence of numbers and dates, or the L-infinity distance of categories.
+        distance: How much the share of rows changed that `message` names, from 0 to 1.
+        p_value: The probability of a column without a change to have as much evidence for one.
         message: What changed, for people.
     """
 
     column: str
     distance: float
+    p_value: float
     message: str
 
 
-def evaluation_profile(snapshot: Snapshot, columns: Sequence[str], store: Store) -> "Profile":
-    """The profile of the columns in the evaluation rows."""
+@dataclass(frozen=True)
+class JointDrift:
+    """Rows of a window that can be told from the evaluation rows by their columns together.
+
+    Attributes:
+        auc: The area under the ROC curve of the classifier that tells them apart.
+        p_value: The probability of an area as large without a change.
+        columns: The columns that matter most to it.
+        message: The same for people.
+    """
+
+    auc: float
+    p_value: float
+    columns: Sequence[str]
+    message: str
+
+
+@dataclass(frozen=True)
+class WindowDrift:
+    """What has drifted in a window: one alert, which is false in at most one of 1,000 windows.
+
+    Attributes:
+        columns: The columns that have drifted, those with the largest distance first.
+        joint: The drift of all columns together; None if none is shown.
+    """
+
+    columns: Sequence[ColumnDrift]
+    joint: JointDrift | None
+
+
+def compared_columns(connection: "duckdb.DuckDBPyConnection", model: str, version: int, columns: ModelColumns) -> ModelColumns:
+    """The columns of a version that can be compared.
+
+    Left out are lists, and columns of which no request has an entry, or of which one has a hash: those that the log omits or hashes.
+
+    Args:
+        connection: The request log, from `read_request_log`.
+        model: The registered model.
+        version: Its version.
+        columns: Its columns.
+    """
+    from taxiway.serving.request_files import INPUT
+
+    of_log = {name for name, *_ in connection.execute("DESCRIBE requests").fetchall()}
+    names = [name for name in columns.names if INPUT + name in of_log and not columns.types.get(name, "").startswith(LIST_OF)]
+    entries = [quoted_name(INPUT + name) for name in names]
+    tests = [f"count({each}) > 0 AND count(*) FILTER (regexp_full_match({each}, '[0-9a-f]{{32}}')) = 0" for each in entries]
+    query = f"SELECT {', '.join(['count(*)', *tests])} FROM requests WHERE model = $1 AND champion_version = $2 AND champion_status = 200"  # noqa: S608 (the names are quoted)
+    ((_, *comparable),) = connection.execute(query, [model, version]).fetchall()
+    sent = {name for name, is_comparable in zip(names, comparable, strict=True) if is_comparable}
+    numeric, categorical = (tuple(name for name in names if name in sent) for names in (columns.numeric, columns.categorical))
+    return ModelColumns(numeric, categorical, {name: kind for name, kind in columns.types.items() if name in sent})
+
+
+def evaluation_inputs(snapshot: Snapshot, columns: ModelColumns, store: Store) -> "pd.DataFrame":
+    """The evaluation rows, as a model of these columns gets them."""
     from taxiway.data.engine.read_rows import read_rows
+    from taxiway.features.encoding import raw_frame
 
-    return _profile(read_rows(snapshot.evaluation, store, list(columns)))
+    rows = read_rows(snapshot.evaluation, store, list(columns.names))
+    return raw_frame(rows, columns.numeric, columns.categorical, columns.types, lenient=True)
 
 
-def window_profile(log: Path, model: str, first: date, every: Every, columns: ModelColumns) -> "Profile":
-    """The profile of the inputs of a window, of all versions."""
-    from taxiway.data.profiling.compute import profile
-    from taxiway.serving.request_rows import export_rows
+def window_drift(
+    before: "pd.DataFrame", log: Path, model: str, version: int, first: date, every: Every, columns: ModelColumns
+) -> "tuple[WindowDrift, pd.DataFrame]":
+    """Compare the inputs of a window with the evaluation rows.
+
+    Args:
+        before: The evaluation rows, from `evaluation_inputs`.
+        log: The folder of the request log.
+        model: The registered model.
+        version: Its version.
+        first: The first day of the window.
+        every: How long it is.
+        columns: The columns, from `compared_columns`.
+
+    Returns:
+        What has drifted, and a random part of the rows of the window.
+    """
+    from taxiway.serving.request_rows import export_inputs
 
     with temp_folder("window") as folder:
-        export_rows(log, model, folder / "rows.parquet", since=first, until=last_day(first, every), types=columns.types)
-        return profile(folder / "rows.parquet")
+        path = folder / "rows.parquet"
+        last = last_day(first, every)
+        export_inputs(log, model, version, path, since=first, until=last, types=columns.types, names=columns.names)
+        return _compared(before, _Rows(path, columns), columns)
 
 
 def last_day(first: date, every: Every) -> date:
@@ -57,35 +138,83 @@ def last_day(first: date, every: Every) -> date:
     return first + timedelta(days=6 if every == "week" else 0)
 
 
-def drifted(reference: "Profile", window: "Profile", columns: ModelColumns) -> list[ColumnDrift]:
-    """The columns that have drifted, those with the largest distance first.
+class _Rows:
+    """The rows of a file. One column at a time is read: all of them may need much memory."""
 
-    The distance of each exceeds its critical value, which samples of the same distribution exceed with a probability of about 0.001
-    (`taxiway.data.profiling.distance`). Of 15 columns and 100 windows without a change, one or two are expected here.
-    """
-    before, after = ({column.name: column for column in profile.columns} for profile in (reference, window))
-    found = []
+    def __init__(self, path: Path, columns: ModelColumns) -> None:
+        import pyarrow.parquet as pq
+
+        self._file, self._columns = pq.ParquetFile(path), columns
+
+    def __len__(self) -> int:
+        return int(self._file.metadata.num_rows)
+
+    def values(self, name: str) -> "pd.Series[Any]":
+        """A column, as a model gets it; all of its values are missing if no request of the file has it."""
+        from taxiway.data.engine.read_rows import rows_of_table
+        from taxiway.features.encoding import raw_frame
+
+        numeric, categorical = (
+            tuple({name}.intersection(names)) for names in (self._columns.numeric, self._columns.categorical)
+        )
+        if name in self._file.schema_arrow.names:
+            rows: Any = rows_of_table(self._file.read(columns=[name]))
+        else:
+            rows = {name: [None] * len(self)}
+        return raw_frame(rows, numeric, categorical, self._columns.types, lenient=True)[name]
+
+
+def _compared(before: "pd.DataFrame", rows: _Rows, columns: ModelColumns) -> "tuple[WindowDrift, pd.DataFrame]":
+    import pandas as pd
+
+    changes: dict[str, Change] = {}
+    sampled: dict[str, pd.Series[Any]] = {}
+    positions = sample(len(rows))
     for name in columns.names:
-        if name in before and name in after and before[name].present and after[name].present:
-            measured = _measured(before[name], after[name], columns)
-            if measured.value > measured.critical_value:
-                found.append(ColumnDrift(name, measured.value, measured.message))
-    return sorted(found, key=lambda drift: -drift.distance)
+        after = rows.values(name)
+        compare: Any = numeric_change if name in columns.numeric else categorical_change
+        change = compare(before[name].to_numpy(), after.to_numpy())
+        sampled[name] = after.iloc[positions]
+        if change is not None:
+            changes[name] = change
+    some = pd.DataFrame(sampled)
+    apart = tell_apart(before[list(columns.names)].iloc[sample(len(before))], some)
+    p_values = {name: changes[name].p_value if name in changes else 1.0 for name in columns.names}
+    shown = drifted(p_values | {_JOINT: apart.p_value if apart is not None and apart.distance >= SMALLEST_CHANGE else 1.0})
+    found = [
+        ColumnDrift(name, changes[name].distance, changes[name].p_value, _message(name, changes[name], columns))
+        for name in shown
+        if name != _JOINT
+    ]
+    joint = _joint(apart) if apart is not None and _JOINT in shown else None
+    return WindowDrift(sorted(found, key=lambda drift: -drift.distance), joint), some
 
 
-def _measured(before: "ColumnProfile", after: "ColumnProfile", columns: ModelColumns) -> "MeasuredDistance":
-    from taxiway.data.schema.constraints import Drift
-    from taxiway.data.schema.model import Feature
-    from taxiway.data.validation.checks.drift import measure
-
-    usual = "number" if before.name in columns.numeric else "string"
-    feature = Feature(name=before.name, type=columns.types.get(before.name, usual))
-    return measure(before, after, feature, Drift(limit=1.0), "the evaluation rows", "the window")
+def _joint(found: ToldApart) -> JointDrift:
+    by = f", most of all by {names_text(found.columns)}" if found.columns else ""
+    message = f"a classifier tells the rows of the window from the evaluation rows with an area under the ROC curve of {found.auc:.3f}{by}"
+    return JointDrift(found.auc, found.p_value, found.columns, message)
 
 
-def _profile(rows: "pd.DataFrame") -> "Profile":
-    from taxiway.data.profiling.compute import profile
+def _message(name: str, change: Change, columns: ModelColumns) -> str:
+    of = {
+        "missing": "missing values",
+        "infrequent": "infrequent values together",
+        "unseen": "values that a half of the evaluation rows does not have",
+    }.get(change.kind)
+    if of is None:
+        of = (
+            f"values of at most {_text(change.value, name, columns)}"
+            if change.kind == "at most"
+            else _text(change.value, name, columns)
+        )
+    return f"{name}: the share of {of} changed from {percent(change.before)} in the evaluation rows to {percent(change.after)} in the window"
 
-    with temp_folder("evaluation") as folder:
-        rows.to_parquet(folder / "rows.parquet")
-        return profile(folder / "rows.parquet")
+
+def _text(value: Any, name: str, columns: ModelColumns) -> str:
+    """The text of a number or a category; of a number of seconds, its date or time."""
+    if name not in columns.numeric:
+        return quoted(value)
+    if columns.types.get(name) in DATE_TYPES:
+        return (datetime(1970, 1, 1) + timedelta(seconds=value)).isoformat(" ")
+    return number_texts(value)[0]

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import NoRequestsError, TerminalError
+from taxiway.features.signature import ModelColumns
 from taxiway.lineage.queries import model_lineage
 from taxiway.stages.batch.version import Version, row_model
-from taxiway.stages.monitor.inputs import ColumnDrift, drifted, evaluation_profile, window_profile
+from taxiway.stages.monitor.causes import Causes, causes
+from taxiway.stages.monitor.inputs import WindowDrift, compared_columns, evaluation_inputs, window_drift
 from taxiway.stages.monitor.performance import MIN_ROWS, Reference, WindowPerformance, performance, reference_of
 from taxiway.stages.monitor.windows import Every, read_windows, served_versions
 from taxiway.store import Store
@@ -42,11 +44,11 @@ class MonitoredWindow:
 
     Attributes:
         performance: How well the version has predicted.
-        drift: The inputs that have drifted, the most first.
+        drift: Which inputs have drifted.
     """
 
     performance: WindowPerformance
-    drift: Sequence[ColumnDrift]
+    drift: WindowDrift
 
 
 @dataclass(frozen=True)
@@ -57,11 +59,13 @@ class Monitored:
         version: The version.
         reference: How well it predicts its evaluation rows.
         windows: The windows, oldest first.
+        causes: Which inputs the estimate of the newest window comes from, if it is worse and inputs have drifted; None if not.
     """
 
     version: Version
     reference: Reference
     windows: Sequence[MonitoredWindow]
+    causes: Causes | None
 
     @property
     def newest(self) -> MonitoredWindow | None:
@@ -115,24 +119,26 @@ def monitor(
     reference = reference_of(model, loaded, snapshot, label, metric, store)
     show(f"reading the requests of {about}")
 
-    def read(connection: "duckdb.DuckDBPyConnection") -> tuple[list[WindowPerformance], str]:
+    def read(connection: "duckdb.DuckDBPyConnection") -> tuple[list[WindowPerformance], ModelColumns, str]:
         windows = read_windows(
             connection, version.model, version.version, reference.classes, asked.every, asked.since, asked.until
         )
-        return list(performance(reference, windows)), ", ".join(map(str, served_versions(connection, version.model)))
+        found = list(performance(reference, windows))
+        columns = compared_columns(connection, version.model, version.version, model.columns)
+        return found, columns, ", ".join(map(str, served_versions(connection, version.model)))
 
-    found, versions = read_request_log(log, read)
+    found, columns, versions = read_request_log(log, read)
     if not found:
         raise NoRequestsError(
             f"{log} has no rows that {about} has predicted on these days; versions with rows: {versions or 'none'}. "
             f"For one of them: taxiway monitor {version.model}/VERSION"
         )
-    before, made = evaluation_profile(snapshot, model.columns.names, store), []
+    before, made = evaluation_inputs(snapshot, model.columns, store), []
     for each in found:
         show(f"comparing the inputs from {each.first}")
-        after = window_profile(log, version.model, each.first, asked.every, model.columns)
-        made.append(MonitoredWindow(each, drifted(before, after, model.columns)))
-    return Monitored(version, reference, made)
+        drift, rows = window_drift(before, log, version.model, version.version, each.first, asked.every, columns)
+        made.append(MonitoredWindow(each, drift))
+    return Monitored(version, reference, made, causes(reference, loaded, before, found[-1], drift, rows))
 
 
 def _records(client: "MlflowClient", version: Version, about: str) -> tuple[Any, str]:

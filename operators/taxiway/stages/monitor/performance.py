@@ -152,7 +152,7 @@ def performance(reference: Reference, windows: Iterable[Window]) -> Iterator[Win
         of_labelled = _estimated(reference, labelled) if real is not None else None
         enough = len(window.labels) >= MIN_ROWS
         alert = (
-            "realised" if _is_worse(real, reference) else "estimated" if real is None and _is_worse(estimate, reference) else ""
+            "realised" if is_worse(real, reference) else "estimated" if real is None and is_worse(estimate, reference) else ""
         )
         yield WindowPerformance(
             window.first, len(window.labels), len(known), estimate, of_labelled, real, alert if enough else ""
@@ -186,7 +186,8 @@ def _is_known(found: Interval) -> bool:
     return all(map(math.isfinite, (found.value, found.low, found.high)))
 
 
-def _is_worse(found: Interval | None, reference: Reference) -> bool:
+def is_worse(found: Interval | None, reference: Reference) -> bool:
+    """Whether an interval is entirely on the worse side of that of the evaluation rows."""
     if found is None:
         return False
     if facts_of(reference.metric).direction > 0:

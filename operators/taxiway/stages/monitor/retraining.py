@@ -48,19 +48,13 @@ def retraining(context: StageContext, found: Monitored) -> RetrainingDecision | 
         trainings=trainings,
         realised=of.realised,
         estimated=of.estimated if of.realised is None else of.estimated_of_labelled,
-        drifted=[each.column for each in newest.drift],
+        drifted=[each.column for each in newest.drift.columns],
         new_labels=_new_labels(Path(context.services.filled(section.log)), found, trainings),
     )
     decision = decide(_policy(section.retrain), evidence)
     context.log.info("%s", decision.message)
     context.recorder.tags({tags.RETRAINING: decision.message})
     return decision
-
-
-def described(decision: RetrainingDecision) -> dict[str, object]:
-    """A decision as content for JSON; its trigger is noted in the run that trains again."""
-    trigger = decision.trigger and {"kind": str(decision.trigger.kind), "size": decision.trigger.size}
-    return {"message": decision.message, "reason": str(decision.reason), "trigger": trigger}
 
 
 def _policy(section: Retrain) -> RetrainingPolicy:
