@@ -97,12 +97,13 @@ def _compared(log: Path, reference_rows: int) -> dict[str, float]:
 
     from taxiway.features.encoding import raw_frame
     from taxiway.monitoring.domain_classifier import sample, tell_apart
-    from taxiway.stages.monitor.inputs import window_drift
+    from taxiway.stages.monitor.inputs import window_drift, window_rows
 
     before = raw_frame(_frame(reference_rows, SEED - 1), COLUMNS.numeric, COLUMNS.categorical, COLUMNS.types)
     imported = _peak_mb()
     began, cpu = time.perf_counter(), time.process_time()
-    window_drift(before, log, MODEL, 1, DAY, "day", COLUMNS)
+    with window_rows(log, MODEL, 1, DAY, "day", COLUMNS) as path:
+        window_drift(before, path, COLUMNS)
     taken = {"seconds": time.perf_counter() - began, "cpu": time.process_time() - cpu, "peak_mb": _peak_mb() - imported}
     began = time.perf_counter()
     rows = before.iloc[sample(len(before))]

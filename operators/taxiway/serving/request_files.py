@@ -171,7 +171,14 @@ def newest_labels_sql(files: Sequence[Path]) -> str:
     return f"SELECT * EXCLUDE (seq) FROM {files_sql(files)} QUALIFY {newest}"  # noqa: S608 (the paths are quoted)
 
 
-def read_request_log(folder: Path, read: "Callable[[duckdb.DuckDBPyConnection], T]") -> T:
+def read_request_log(
+    folder: Path,
+    read: "Callable[[duckdb.DuckDBPyConnection], T]",
+    *,
+    model: str | None = None,
+    since: date | None = None,
+    until: date | None = None,
+) -> T:
     """What `read` returns for the rows of a request log; it is called again without files that turn out to be damaged.
 
     Its connection has the views `requests`, a row for each predicted row, and `labels`, the newest label of each row that has one. It
@@ -180,18 +187,19 @@ def read_request_log(folder: Path, read: "Callable[[duckdb.DuckDBPyConnection], 
     Args:
         folder: The folder of the log.
         read: Reads them.
+        model: The registered model; None for all.
+        since: The first day of the requests, in UTC; None for all.
+        until: The last day; None for all.
 
     Raises:
         ConfigError: There is no such folder.
-        NoRequestsError: The log has no requests.
+        NoRequestsError: The log has no such requests.
         duckdb.Error: `read` fails, and no file is damaged.
     """
 
     def read_views(files: LogFiles) -> T:
         if not files.requests:
-            raise NoRequestsError(
-                f"{folder} has no logged requests; a gateway writes them there every hour, or at once: taxiway log roll --state FOLDER"
-            )
+            raise NoRequestsError(no_requests_text(folder, model, since, until))
         with connect() as connection:
             connection.execute(f"CREATE VIEW requests AS SELECT * FROM {files_sql(files.requests)}")  # noqa: S608 (the paths are quoted)
             connection.execute(f"CREATE VIEW labels AS {newest_labels_sql(files.labels)}")
@@ -199,4 +207,11 @@ def read_request_log(folder: Path, read: "Callable[[duckdb.DuckDBPyConnection], 
                 connection.execute(f"SET {setting}")
             return read(connection)
 
-    return read_files(log_files(folder), read_views)
+    return read_files(log_files(folder, model, since, until), read_views)
+
+
+def no_requests_text(folder: Path, model: str | None, since: date | None, until: date | None) -> str:
+    """That there are no requests, and what to do next."""
+    of = "" if model is None else f" of {model}"
+    days = "" if since is None and until is None else " on these days"
+    return f"{folder} has no logged requests{of}{days}; a gateway writes them there every hour, or at once: taxiway log roll --state FOLDER"

@@ -8,8 +8,17 @@ from typing import TYPE_CHECKING
 
 from taxiway.data.engine.conditions import quoted_name
 from taxiway.data.engine.connection import connect, path_literal
-from taxiway.errors import ConfigError
-from taxiway.serving.request_files import INPUT, OTHER_INPUTS, LogFiles, files_sql, log_files, newest_labels_sql, read_files
+from taxiway.errors import ConfigError, NoRequestsError
+from taxiway.serving.request_files import (
+    INPUT,
+    OTHER_INPUTS,
+    LogFiles,
+    files_sql,
+    log_files,
+    newest_labels_sql,
+    no_requests_text,
+    read_files,
+)
 
 if TYPE_CHECKING:
     import duckdb
@@ -88,7 +97,8 @@ def export_rows(
         types: The types of inputs, in the words of a schema.
 
     Raises:
-        ConfigError: There are no such rows, or the file would be one of the log's.
+        ConfigError: There is no such folder, or the file would be one of the log's.
+        NoRequestsError: There are no such rows.
     """
     if out.suffix != ".parquet" or out.absolute().is_relative_to(folder.absolute()):
         raise ConfigError(
@@ -100,9 +110,7 @@ def export_rows(
 
     def write(files: LogFiles) -> Exported:
         if not files.requests:
-            raise ConfigError(
-                f"{folder} has no requests of {model} on these days; a gateway writes them there every hour, or at once: taxiway log roll --state FOLDER"
-            )
+            raise NoRequestsError(no_requests_text(folder, model, since, until))
         return _write(files, temporary, types)
 
     try:

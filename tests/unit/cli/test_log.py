@@ -102,7 +102,7 @@ def test_a_file_that_is_damaged_inside_is_named_and_left_out(
     path.unlink()
     refused = CliRunner().invoke(main, ["log", "export", "a/b", "--log", folder, "-o", str(out)])
     assert (refused.exit_code, list(tmp_path.glob(".rows*"))) == (1, [])
-    assert "has no requests of a/b" in refused.output
+    assert "has no logged requests of a/b" in refused.output
 
 
 def test_folders_and_pipes_among_the_files_are_left_out(state: Path, tmp_path: Path) -> None:

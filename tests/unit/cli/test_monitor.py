@@ -113,7 +113,8 @@ def test_what_cannot_be_shown_says_why() -> None:
     )
     assert "mcc is not a metric" in refused("monitor", NAME, "--log", "log", "--metric", "mcc")
     assert " 2026-01-01 " in done("monitor", f"{NAME}/1", "--log", "log", "--every", "month", "--metric", "log_loss")
-    assert "versions with rows: 1." in refused("monitor", NAME, "--log", "log", "--since", "2030-01-01")
+    later = refused("monitor", NAME, "--log", "log", "--since", "2030-01-01")
+    assert f"log has no logged requests of {NAME} on these days" in later
 
 
 def test_a_regression_has_realised_performance_only(site: Site) -> None:
@@ -130,3 +131,17 @@ def test_a_regression_has_realised_performance_only(site: Site) -> None:
     assert result.exit_code == 3
     assert "worse (realised)" in result.output
     assert "there are no estimates for a regression" in result.output
+
+
+@pytest.mark.usefixtures("champion")
+def test_requests_are_validated_by_the_columns_that_they_have() -> None:
+    log_week(0, 300)
+    log_week(1, 300, change=lambda cells: {"a": [*cells["a"][:-3], 500.0, -700.0, 600.0]})
+    schema = Path("small.schema.yaml")
+    schema.write_text(f"min_rows: 1000\n{schema.read_text()}rules: {{y_known: {{sql: y is not null}}}}\n")
+    content = json.loads(done("monitor", NAME, "--log", "log", "--schema", str(schema), "--json"))
+    first, second = (window["anomalies"] for window in content["windows"])
+    assert first == []
+    (message,) = second
+    assert message.startswith(f"a in the requests of {NAME} version 1 is outside -100 to 100 in 3 of 300 rows")
+    assert message in taxiway("monitor", NAME, "--log", "log", "--schema", str(schema)).output

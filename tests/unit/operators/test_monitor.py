@@ -111,6 +111,17 @@ def test_an_alert_is_told_once_and_recorded(team: Path) -> None:
     assert [window["alert"] for window in content["windows"]] == ["", "estimated"]
 
 
+def test_anomalies_of_the_inputs_are_told(team: Path) -> None:
+    log_week(0, 500, change=lambda cells: {"a": [*cells["a"][:-1], 1e6]})
+    found, events = monitored("anomaly")
+    assert found["alert"] == ""
+    ((_, extra),) = events[f"{NAME}.alerts"]
+    assert extra["kind"] == "data"
+    assert extra["messages"][0].startswith(f"a in the requests of {NAME} version 1 is outside -100 to 100")
+    assert recorded("anomaly").data.metrics["anomalies"] == 1
+    assert monitored("again")[1] == {}
+
+
 def test_a_worse_champion_is_trained_again_within_the_limits(team: Path) -> None:
     path = team / "small.pipeline.yaml"
     text = path.read_text()

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helping import examples
-from taxiway.errors import ConfigError
+from taxiway.errors import ConfigError, NoRequestsError
 from taxiway.features.signature import ModelColumns
 from taxiway.serving.gateway.rolling.roll import roll
 from taxiway.serving.gateway.rolling.settings import RollSettings, store_settings
@@ -110,9 +110,9 @@ def test_only_the_days_that_are_asked_for(tmp_path: Path) -> None:
     out = tmp_path / "some.parquet"
     assert export_rows(tmp_path / "log", "m", out, since=date(1970, 1, 2), until=date(1970, 1, 3), types={}).rows == 2
     assert [row["x"] for row in pq.read_table(out).to_pylist()] == [1, 2]
-    with pytest.raises(ConfigError, match="has no requests of m on these days"):
+    with pytest.raises(NoRequestsError, match="has no logged requests of m on these days"):
         export_rows(tmp_path / "log", "m", out, since=date(2013, 1, 1), types={})
-    with pytest.raises(ConfigError, match="has no requests of other"):
+    with pytest.raises(NoRequestsError, match="has no logged requests of other; "):
         export_rows(tmp_path / "log", "other", out, types={})
 
 

@@ -34,6 +34,11 @@ _MOST_SHOWN = 5
 @click.option("--metric", help="The metric. Default: roc_auc for two classes, accuracy for more, and mae for a regression.")
 @click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="The first day of the requests, in UTC.")
 @click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="The last day of the requests.")
+@click.option(
+    "--schema",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="The schema file by which the inputs of each window are validated, in the environment SERVING.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @code_option
 @records_options
@@ -44,6 +49,7 @@ def monitor(
     metric: str | None,
     since: "datetime | None",
     until: "datetime | None",
+    schema: Path | None,
     as_json: bool,
     code: Path | None,
     **given: Any,
@@ -53,13 +59,15 @@ def monitor(
     Without labels, the performance of a classifier is estimated from its probabilities; with labels, it is that of the rows that have
     one by now. The exit code is 3 if it is worse than on the evaluation rows in the newest window with enough rows.
     """
+    from taxiway.data.schema.file import load_schema
     from taxiway.registry.load import load_trusted
     from taxiway.stages.batch.version import find_version
     from taxiway.stages.monitor.described import described
     from taxiway.stages.monitor.monitor import Asked
     from taxiway.stages.monitor.monitor import monitor as compare
 
-    asked = Asked(every, metric, since and since.date(), until and until.date())
+    by_schema = load_schema(schema) if schema is not None else None
+    asked = Asked(every, metric, since and since.date(), until and until.date(), by_schema)
     with opened(Given(**given)) as installation:
         client = installation.ledger.client
         version = find_version(installation.ledger, name)
@@ -97,7 +105,7 @@ def _show(found: "Monitored") -> None:
     newest = found.windows[-1]
     joint = [newest.drift.joint.message] if newest.drift.joint is not None else []
     causes = [found.causes.message] if found.causes is not None else []
-    for message in [*causes, *(drift.message for drift in newest.drift.columns[:_MOST_SHOWN]), *joint]:
+    for message in [*newest.anomalies, *causes, *(drift.message for drift in newest.drift.columns[:_MOST_SHOWN]), *joint]:
         console.print(f"from {newest.performance.first}: {message}", markup=False, soft_wrap=True)
     console.print(reference.not_estimated or CONDITION, style="dim", markup=False, soft_wrap=True)
 

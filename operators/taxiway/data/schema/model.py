@@ -4,7 +4,7 @@ It is read from YAML in `file`; data is checked against it in `taxiway.data.vali
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
@@ -237,6 +237,31 @@ class Schema(Record):
         rules = tuple(rule for rule in self.rules if not named.search(rule.sql))
         checks = tuple(monitor for monitor in self.metric_checks if monitor.column != self.label)
         return self.model_copy(update={"features": features, "rules": rules, "metric_checks": checks})
+
+    def of_columns(self, names: Collection[str]) -> "Schema | None":
+        """The schema for rows that have only some of the columns and are no span, such as requests; None if it has none of these.
+
+        There are no limits for the table as a whole, and no key, whose values requests may repeat. A rule is left out that names another
+        column of the schema.
+        """
+        kept = tuple(feature for feature in self.features if feature.name in names)
+        if not kept:
+            return None
+        others = "|".join(re.escape(feature.name) for feature in self.features if feature.name not in names)
+        named = re.compile(rf"(?<!\w)(?:{others})(?!\w)", re.IGNORECASE) if others else None
+        return self.model_copy(
+            update={
+                "label": self.label if self.label in names else None,
+                "key": (),
+                "min_rows": 1,
+                "max_rows": None,
+                "rows_ratio": None,
+                "features": kept,
+                "rules": tuple(rule for rule in self.rules if named is None or not named.search(rule.sql)),
+                "metric_checks": (),
+                "feature_skew": None,
+            }
+        )
 
     def with_former_names(self, former: Mapping[str, str]) -> "Schema":
         """The schema for rows that were stored before the source renamed columns; `former` has the former name of each of them."""

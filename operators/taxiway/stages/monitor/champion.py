@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from taxiway.errors import ConfigError
-from taxiway.messages import names_text
+from taxiway.messages import counted, names_text
 from taxiway.spec.monitor import Monitor
 from taxiway.stages.batch.version import Version, find_version
 from taxiway.stages.context import StageContext
@@ -26,12 +26,12 @@ FILE = "monitor.json"
 
 @dataclass(frozen=True)
 class Alert:
-    """The newest window in which the champion predicts worse than on its evaluation rows.
+    """What is wrong with the newest window of the champion.
 
     Attributes:
         version: The champion.
         first: The first day of the window.
-        kind: `realised` or `estimated`.
+        kind: `realised` or `estimated` if this performance is worse than on the evaluation rows; `data` if inputs have anomalies.
         messages: The evidence.
     """
 
@@ -65,7 +65,7 @@ def monitor_champion(context: StageContext) -> Monitored:
     log = Path(context.services.filled(asked.log))
     loaded = load_trusted(context.registry.tracking_uri, version.model, version.version, code=context.code, files=version.files)
     since = first_day(context.clock().date(), asked)
-    of = Asked(asked.window, asked.metric, since)
+    of = Asked(asked.window, asked.metric, since, schema=context.schema())
     found = monitor(context.registry, version, loaded, log, of, store=context.store, show=context.log.info)
     _record(context, version, found)
     for window in found.windows:
@@ -85,7 +85,7 @@ def first_day(today: date, asked: Monitor) -> date:
 def new_alert(context: StageContext, found: Monitored) -> Iterator[Alert | None]:
     """The alert of the newest window with enough rows, if it has one that has not been told yet.
 
-    It counts as told when the block ends without an error. The same window is told again if labels confirm an estimate, or if another
+    A worse performance is an alert, and so are anomalies of the inputs by the schema. It counts as told when the block ends without an error. The same window is told again if labels confirm an estimate, or if another
     version answers.
 
     Args:
@@ -93,11 +93,11 @@ def new_alert(context: StageContext, found: Monitored) -> Iterator[Alert | None]
         found: What was found.
     """
     ref, newest = f"monitored/{context.pipeline.name}", found.newest
-    if newest is None or not newest.performance.alert:
+    if newest is None or not (newest.performance.alert or newest.anomalies):
         yield None
         return
     performance = newest.performance
-    alert = Alert(found.version.version, performance.first, performance.alert, tuple(_evidence(found, newest)))
+    alert = Alert(found.version.version, performance.first, performance.alert or "data", tuple(_evidence(found, newest)))
     key = json.dumps([alert.version, str(alert.first), alert.kind])
     if context.store.get_ref(ref) == key:
         yield None
@@ -122,7 +122,13 @@ def _record(context: StageContext, version: Version, found: Monitored) -> None:
         of, step = window.performance, int(f"{window.performance.first:%Y%m%d}")
         known = {f"estimated_{found.reference.metric}": of.estimated, f"realised_{found.reference.metric}": of.realised}
         numbers = {name: interval.value for name, interval in known.items() if interval is not None}
-        for name, value in {**numbers, "rows": of.rows, "labelled": of.labelled, "drifted": len(window.drift.columns)}.items():
+        for name, value in {
+            **numbers,
+            "rows": of.rows,
+            "labelled": of.labelled,
+            "drifted": len(window.drift.columns),
+            "anomalies": len(window.anomalies),
+        }.items():
             values.setdefault(name, {})[step] = value
     newest = found.newest
     context.recorder.history(values)
@@ -148,6 +154,8 @@ def _line(found: Monitored, window: MonitoredWindow) -> str:
     parts = [f"{of.rows:,} rows, {of.labelled:,} with a label", *known]
     if window.drift.columns:
         parts.append(f"drifted inputs: {names_text([each.column for each in window.drift.columns])}")
+    if window.anomalies:
+        parts.append(counted(len(window.anomalies), "anomaly", "anomalies"))
     worse = f"worse ({of.alert}): " if of.alert else ""
     return f"from {of.first}: {worse}{'; '.join(parts)}"
 
@@ -155,13 +163,14 @@ def _line(found: Monitored, window: MonitoredWindow) -> str:
 def _evidence(found: Monitored, window: MonitoredWindow) -> Iterator[str]:
     of, reference = window.performance, found.reference
     interval = of.realised if of.alert == "realised" else of.estimated
-    if interval is not None:
+    if of.alert and interval is not None:
         yield (
             f"the {of.alert} {reference.metric} of version {found.version.version} is {interval_text(interval)} in the window from {of.first}, and "
             f"{interval_text(reference.performance)} on its evaluation rows"
         )
     if found.causes is not None and window is found.windows[-1]:
         yield found.causes.message
+    yield from window.anomalies
     yield from (each.message for each in window.drift.columns)
     if window.drift.joint is not None:
         yield window.drift.joint.message

@@ -34,6 +34,7 @@ def _window(window: "MonitoredWindow") -> dict[str, Any]:
         "estimated_of_labelled": _interval(of.estimated_of_labelled),
         "realised": _interval(of.realised),
         "drift": [asdict(drift) for drift in window.drift.columns],
+        "anomalies": list(window.anomalies),
         "joint_drift": window.drift.joint and asdict(window.drift.joint),
     }
 

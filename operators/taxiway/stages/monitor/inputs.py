@@ -1,6 +1,7 @@
 """Which inputs of a window are distributed otherwise than the evaluation rows, each alone or together."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -20,6 +21,8 @@ from taxiway.store import Store, temp_folder
 if TYPE_CHECKING:
     import duckdb
     import pandas as pd
+
+    from taxiway.data.schema.model import Schema
 
 _JOINT = ""
 """The name of the claim about all columns together; no column has it."""
@@ -105,22 +108,17 @@ def evaluation_inputs(snapshot: Snapshot, columns: ModelColumns, store: Store) -
     return raw_frame(rows, columns.numeric, columns.categorical, columns.types, lenient=True)
 
 
-def window_drift(
-    before: "pd.DataFrame", log: Path, model: str, version: int, first: date, every: Every, columns: ModelColumns
-) -> "tuple[WindowDrift, pd.DataFrame]":
-    """Compare the inputs of a window with the evaluation rows.
+@contextmanager
+def window_rows(log: Path, model: str, version: int, first: date, every: Every, columns: ModelColumns) -> Iterator[Path]:
+    """A Parquet file with the inputs of a window, which is deleted after the block.
 
     Args:
-        before: The evaluation rows, from `evaluation_inputs`.
         log: The folder of the request log.
         model: The registered model.
         version: Its version.
         first: The first day of the window.
         every: How long it is.
         columns: The columns, from `compared_columns`.
-
-    Returns:
-        What has drifted, and a random part of the rows of the window.
     """
     from taxiway.serving.request_rows import export_inputs
 
@@ -128,7 +126,42 @@ def window_drift(
         path = folder / "rows.parquet"
         last = last_day(first, every)
         export_inputs(log, model, version, path, since=first, until=last, types=columns.types, names=columns.names)
-        return _compared(before, _Rows(path, columns), columns)
+        yield path
+
+
+def window_drift(before: "pd.DataFrame", path: Path, columns: ModelColumns) -> "tuple[WindowDrift, pd.DataFrame]":
+    """Compare the inputs of a window with the evaluation rows.
+
+    Args:
+        before: The evaluation rows, from `evaluation_inputs`.
+        path: The inputs, from `window_rows`.
+        columns: The columns, from `compared_columns`.
+
+    Returns:
+        What has drifted, and a random part of the rows of the window.
+    """
+    return _compared(before, _Rows(path, columns), columns)
+
+
+def anomalies(path: Path, about: str, schema: "Schema | None", columns: ModelColumns) -> tuple[str, ...]:
+    """The messages of the anomalies of a window's inputs that would block a training.
+
+    Args:
+        path: The inputs, from `window_rows`.
+        about: The version, for messages.
+        schema: The schema; None for no validation.
+        columns: The columns, from `compared_columns`.
+    """
+    from taxiway.data.formats.open_data import open_data
+    from taxiway.data.schema.model import SERVING
+    from taxiway.data.validation.validate import validate_table
+
+    of_requests = schema.without_label().of_columns(columns.names) if schema is not None else None
+    if of_requests is None:
+        return ()
+    with open_data(path) as table:
+        report = validate_table(table, f"the requests of {about}", of_requests, SERVING)
+    return tuple(anomaly.message for anomaly in report.blocking)
 
 
 def last_day(first: date, every: Every) -> date:

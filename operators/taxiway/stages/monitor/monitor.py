@@ -11,7 +11,14 @@ from taxiway.features.signature import ModelColumns
 from taxiway.lineage.queries import model_lineage
 from taxiway.stages.batch.version import Version, row_model
 from taxiway.stages.monitor.causes import Causes, causes
-from taxiway.stages.monitor.inputs import WindowDrift, compared_columns, evaluation_inputs, window_drift
+from taxiway.stages.monitor.inputs import (
+    WindowDrift,
+    anomalies,
+    compared_columns,
+    evaluation_inputs,
+    window_drift,
+    window_rows,
+)
 from taxiway.stages.monitor.performance import MIN_ROWS, Reference, WindowPerformance, performance, reference_of
 from taxiway.stages.monitor.windows import Every, read_windows, served_versions
 from taxiway.store import Store
@@ -19,6 +26,8 @@ from taxiway.store import Store
 if TYPE_CHECKING:
     import duckdb
     from mlflow import MlflowClient
+
+    from taxiway.data.schema.model import Schema
 
 
 @dataclass(frozen=True)
@@ -30,12 +39,14 @@ class Asked:
         metric: The metric; None for `roc_auc` of two classes, `accuracy` of more, and `mae` of a regression.
         since: The first day of the requests, in UTC; None for all.
         until: The last day; None for all.
+        schema: The schema of the inputs, by which requests are validated in the environment SERVING; None for no validation.
     """
 
     every: Every = "week"
     metric: str | None = None
     since: date | None = None
     until: date | None = None
+    schema: "Schema | None" = None
 
 
 @dataclass(frozen=True)
@@ -45,10 +56,12 @@ class MonitoredWindow:
     Attributes:
         performance: How well the version has predicted.
         drift: Which inputs have drifted.
+        anomalies: The messages of the anomalies of its inputs that would block a training, by the schema.
     """
 
     performance: WindowPerformance
     drift: WindowDrift
+    anomalies: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -127,7 +140,8 @@ def monitor(
         columns = compared_columns(connection, version.model, version.version, model.columns)
         return found, columns, ", ".join(map(str, served_versions(connection, version.model)))
 
-    found, columns, versions = read_request_log(log, read)
+    days = {"since": asked.since, "until": asked.until}
+    found, columns, versions = read_request_log(log, read, model=version.model, **days)
     if not found:
         raise NoRequestsError(
             f"{log} has no rows that {about} has predicted on these days; versions with rows: {versions or 'none'}. "
@@ -136,8 +150,9 @@ def monitor(
     before, made = evaluation_inputs(snapshot, model.columns, store), []
     for each in found:
         show(f"comparing the inputs from {each.first}")
-        drift, rows = window_drift(before, log, version.model, version.version, each.first, asked.every, columns)
-        made.append(MonitoredWindow(each, drift))
+        with window_rows(log, version.model, version.version, each.first, asked.every, columns) as path:
+            drift, rows = window_drift(before, path, columns)
+            made.append(MonitoredWindow(each, drift, anomalies(path, about, asked.schema, columns)))
     return Monitored(version, reference, made, causes(reference, loaded, before, found[-1], drift, rows))
 
 

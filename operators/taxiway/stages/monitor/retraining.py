@@ -109,7 +109,7 @@ def _gain(context: StageContext, run: "Run", metric: str) -> float | None:
 
 
 def _new_labels(log: Path, found: Monitored, trainings: list[Training]) -> int:
-    """How many predicted rows have got a label since the last training."""
+    """How many predicted rows of the compared windows have got a label since the last training."""
     since = trainings[-1].at if trainings else datetime.min.replace(tzinfo=UTC)
 
     def read(connection: "duckdb.DuckDBPyConnection") -> int:
@@ -117,4 +117,4 @@ def _new_labels(log: Path, found: Monitored, trainings: list[Training]) -> int:
         ((count,),) = connection.execute(query, [found.version.model, since]).fetchall()
         return int(count)
 
-    return read_request_log(log, read)
+    return read_request_log(log, read, model=found.version.model, since=found.windows[0].performance.first)
