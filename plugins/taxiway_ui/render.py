@@ -18,6 +18,7 @@ from taxiway.spec.metrics import facts_of
 from taxiway_ui.clients import NO_KEYS
 from taxiway_ui.history.drawing import draw
 from taxiway_ui.history.metric_history import MOST_POINTS
+from taxiway_ui.history.served_drawing import draw_served
 from taxiway_ui.overview import MOST_NEEDS
 from taxiway_ui.runs.marks import stages, stopped_at
 from taxiway_ui.runs.states import State
@@ -178,5 +179,6 @@ def _environment() -> Environment:
         "most_needs": MOST_NEEDS,
         "most_points": MOST_POINTS,
         "draw": draw,
+        "draw_served": draw_served,
     }
     return made

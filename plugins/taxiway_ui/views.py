@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session
 
@@ -11,6 +12,7 @@ from taxiway.ledger.effects import without_effect
 from taxiway.ledger.entry import DECIDED, Entry, State
 from taxiway.lineage.batches import BatchRun, batches_of
 from taxiway.lineage.labels_due import labels_due
+from taxiway.lineage.monitoring import MonitoringRun, newest_monitoring
 from taxiway.lineage.outcomes import earlier_attempts, summaries, summary_of
 from taxiway.lineage.run_records import RunRecords, behind_verdict, run_records
 from taxiway.records import Decision, Outcome, Promotion, RunSummary, Status, WaitingSpan
@@ -23,6 +25,7 @@ from taxiway_ui import airflow_db
 from taxiway_ui.airflow_db import Question, RunState
 from taxiway_ui.clients import can_write, notices, open_store, query_ledger, query_mlflow
 from taxiway_ui.history.metric_history import MetricHistory, metric_history, newest_evaluated
+from taxiway_ui.history.served import Served, served
 from taxiway_ui.history.timeline import Event, timeline
 from taxiway_ui.people.labels import takes_labels
 from taxiway_ui.reviews.loaded import load
@@ -31,8 +34,11 @@ from taxiway_ui.reviews.subjects import review_pipelines, runs_of
 from taxiway_ui.runs.outside import find_outside, states_of, verdicts_outside
 from taxiway_ui.runs.tags import run_tags
 
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
 _ATTEMPTS = 5
-_BATCHES = "batches of predictions"
+_PRODUCTION = "batches of predictions, and the performance in production,"
 _REFUSED = (Outcome.REJECTED, Outcome.UNDECIDED)
 _PASSED = (Status.PASS, Status.NOT_APPLICABLE)
 
@@ -101,6 +107,7 @@ class History:
     metric: MetricHistory | None = None
     waiting: tuple[WaitingSpan, ...] = ()
     batches: tuple[BatchRun, ...] = ()
+    served: Served | None = None
 
     @property
     def events(self) -> tuple[Event, ...]:
@@ -197,7 +204,7 @@ class RunPage:
 def history(session: Session, name: str) -> History | None:
     """The page of one pipeline; None if it does not exist.
 
-    Takes seven requests to MLflow, without keys of the ledger two more, and two more if a version was evaluated outside of Airflow.
+    Takes nine requests to MLflow, without keys of the ledger two more, and two more if a version was evaluated outside of Airflow.
     """
     if name not in airflow_db.pipelines(session, {name}):
         return None
@@ -206,8 +213,10 @@ def history(session: Session, name: str) -> History | None:
     spans = reversed(summaries(store, name)) if store else ()
     decided = tuple(SpanDecision(made, earlier_attempts(store, made, _ATTEMPTS) if store else ()) for made in spans)
     due = labels_due(store, name) if store else None
-    none: tuple[BatchRun, ...] = ()
-    batches, unknown = (none, "") if opened is None else query_mlflow(lambda client: batches_of(client, name), none, _BATCHES)
+    none: tuple[tuple[BatchRun, ...], MonitoringRun | None] = ((), None)
+    (batches, monitored), unknown = (
+        (none, "") if opened is None else query_mlflow(lambda client: _in_production(client, name), none, _PRODUCTION)
+    )
     return History(
         name,
         _tenure(store, ledger.champion),
@@ -220,6 +229,7 @@ def history(session: Session, name: str) -> History | None:
         _metric(session, store, name, decided, ledger) if store else None,
         due.spans if due is not None else (),
         batches,
+        served(store, monitored),
     )
 
 
@@ -251,6 +261,10 @@ def run_page(session: Session, dag: str, run: str) -> RunPage | None:
         seen.in_airflow and takes_labels(load(dag, airflow_db.dag_files(session, [dag]).get(dag)), records),
         bool(found.get(tags.GATE_REPORT)),
     )
+
+
+def _in_production(client: "MlflowClient", name: str) -> tuple[tuple[BatchRun, ...], MonitoringRun | None]:
+    return batches_of(client, name), newest_monitoring(client, name)
 
 
 def _ledger_of(name: str) -> tuple[tuple[LedgerView, Ledger | None], str]:

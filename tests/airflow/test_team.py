@@ -6,6 +6,7 @@ import shutil
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 from conftest_airflow import Running
 
@@ -123,6 +124,10 @@ def test_a_champion_that_predicts_worse_is_told_and_trained_again(
     assert event["extra"]["messages"][0] in told
     links = running.api._get(f"/dags/{MONITOR}/dagRuns/{run}/taskInstances/monitor/links")["extra_links"]
     assert links["MLflow run"] == told.split()[-1]
+    address = f"{running.stack.url('airflow')}/taxiway/pipelines/{DAG}"
+    page = httpx.get(address, headers={"Cookie": f"_token={running.token('admin')}"}, timeout=60).raise_for_status().text
+    for words in ("roc_auc in production", ">worse<", "etrain: the estimated roc_auc 0.5"):
+        assert words in page, words
     assert again["extra"]["message"].startswith("retrain: the estimated roc_auc 0.5")
     summary = running.wait_for_outcomes(DAG, 2)[-1]
     assert summary.span.name == "4"

@@ -64,7 +64,7 @@ def monitoring_context(pipeline: Pipeline, context: "Context", mlflow_conn_id: s
     Raises:
         AirflowSkipException: The block found no requests; the MLflow run is deleted.
     """
-    from taxiway.stages.monitor.champion import EXPERIMENT
+    from taxiway.lineage.monitoring import EXPERIMENT
     from taxiway.tracking.run import MlflowRun
 
     client = MlflowHook(mlflow_conn_id).get_conn()

@@ -94,7 +94,7 @@ def draw(history: MetricHistory) -> Chart:
     step = min(_MOST_STEP, max(_LEAST_STEP, (_FULL_WIDTH - _LEFT - _RIGHT) // count))
     width = max(_MIN_WIDTH, _LEFT + _RIGHT + count * step)
     inner = width - _LEFT - _RIGHT
-    ticks = _ticks(*_range(history))
+    ticks = round_ticks(*_range(history))
     low, high = ticks[0], ticks[-1]
     bottom = HEIGHT - _BOTTOM
 
@@ -124,7 +124,7 @@ def draw(history: MetricHistory) -> Chart:
         width - _RIGHT,
         _TOP,
         bottom,
-        tuple(Label(_number(tick, ticks[1] - ticks[0]), y(tick)) for tick in ticks),
+        tuple(Label(number_text(tick, ticks[1] - ticks[0]), y(tick)) for tick in ticks),
         _span_labels(dots, inner / count),
         dots,
         tuple(Line(made, x(made.after - 0.5)) for made in history.returns),
@@ -143,7 +143,7 @@ def _range(history: MetricHistory) -> tuple[float, float]:
     return min(values), max(values)
 
 
-def _ticks(low: float, high: float) -> list[float]:
+def round_ticks(low: float, high: float) -> list[float]:
     """Round numbers that begin at or below `low` and end at or above `high`."""
     reach = (high - low) or abs(high) or 1.0
     size = 10 ** floor(log10(reach / _TICKS))
@@ -152,7 +152,7 @@ def _ticks(low: float, high: float) -> list[float]:
     return [number * step for number in range(first, max(last, first + 1) + 1)]
 
 
-def _number(value: float, step: float) -> str:
+def number_text(value: float, step: float) -> str:
     """A tick with as many decimals as the step between ticks needs."""
     decimals = max(0, -floor(log10(step) + 1e-9))
     if round(step, decimals) != round(step, decimals + 2):

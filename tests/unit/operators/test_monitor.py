@@ -17,6 +17,7 @@ from mlflow.artifacts import load_dict
 
 from taxiway.errors import ConfigError
 from taxiway.hooks.mlflow import MlflowHook
+from taxiway.lineage.monitoring import EXPERIMENT
 from taxiway.operators import MonitorOperator
 from taxiway.spec.files.pipeline_file import read_pipeline_and_team
 from taxiway.spec.monitor import Monitor
@@ -65,7 +66,7 @@ def monitored(run: str) -> tuple[dict[str, Any], Events]:
 
 def recorded(run: str) -> Any:
     client = MlflowHook().get_conn()
-    experiment = client.get_experiment_by_name(champion.EXPERIMENT)
+    experiment = client.get_experiment_by_name(EXPERIMENT)
     assert experiment is not None
     found = client.search_runs([experiment.experiment_id], f"tags.`airflow.run_id` = '{run}'")
     return found[0] if found else None

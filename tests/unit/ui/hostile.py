@@ -38,6 +38,7 @@ from taxiway.records import (
     WaitingSpan,
     Waiver,
 )
+from taxiway.records.served import ServedPerformance, ServedWindow
 from taxiway.registry.champions import ChampionInfo
 from taxiway.serving.api import ModelStatus
 from taxiway.stages.installation.diagnosis import Finding, Health
@@ -45,6 +46,7 @@ from taxiway.stages.labels.importing import Agreement, Imported
 from taxiway.stages.review import Reopening, ReviewedVersion, Standing
 from taxiway_ui.airflow_db import APPROVAL, DagFacts, LastRun, Question, RunState
 from taxiway_ui.history.metric_history import MetricHistory, Point, Return
+from taxiway_ui.history.served import Served
 from taxiway_ui.overview import Overview, Row, RowFilter
 from taxiway_ui.people.forms import Forms
 from taxiway_ui.people.labels import LabelsPage
@@ -245,6 +247,28 @@ def hostile_batch() -> BatchRun:
     )
 
 
+def hostile_served() -> Served:
+    value = Interval(value=0.7, low=0.6, high=0.8, rows=900)
+    low = Interval(value=0.5, low=0.4, high=0.55, rows=300)
+    windows = (
+        ServedWindow(first=WHEN.date(), rows=900, labelled=0, estimated=value),
+        ServedWindow(
+            first=WHEN.date(),
+            rows=900,
+            labelled=300,
+            estimated=value,
+            realised=low,
+            worse="realised",
+            drifted=(HOSTILE,),
+            messages=(HOSTILE,),
+        ),
+    )
+    found = ServedPerformance(
+        model=HOSTILE, version=2, metric=HOSTILE, evaluation=value, windows=windows, cause=HOSTILE, at=WHEN
+    )
+    return Served(found, HOSTILE, HOSTILE)
+
+
 def every_page() -> dict[str, str]:
     records, run = hostile_records(), seen({"ingest": "success", "validate_data": "failed"})
     tenure = ChampionTenure(ChampionInfo(HOSTILE, 2, hostile_promotion(), "v"), records)
@@ -259,6 +283,7 @@ def every_page() -> dict[str, str]:
     reviewed = hostile_review()
     waiting = WaitingSpan(name=HOSTILE, rows=4, missing=2, since=WHEN, problem=HOSTILE)
     history = replace(history, reviewed=reviewed, metric=hostile_metric(), waiting=(waiting,), batches=(hostile_batch(),))
+    history = replace(history, served=hostile_served())
     run_page = RunPage(
         run,
         records,

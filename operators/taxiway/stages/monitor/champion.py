@@ -13,13 +13,11 @@ from taxiway.messages import counted, names_text
 from taxiway.spec.monitor import Monitor
 from taxiway.stages.batch.version import Version, find_version
 from taxiway.stages.context import StageContext
-from taxiway.stages.monitor.described import described, interval_text
+from taxiway.stages.monitor.described import described, input_messages, interval_text, served_performance
 from taxiway.stages.monitor.monitor import Asked, Monitored, MonitoredWindow, monitor
 from taxiway.stages.monitor.windows import Every
 from taxiway.tracking import tags
 
-EXPERIMENT = "taxiway/monitoring"
-"""The MLflow experiment with the runs of all monitored models."""
 FILE = "monitor.json"
 """The artifact of such a run, as `taxiway monitor --json` prints it."""
 
@@ -132,12 +130,15 @@ def _record(context: StageContext, version: Version, found: Monitored) -> None:
             values.setdefault(name, {})[step] = value
     newest = found.newest
     context.recorder.history(values)
-    context.recorder.tags(
-        {
+    record = served_performance(found, context.clock())
+    context.store.put(record)
+    context.recorder.record(
+        record,
+        tags={
             tags.MONITORED_VERSION: str(version.version),
             tags.ALERT: newest.performance.alert or "none" if newest is not None else "none",
             tags.NOTE: "\n".join(f"* {_line(found, window)}" for window in found.windows),
-        }
+        },
     )
     content: dict[str, Any] = described(found)
     context.recorder.files("monitor", {FILE: json.dumps(content, indent=2, allow_nan=False).encode()})
@@ -170,7 +171,4 @@ def _evidence(found: Monitored, window: MonitoredWindow) -> Iterator[str]:
         )
     if found.causes is not None and window is found.windows[-1]:
         yield found.causes.message
-    yield from window.anomalies
-    yield from (each.message for each in window.drift.columns)
-    if window.drift.joint is not None:
-        yield window.drift.joint.message
+    yield from input_messages(window)

@@ -1,7 +1,11 @@
-"""What was found about a version in production, as content for JSON."""
+"""What was found about a version in production, as a record and as content for JSON."""
 
+from collections.abc import Iterator
 from dataclasses import asdict
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
+
+from taxiway.records.served import ServedPerformance, ServedWindow
 
 if TYPE_CHECKING:
     from taxiway.records import Interval
@@ -18,6 +22,40 @@ def described(found: "Monitored") -> dict[str, Any]:
         "windows": [_window(window) for window in found.windows],
         "causes": found.causes and asdict(found.causes),
     }
+
+
+def served_performance(found: "Monitored", at: datetime) -> ServedPerformance:
+    """The record of what was found; `at` is when."""
+    windows = [
+        ServedWindow(
+            first=window.performance.first,
+            rows=window.performance.rows,
+            labelled=window.performance.labelled,
+            estimated=window.performance.estimated,
+            realised=window.performance.realised,
+            worse=window.performance.alert,
+            drifted=tuple(each.column for each in window.drift.columns),
+            messages=tuple(input_messages(window)),
+        )
+        for window in found.windows
+    ]
+    return ServedPerformance(
+        model=found.version.model,
+        version=found.version.version,
+        metric=found.reference.metric,
+        evaluation=found.reference.performance,
+        windows=tuple(windows),
+        cause=found.causes.message if found.causes is not None else "",
+        at=at,
+    )
+
+
+def input_messages(window: "MonitoredWindow") -> Iterator[str]:
+    """What is known about the inputs of a window: anomalies by the schema, then drift."""
+    yield from window.anomalies
+    yield from (each.message for each in window.drift.columns)
+    if window.drift.joint is not None:
+        yield window.drift.joint.message
 
 
 def interval_text(found: "Interval") -> str:

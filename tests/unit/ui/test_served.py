@@ -1,0 +1,56 @@
+"""The chart of a champion's performance in production: each value where its numbers are, and no room is left out."""
+
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ui.hostile import WHEN
+
+from helping import examples
+from taxiway.records import Interval
+from taxiway.records.served import ServedPerformance, ServedWindow
+from taxiway_ui.history.served_drawing import HEIGHT, draw_served
+
+NUMBERS = st.floats(-1e6, 1e6)
+
+
+@st.composite
+def intervals(draw: st.DrawFn) -> Interval:
+    low, value, high = sorted(draw(st.tuples(NUMBERS, NUMBERS, NUMBERS)))
+    return Interval(value=value, low=low, high=high, rows=9)
+
+
+@examples(100)
+@given(evaluation=intervals(), values=st.lists(st.tuples(st.none() | intervals(), st.none() | intervals()), min_size=1))
+def test_every_value_is_drawn_within_the_chart(
+    evaluation: Interval, values: list[tuple[Interval | None, Interval | None]]
+) -> None:
+    windows = [
+        ServedWindow(
+            first=date(2026, 1, 5) + timedelta(days=7 * at), rows=9, labelled=9, estimated=estimated, realised=realised
+        )
+        for at, (estimated, realised) in enumerate(values)
+    ]
+    found = ServedPerformance(model="m", version=1, metric="mae", evaluation=evaluation, windows=tuple(windows), at=WHEN)
+    chart = draw_served(found)
+    assert len(chart.values) == sum(each is not None for pair in values for each in pair)
+    assert [label.at for label in chart.windows] == sorted({label.at for label in chart.windows})
+    for value in chart.values:
+        assert chart.left <= value.x <= chart.right
+        assert 0 <= value.high <= value.y <= value.low <= chart.bottom < HEIGHT
+    top, height = chart.band
+    assert 0 <= top <= top + height <= chart.bottom + 1
+
+
+def test_the_worse_value_is_marked_and_the_higher_one_is_above() -> None:
+    before = Interval(value=0.8, low=0.75, high=0.85, rows=9)
+    now = Interval(value=0.6, low=0.55, high=0.65, rows=9)
+    window = ServedWindow(first=date(2026, 1, 5), rows=9, labelled=9, estimated=before, realised=now, worse="realised")
+    chart = draw_served(
+        ServedPerformance(model="m", version=1, metric="roc_auc", evaluation=before, windows=(window,), at=WHEN)
+    )
+    estimated, realised = chart.values
+    assert (estimated.worse, realised.worse) == (False, True)
+    assert estimated.y < realised.y
+    assert chart.band == (estimated.high, pytest.approx(estimated.low - estimated.high))
