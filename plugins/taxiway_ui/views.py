@@ -7,23 +7,22 @@ from typing import TYPE_CHECKING
 from sqlalchemy.orm import Session
 
 from taxiway.ledger.chain import Ledger
-from taxiway.ledger.decisions import decisions
 from taxiway.ledger.effects import without_effect
-from taxiway.ledger.entry import DECIDED, Entry, State
 from taxiway.lineage.batches import BatchRun, batches_of
 from taxiway.lineage.labels_due import labels_due
 from taxiway.lineage.monitoring import MonitoringRun, newest_monitoring
 from taxiway.lineage.outcomes import earlier_attempts, summaries, summary_of
 from taxiway.lineage.run_records import RunRecords, behind_verdict, run_records
 from taxiway.records import Decision, Outcome, Promotion, RunSummary, Status, WaitingSpan
-from taxiway.registry.champions import HISTORY, ChampionInfo, ChampionsAndPromotions, model_history
+from taxiway.registry.champions import ChampionInfo, ChampionsAndPromotions
 from taxiway.stages.review import ReviewedVersion
 from taxiway.stages.validate_model.gate_report import report_url
 from taxiway.store import Store
 from taxiway.tracking import tags
 from taxiway_ui import airflow_db
 from taxiway_ui.airflow_db import Question, RunState
-from taxiway_ui.clients import can_write, notices, open_store, query_ledger, query_mlflow
+from taxiway_ui.clients import notices, open_store, query_mlflow
+from taxiway_ui.history.ledger_view import NO_LEDGER, LedgerView, ledger_of
 from taxiway_ui.history.metric_history import MetricHistory, metric_history, newest_evaluated
 from taxiway_ui.history.served import Served, served
 from taxiway_ui.history.timeline import Event, timeline
@@ -57,39 +56,6 @@ class SpanDecision:
 
     newest: RunSummary
     earlier: tuple[RunSummary, ...] = ()
-
-
-@dataclass(frozen=True)
-class LedgerView:
-    """The promotions and decisions of a pipeline in the ledger.
-
-    Attributes:
-        champion: The champion; None if there is none.
-        promotions: The newest promotions, newest first.
-        decisions: The newest decisions of people, newest first.
-        writable: Whether the API server has what it needs to write into the ledger.
-        retired: The end of the last champion; None if the model was not retired.
-        moved: A message if somebody has moved the alias of the champion outside of Taxiway; empty if not.
-    """
-
-    champion: ChampionInfo | None = None
-    promotions: tuple[Entry, ...] = ()
-    decisions: tuple[Decision, ...] = ()
-    writable: bool = False
-    retired: Promotion | None = None
-    moved: str = ""
-
-    @property
-    def done(self) -> tuple[Promotion, ...]:
-        """The promotions that were completed, newest first."""
-        return tuple(entry.promotion for entry in self.promotions if entry.state is State.DONE)
-
-    @property
-    def former(self) -> tuple[int, ...]:
-        """The versions that a rollback can go to, the last champion first."""
-        versions = [entry.promotion.to_version for entry in self.promotions if entry.state in DECIDED]
-        now = self.champion.version if self.champion else None
-        return tuple(dict.fromkeys(version for version in versions if version is not None and version != now))
 
 
 @dataclass(frozen=True)
@@ -160,7 +126,7 @@ class RunPage:
     earlier: tuple[RunSummary, ...] = ()
     newest: RunSummary | None = None
     questions: tuple[Question, ...] = ()
-    ledger: LedgerView = LedgerView()
+    ledger: LedgerView = NO_LEDGER
     incomplete: bool = False
     reviewed: Reviewed = NOT_REVIEWED
     labels: bool = False
@@ -208,7 +174,7 @@ def history(session: Session, name: str) -> History | None:
     """
     if name not in airflow_db.pipelines(session, {name}):
         return None
-    (ledger, opened), problem = _ledger_of(name)
+    (ledger, opened), problem = ledger_of(name)
     store = open_store()
     spans = reversed(summaries(store, name)) if store else ()
     decided = tuple(SpanDecision(made, earlier_attempts(store, made, _ATTEMPTS) if store else ()) for made in spans)
@@ -245,7 +211,7 @@ def run_page(session: Session, dag: str, run: str) -> RunPage | None:
     if not seen.in_airflow:
         seen = replace(seen, tasks=states_of(records))
     found, problem = run_tags(seen.mlflow_url)
-    (ledger, opened), silent = _ledger_of(dag)
+    (ledger, opened), silent = ledger_of(dag)
     return RunPage(
         seen,
         records,
@@ -267,12 +233,6 @@ def _in_production(client: "MlflowClient", name: str) -> tuple[tuple[BatchRun, .
     return batches_of(client, name), newest_monitoring(client, name)
 
 
-def _ledger_of(name: str) -> tuple[tuple[LedgerView, Ledger | None], str]:
-    """What the ledger has about a pipeline, with the ledger; and a message if MLflow does not answer."""
-    nothing: tuple[LedgerView, Ledger | None] = LedgerView(), None
-    return query_ledger(lambda opened: (_ledger_view(opened, name), opened), nothing)
-
-
 def _reviewed(session: Session, store: Store | None, ledger: Ledger | None, name: str, view: LedgerView) -> Reviewed:
     champions = {name: view.champion} if view.champion is not None else {}
     return review_pipelines(session, store, ledger, [name], ChampionsAndPromotions(champions, {}, view.done, {}))
@@ -288,12 +248,6 @@ def _metric(
     verdicts = airflow_db.verdicts_of(session, name, [attempt.run for attempt in evaluated])
     others = {attempt.mlflow_run: attempt.run for attempt in evaluated if attempt.run not in verdicts}
     return metric_history(store, evaluated, verdicts | verdicts_outside(name, others), ledger.done, gate)
-
-
-def _ledger_view(ledger: Ledger, name: str) -> LedgerView:
-    found = model_history(ledger, name)
-    made = decisions(ledger, model=name, limit=HISTORY)
-    return LedgerView(found.champion, found.entries, made, can_write(ledger), found.retired, found.moved)
 
 
 def _later_attempt(store: Store, summary: RunSummary | None) -> RunSummary | None:

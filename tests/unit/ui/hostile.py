@@ -45,6 +45,7 @@ from taxiway.stages.installation.diagnosis import Finding, Health
 from taxiway.stages.labels.importing import Agreement, Imported
 from taxiway.stages.review import Reopening, ReviewedVersion, Standing
 from taxiway_ui.airflow_db import APPROVAL, DagFacts, LastRun, Question, RunState
+from taxiway_ui.history.ledger_view import LedgerView
 from taxiway_ui.history.metric_history import MetricHistory, Point, Return
 from taxiway_ui.history.served import Served
 from taxiway_ui.overview import Overview, Row, RowFilter
@@ -54,7 +55,7 @@ from taxiway_ui.render import page
 from taxiway_ui.reviews.files import Files, ShownFile
 from taxiway_ui.reviews.reviews import Reviewed
 from taxiway_ui.runs.states import State as RowState
-from taxiway_ui.views import ChampionTenure, History, LedgerView, RunPage, SpanDecision
+from taxiway_ui.views import ChampionTenure, History, RunPage, SpanDecision
 
 HOSTILE = "<script>alert('x')</script>\"'"
 PAGES = ["pipelines", "pipeline", "run", "files", "doctor", "labels", "absent"]

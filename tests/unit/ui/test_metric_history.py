@@ -24,9 +24,10 @@ from taxiway.spec.gate import Gate
 from taxiway.store import Store
 from taxiway_ui.airflow_db import Decided
 from taxiway_ui.history.drawing import draw
+from taxiway_ui.history.ledger_view import LedgerView
 from taxiway_ui.history.metric_history import MOST_POINTS, MetricHistory, Point, Return, metric_history, newest_evaluated
 from taxiway_ui.render import page
-from taxiway_ui.views import History, LedgerView
+from taxiway_ui.views import History
 
 WHEN = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 GATE = Gate.model_validate({"thresholds": {"roc_auc": 0.6}, "against_champion": {"metric": "roc_auc"}})

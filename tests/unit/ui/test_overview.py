@@ -28,6 +28,7 @@ from taxiway.serving.api import ModelStatus
 from taxiway.store import Store
 from taxiway_ui.airflow_db import DagFacts, LastRun, Question
 from taxiway_ui.clients import query_store
+from taxiway_ui.history.ledger_view import LedgerView
 from taxiway_ui.history.main_metric import main_metric
 from taxiway_ui.overview import (
     MOST_NEEDS,
@@ -40,7 +41,7 @@ from taxiway_ui.overview import (
 )
 from taxiway_ui.render import age_text, page
 from taxiway_ui.runs.states import State, state_of
-from taxiway_ui.views import History, LedgerView
+from taxiway_ui.views import History
 
 WHEN = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 TODAY = date(2026, 1, 2)
