@@ -36,6 +36,8 @@ _EPOCH_DAY = _EPOCH.toordinal()
 _DAY_SECONDS = 86_400
 _NOT_BOOLEAN = ("integer", "number")
 _NO_TYPES: Mapping[str, str] = {}
+_INTEGERS = frozenset((type(None), int))
+_BOOLEANS = frozenset((type(None), bool))
 _PLAIN_NUMBERS = frozenset((type(None), int, float))
 _TEXTS = frozenset((type(None), str))
 _JSON_TYPES = frozenset((type(None), bool, int, float, str, list))
@@ -153,11 +155,16 @@ def _numbers(name: str, values: Any, kind: str | None, *, lenient: bool) -> Any:
     if lenient:
         return np.where(too_large, np.nan, numbers) if too_large.any() else numbers
     _require_none(too_large, name, numbers, "a number from -3.4e38 to 3.4e38, or null")
-    if kind == "integer":
+    if kind == "integer" and not _has_types(values, _INTEGERS):
         _require_none(sizes % 1 > 0, name, numbers, "an integer, or null")
-    elif kind == "boolean":
+    elif kind == "boolean" and not _has_types(values, _BOOLEANS):
         _require_none((numbers != 0) & (numbers != 1) & (sizes >= 0), name, numbers, "true, false or null")
     return numbers
+
+
+def _has_types(values: Any, types: frozenset[type]) -> bool:
+    """Whether the values of a request have only these types. This costs less than a comparison of few numbers."""
+    return type(values) is list and types.issuperset(map(type, values))
 
 
 def _require_none(unfit: Any, name: str, numbers: "Floats", allowed: str) -> None:

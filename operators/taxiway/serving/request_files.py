@@ -1,6 +1,7 @@
 """Reads the Parquet files of a gateway's request log with SQL."""
 
 import logging
+import os
 import re
 import stat
 from collections.abc import Callable, Sequence
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
+_damaged_inside: set[tuple[Path, int, int]] = set()
+"""The files that are known to be damaged inside, for as long as they are the same: to find that out, all files are read."""
 INPUT = "input."
 """The columns of the inputs begin with it; they are JSON text."""
 OTHER_INPUTS = "other_inputs"
@@ -53,7 +56,9 @@ class LogFiles:
     labels: tuple[Path, ...]
 
 
-def request_files(folder: Path, kind: str, model: str | None = None, day: str | None = None) -> list[Path]:
+def request_files(
+    folder: Path, kind: str, model: str | None = None, since: date | None = None, until: date | None = None
+) -> list[Path]:
     """The files of requests or of labels, in order.
 
     Other files in the folder are left out, and so are damaged ones, with a warning.
@@ -62,11 +67,15 @@ def request_files(folder: Path, kind: str, model: str | None = None, day: str | 
         folder: The folder of the log.
         kind: `requests` or `labels`.
         model: The registered model; None for all.
-        day: The day of the requests in UTC, such as `2026-01-31`; None for all.
+        since: The first day of the requests, in UTC; None for all.
+        until: The last day; None for all.
     """
     name = "*" if model is None else quote(model, safe="")
-    found = sorted((folder.absolute() / kind).glob(f"model={name}/day={day or '*'}/*.parquet"))
-    return [path for path in found if OWN_NAME.fullmatch(path.name) and _is_day(path.parent.name) and not _is_damaged(path)]
+    first, last = since or date.min, until or date.max
+    found = (folder.absolute() / kind).glob(f"model={name}/{_DAY}*")
+    days = [path for path in found if (day := _day_of(path.name)) is not None and first <= day <= last]
+    files = sorted(path for day in days for path in day.glob("*.parquet") if OWN_NAME.fullmatch(path.name))
+    return [path for path in files if not _is_damaged(path)]
 
 
 def log_files(folder: Path, model: str | None = None, since: date | None = None, until: date | None = None) -> LogFiles:
@@ -86,11 +95,7 @@ def log_files(folder: Path, model: str | None = None, since: date | None = None,
             f"{folder} is not a folder; give the folder of the request log's Parquet files: parquet in the state folder of the gateway, or "
             "what taxiway serve --log-folder names"
         )
-    first, last = (since or date.min).isoformat(), (until or date.max).isoformat()
-    requests, labels = (
-        tuple(path for path in request_files(folder, kind, model) if first <= path.parent.name.removeprefix(_DAY) <= last)
-        for kind in ("requests", "labels")
-    )
+    requests, labels = (tuple(request_files(folder, kind, model, since, until)) for kind in ("requests", "labels"))
     return LogFiles(requests, labels)
 
 
@@ -110,27 +115,29 @@ def read_files(files: LogFiles, read: Callable[[LogFiles], T]) -> T:
         return read(files)
     except duckdb.Error as error:
         # Other errors are those of a query. DuckDB has no error of its own for files whose content makes no sense.
-        if type(error) is not duckdb.Error and not isinstance(error, duckdb.InvalidInputException | duckdb.IOException):
+        of_files = duckdb.InvalidInputException | duckdb.IOException | duckdb.InternalException
+        if type(error) is not duckdb.Error and not isinstance(error, of_files):
             raise
-        readable = LogFiles(*(tuple(path for path in paths if _can_be_read(path)) for paths in (files.requests, files.labels)))
+        readable = LogFiles(*(_readable(paths) for paths in (files.requests, files.labels)))
         if readable == files:
             raise
     return read(readable)
 
 
-def _is_day(folder: str) -> bool:
-    """Whether a folder has the name of a day; DuckDB refuses to read one of another name."""
+def _day_of(folder: str) -> date | None:
+    """The day of a folder; None if it has another name, with which DuckDB refuses to read it."""
     try:
-        return f"{_DAY}{date.fromisoformat(folder.removeprefix(_DAY)).isoformat()}" == folder
+        day = date.fromisoformat(folder.removeprefix(_DAY))
     except ValueError:
-        return False
+        return None
+    return day if f"{_DAY}{day.isoformat()}" == folder else None
 
 
 def _is_damaged(path: Path) -> bool:
-    """Whether a file does not begin and end as a Parquet file, or is none."""
+    """Whether a file does not begin and end as a Parquet file, is none, or is known to be damaged inside."""
     try:
         status = path.stat()
-        damaged = not stat.S_ISREG(status.st_mode)
+        damaged = not stat.S_ISREG(status.st_mode) or _state(path, status) in _damaged_inside
         if not damaged:
             with path.open("rb") as file:
                 begins = file.read(len(_MAGIC))
@@ -143,17 +150,27 @@ def _is_damaged(path: Path) -> bool:
     return damaged
 
 
-def _can_be_read(path: Path) -> bool:
-    """Whether all values of a file can be read; this takes as long as reading them."""
+def _readable(paths: Sequence[Path]) -> tuple[Path, ...]:
+    """The files of which all values can be read; this takes as long as reading them. Damaged ones are remembered."""
     import duckdb
 
+    found = []
     with connect() as connection:
-        try:
-            connection.execute(f"SELECT max(hash(COLUMNS(*))) FROM read_parquet({path_literal(path)})").fetchall()  # noqa: S608 (the path is quoted)
-        except duckdb.Error:
-            log.warning(_DAMAGED, path)
-            return False
-    return True
+        for path in paths:
+            try:
+                connection.execute(f"SELECT max(hash(COLUMNS(*))) FROM read_parquet({path_literal(path)})").fetchall()  # noqa: S608 (the path is quoted)
+            except duckdb.Error:
+                if path.exists():
+                    log.warning(_DAMAGED, path)
+                    _damaged_inside.add(_state(path, path.stat()))
+            else:
+                found.append(path)
+    return tuple(found)
+
+
+def _state(path: Path, status: os.stat_result) -> tuple[Path, int, int]:
+    """What changes if a file is replaced."""
+    return path, status.st_size, status.st_mtime_ns
 
 
 def files_sql(files: Sequence[Path]) -> str:

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import date
 from functools import partial
 from itertools import groupby, product
 from operator import itemgetter
@@ -70,8 +71,8 @@ class Predictions:
             return found
         with _connected() as connection:
             for day, group in groupby(sorted(days), key=itemgetter(0)):
-                ids = [each for _, each in group]
-                files = request_files(self._folder, "requests", self._model, day)
+                ids, on = [each for _, each in group], date.fromisoformat(day)
+                files = request_files(self._folder, "requests", self._model, on, on)
                 found |= read_files(LogFiles(tuple(files), ()), partial(_in_files, connection, ids))
         return found
 

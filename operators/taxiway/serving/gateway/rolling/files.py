@@ -65,7 +65,9 @@ class PartitionFiles:
             path = target / f"{self._log_id}-{part.first:012}-{part.last:012}.parquet"
             temporary = path.with_suffix(_PARTIAL)
             with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-                pq.write_table(pa.concat_tables(part.tables, promote_options="default"), file, compression="zstd")
+                pq.write_table(
+                    pa.concat_tables(part.tables, promote_options="default"), file, compression="zstd", write_page_checksum=True
+                )
                 file.flush()
                 os.fsync(file.fileno())
             temporary.rename(path)
