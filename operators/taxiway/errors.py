@@ -57,7 +57,7 @@ class ConfigError(TerminalError):
 
 
 class NoRequestsError(TerminalError):
-    """The request log has no rows of the model in the windows that are asked for."""
+    """There are no requests to look at: the log has none of the model on these days, or there is no champion yet."""
 
 
 class DataError(TerminalError):

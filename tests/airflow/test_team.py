@@ -115,13 +115,13 @@ def test_a_champion_that_predicts_worse_is_told_and_trained_again(
     events = running.api._get(f"/assets/events?source_dag_id={MONITOR}")["asset_events"]
     assert sorted(each["name"] for each in events) == ["own.small.alerts", "own.small.retrain"]
     event, again = sorted(events, key=lambda each: str(each["name"]))
-    assert (event["name"], event["uri"], event["extra"]["kind"]) == (
+    assert (event["name"], event["uri"], event["extra"]["alerts"][0]["kind"]) == (
         "own.small.alerts",
         "taxiway://own/small/alerts",
         "estimated",
     )
     (told,) = (line for line in (running.stack.home.data / "messages.txt").read_text().splitlines() if " ALERT " in line)
-    assert event["extra"]["messages"][0] in told
+    assert event["extra"]["alerts"][0]["messages"][0] in told
     links = running.api._get(f"/dags/{MONITOR}/dagRuns/{run}/taskInstances/monitor/links")["extra_links"]
     assert links["MLflow run"] == told.split()[-1]
     address = f"{running.stack.url('airflow')}/taxiway/pipelines/{DAG}"

@@ -20,8 +20,8 @@ from taxiway.hooks.mlflow import MlflowHook
 from taxiway.lineage.monitoring import EXPERIMENT
 from taxiway.operators import MonitorOperator
 from taxiway.spec.files.pipeline_file import read_pipeline_and_team
-from taxiway.spec.monitor import Monitor
-from taxiway.stages.monitor import champion
+from taxiway.stages.monitor import retraining
+from taxiway.stages.monitor.windows import oldest_day
 from taxiway.templates.monitoring import monitoring
 
 SECTION = """
@@ -88,7 +88,8 @@ def test_an_alert_is_told_once_and_recorded(team: Path) -> None:
     log_week(1, 1000, spread=0.1)
     found, events = monitored("worse")
     assert (found["window"], found["alert"]) == ("2026-01-12", "estimated")
-    ((asset, extra),) = events[f"{NAME}.alerts"]
+    ((asset, told),) = events[f"{NAME}.alerts"]
+    (extra,) = told["alerts"]
     assert asset == Asset(name=f"{NAME}.alerts", uri="taxiway://runner/small/alerts")
     assert (extra["version"], extra["first"], extra["kind"]) == (1, "2026-01-12", "estimated")
     first, *others = extra["messages"]
@@ -96,7 +97,8 @@ def test_an_alert_is_told_once_and_recorded(team: Path) -> None:
     assert any(message.startswith("a: ") for message in others)
     assert monitored("again")[1] == {}
     log_week(2, 1000, flipped=True, labelled=1000)
-    assert monitored("labels")[1][f"{NAME}.alerts"][0][1]["kind"] == "realised"
+    (later,) = monitored("labels")[1][f"{NAME}.alerts"][0][1]["alerts"]
+    assert (later["first"], later["kind"]) == ("2026-01-19", "realised")
     notices = [json.loads(line) for line in (team / "told").read_text().splitlines()]
     assert [(each["event"], each["span"], each["version"]) for each in notices] == [
         ("ALERT", "2026-01-12", 1),
@@ -116,11 +118,47 @@ def test_anomalies_of_the_inputs_are_told(team: Path) -> None:
     log_week(0, 500, change=lambda cells: {"a": [*cells["a"][:-1], 1e6]})
     found, events = monitored("anomaly")
     assert found["alert"] == ""
-    ((_, extra),) = events[f"{NAME}.alerts"]
+    ((_, told),) = events[f"{NAME}.alerts"]
+    (extra,) = told["alerts"]
     assert extra["kind"] == "data"
     assert extra["messages"][0].startswith(f"a in the requests of {NAME} version 1 is outside -100 to 100")
     assert recorded("anomaly").data.metrics["anomalies"] == 1
     assert monitored("again")[1] == {}
+
+
+def test_labels_that_come_a_window_late_count(team: Path) -> None:
+    path = team / "small.pipeline.yaml"
+    path.write_text(path.read_text().replace("windows: 366", "windows: 366, retrain: {min_gain: 0.01, cooldown: 0s}"))
+    log_week(0, 1000)
+    log_week(1, 1000, flipped=True, labelled=1000)
+    log_week(2, 1000)  # without labels, the relation looks as before
+    found, events = monitored("late")
+    assert (found["window"], found["alert"]) == ("2026-01-19", "realised")
+    ((_, told),) = events[f"{NAME}.alerts"]
+    assert [(each["first"], each["kind"]) for each in told["alerts"]] == [("2026-01-12", "realised")]
+    assert events[f"{NAME}.retrain"][0][1]["trigger"]["kind"] == "performance"
+
+
+def test_a_retry_tells_the_asset_again_but_no_person(team: Path) -> None:
+    log_week(0, 1000, spread=0.1)
+    first = monitored("one")[1]
+    again = monitored("one")[1]  # Airflow drops the events of a try that fails after this
+    assert again == first
+    assert len((team / "told").read_text().splitlines()) == 1
+    log_week(1, 1000, spread=0.1)
+    path = team / "small.pipeline.yaml"
+    path.write_text(path.read_text().replace("windows: 366", "windows: 366, retrain: {min_gain: 0.01, cooldown: 0s}"))
+    with pytest.MonkeyPatch.context() as broken, pytest.raises(TypeError):
+        broken.setattr(retraining, "decide", None)
+        monitored("two")
+    assert len(monitored("two")[1][f"{NAME}.alerts"][0][1]["alerts"]) == 1
+
+
+def test_a_pipeline_without_a_champion_is_skipped(team: Path) -> None:
+    path = team / "small.pipeline.yaml"
+    path.write_text(path.read_text().replace("pipeline: small", "pipeline: other"))
+    with pytest.raises(AirflowSkipException, match=r"runner\.other has no champion yet, so there is nothing to monitor"):
+        monitored("first")
 
 
 def test_a_worse_champion_is_trained_again_within_the_limits(team: Path) -> None:
@@ -198,5 +236,4 @@ def test_the_section_makes_a_dag_of_its_own(team: Path) -> None:
     ],
 )
 def test_a_run_compares_the_newest_windows(window: Any, windows: int, first: str) -> None:
-    asked = Monitor(log="log", window=window, windows=windows)
-    assert str(champion.first_day(date(2026, 11, 27), asked)) == first
+    assert str(oldest_day(date(2026, 11, 27), window, windows)) == first

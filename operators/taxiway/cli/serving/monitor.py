@@ -57,7 +57,8 @@ def monitor(
     """Show how well a version has predicted over time and which inputs have drifted, by the request log.
 
     Without labels, the performance of a classifier is estimated from its probabilities; with labels, it is that of the rows that have
-    one by now. The exit code is 3 if it is worse than on the evaluation rows in the newest window with enough rows.
+    one by now. The exit code is 3 if it is worse than on the evaluation rows in the newest window with enough rows, or in the newest one whose
+    realised performance is known.
     """
     from taxiway.data.schema.file import load_schema
     from taxiway.registry.load import load_trusted
@@ -78,7 +79,7 @@ def monitor(
         click.echo(json.dumps(described(found), indent=2, allow_nan=False))
     else:
         _show(found)
-    if found.newest_alert:
+    if found.alert:
         sys.exit(_EXIT_WORSE)
 
 

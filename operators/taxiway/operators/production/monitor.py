@@ -38,30 +38,37 @@ class MonitorOperator(ReportingOperator):
 
     def execute(self, context: "Context") -> dict[str, Any]:
         """Compare, record and tell; skip the task if the champion has answered no requests."""
-        from taxiway.stages.monitor.champion import monitor_champion, new_alert
+        from taxiway.stages.monitor.champion import monitor_champion, new_alerts
         from taxiway.stages.monitor.retraining import retraining
 
         with self.reporting(context), monitoring_context(self.pipeline, context, self.mlflow_conn_id) as stage:
             self.mlflow_run_url = MlflowHook(self.mlflow_conn_id).public_url(stage.recorder.url)
             self.log.info("MLflow run: %s", self.mlflow_run_url)
             found = monitor_champion(stage)
-            with new_alert(stage, found) as alert:
-                if alert is not None:
-                    self._tell(alert, context)
             decision = retraining(stage, found)
+            with new_alerts(stage, found) as alerts:
+                self._tell(alerts, context)
             if decision is not None and decision.retrain:
                 context["outlet_events"][self.alias].add(asset_of(self.pipeline, RETRAIN), extra=decision.described())
             return {**found.summary(), "retraining": decision and decision.message, "mlflow_url": self.mlflow_run_url}
 
-    def _tell(self, alert: "Alert", context: "Context") -> None:
-        told = Told(
-            pipeline=self.pipeline.name,
-            span=str(alert.first),
-            event="ALERT",
-            reasons=list(alert.messages),
-            version=alert.version,
-            airflow_url=airflow_url(context),
-            mlflow_url=self.mlflow_run_url,
-        )
-        notify(self.notification, told, context)
-        context["outlet_events"][self.alias].add(asset_of(self.pipeline, ALERTS), extra=alert.described())
+    def _tell(self, alerts: "tuple[Alert, ...]", context: "Context") -> None:
+        for alert in alerts:
+            if not alert.is_repeated:
+                notify(self.notification, _told(alert, self.pipeline, self.mlflow_run_url, context), context)
+        if alerts:
+            evidence: dict[str, Any] = {"alerts": [alert.described() for alert in alerts]}
+            context["outlet_events"][self.alias].add(asset_of(self.pipeline, ALERTS), extra=evidence)
+
+
+def _told(alert: "Alert", pipeline: Pipeline, mlflow_url: str, context: "Context") -> Told:
+    """What a notification about an alert says."""
+    return Told(
+        pipeline=pipeline.name,
+        span=str(alert.first),
+        event="ALERT",
+        reasons=list(alert.messages),
+        version=alert.version,
+        airflow_url=airflow_url(context),
+        mlflow_url=mlflow_url,
+    )

@@ -3,19 +3,19 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from datetime import date, timedelta
+from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
-from taxiway.errors import ConfigError
+from taxiway.errors import ConfigError, NoRequestsError
 from taxiway.messages import counted, names_text
-from taxiway.spec.monitor import Monitor
 from taxiway.stages.batch.version import Version, find_version
 from taxiway.stages.context import StageContext
 from taxiway.stages.monitor.described import described, input_messages, interval_text, served_performance
 from taxiway.stages.monitor.monitor import Asked, Monitored, MonitoredWindow, monitor
-from taxiway.stages.monitor.windows import Every
+from taxiway.stages.monitor.performance import MIN_ROWS
+from taxiway.stages.monitor.windows import oldest_day
 from taxiway.tracking import tags
 
 FILE = "monitor.json"
@@ -24,23 +24,25 @@ FILE = "monitor.json"
 
 @dataclass(frozen=True)
 class Alert:
-    """What is wrong with the newest window of the champion.
+    """What is wrong with a window of the champion.
 
     Attributes:
         version: The champion.
         first: The first day of the window.
         kind: `realised` or `estimated` if this performance is worse than on the evaluation rows; `data` if inputs have anomalies.
         messages: The evidence.
+        is_repeated: Whether an earlier try of this run has told it.
     """
 
     version: int
     first: date
     kind: str
     messages: tuple[str, ...]
+    is_repeated: bool = False
 
     def described(self) -> dict[str, Any]:
         """The alert as content for JSON."""
-        return {**asdict(self), "first": str(self.first), "messages": list(self.messages)}
+        return {"version": self.version, "first": str(self.first), "kind": self.kind, "messages": list(self.messages)}
 
 
 def monitor_champion(context: StageContext) -> Monitored:
@@ -50,19 +52,22 @@ def monitor_champion(context: StageContext) -> Monitored:
         context: The run; its pipeline has a section `monitor`.
 
     Raises:
-        ConfigError: The pipeline has no champion, or the log is not a folder.
-        NoRequestsError: The champion has answered no requests in these windows.
+        ConfigError: The pipeline has no section `monitor`, or the log is not a folder.
+        NoRequestsError: There is no champion yet, or it has answered no requests in these windows.
         TerminalError: Its records cannot be read, or its scores are withheld.
     """
+    from taxiway.registry.alias_moves import champion_now
     from taxiway.registry.load import load_trusted
 
     asked = context.pipeline.monitor
     if asked is None:
         raise ConfigError(f"{context.pipeline.name} has no section monitor; add it to the pipeline file")
+    if champion_now(context.ledger, context.pipeline.name) is None:
+        raise NoRequestsError(f"{context.pipeline.name} has no champion yet, so there is nothing to monitor")
     version = find_version(context.ledger, context.pipeline.name)
     log = Path(context.services.filled(asked.log))
     loaded = load_trusted(context.registry.tracking_uri, version.model, version.version, code=context.code, files=version.files)
-    since = first_day(context.clock().date(), asked)
+    since = oldest_day(context.clock().date(), asked.window, asked.windows)
     of = Asked(asked.window, asked.metric, since, schema=context.schema())
     found = monitor(context.registry, version, loaded, log, of, store=context.store, show=context.log.info)
     _record(context, version, found)
@@ -71,46 +76,39 @@ def monitor_champion(context: StageContext) -> Monitored:
     return found
 
 
-def first_day(today: date, asked: Monitor) -> date:
-    """The first day of the oldest window that a run compares."""
-    first = today
-    for _ in range(asked.windows - 1):
-        first = _begin(first, asked.window) - timedelta(days=1)
-    return _begin(first, asked.window)
-
-
 @contextmanager
-def new_alert(context: StageContext, found: Monitored) -> Iterator[Alert | None]:
-    """The alert of the newest window with enough rows, if it has one that has not been told yet.
+def new_alerts(context: StageContext, found: Monitored) -> Iterator[tuple[Alert, ...]]:
+    """The alerts of windows with enough rows that no other run has told, oldest window first.
 
-    A worse performance is an alert, and so are anomalies of the inputs by the schema. It counts as told when the block ends without an error. The same window is told again if labels confirm an estimate, or if another
-    version answers.
+    A worse performance is an alert, and so are anomalies of the inputs by the schema. They count as told by this run when the block ends
+    without an error. A retry has them again, because Airflow drops what a failed task has told its assets. A window is told again if
+    labels confirm an estimate, or if another version answers.
 
     Args:
         context: The run.
         found: What was found.
     """
-    ref, newest = f"monitored/{context.pipeline.name}", found.newest
-    if newest is None or not (newest.performance.alert or newest.anomalies):
-        yield None
-        return
-    performance = newest.performance
-    alert = Alert(found.version.version, performance.first, performance.alert or "data", tuple(_evidence(found, newest)))
-    key = json.dumps([alert.version, str(alert.first), alert.kind])
-    if context.store.get_ref(ref) == key:
-        yield None
-        return
-    for message in alert.messages:
+    ref = f"monitored/{context.pipeline.name}"
+    told: dict[str, str] = json.loads(context.store.get_ref(ref) or "{}")
+    alerts = {_key(alert): alert for window in found.windows for alert in _alerts(found, window)}
+    new = tuple(alert for key, alert in alerts.items() if told.get(key, context.run) == context.run)
+    for message in (message for alert in new for message in alert.messages):
         context.log.warning("%s", message)
-    yield alert
-    context.store.set_ref(ref, key)
+    yield tuple(replace(alert, is_repeated=_key(alert) in told) for alert in new)
+    now = {key: told.get(key, context.run) for key in alerts}
+    if now != told:
+        context.store.set_ref(ref, json.dumps(now))
 
 
-def _begin(day: date, every: Every) -> date:
-    """The first day of the window of a day."""
-    if every == "month":
-        return day.replace(day=1)
-    return day - timedelta(days=day.weekday() if every == "week" else 0)
+def _alerts(found: Monitored, window: MonitoredWindow) -> Iterator[Alert]:
+    of = window.performance
+    kind = of.alert or ("data" if window.anomalies else "")
+    if kind and of.rows >= MIN_ROWS:
+        yield Alert(found.version.version, of.first, kind, tuple(_evidence(found, window)))
+
+
+def _key(alert: Alert) -> str:
+    return f"{alert.version} {alert.first} {alert.kind}"
 
 
 def _record(context: StageContext, version: Version, found: Monitored) -> None:
@@ -128,7 +126,6 @@ def _record(context: StageContext, version: Version, found: Monitored) -> None:
             "anomalies": len(window.anomalies),
         }.items():
             values.setdefault(name, {})[step] = value
-    newest = found.newest
     context.recorder.history(values)
     record = served_performance(found, context.clock())
     context.store.put(record)
@@ -136,7 +133,7 @@ def _record(context: StageContext, version: Version, found: Monitored) -> None:
         record,
         tags={
             tags.MONITORED_VERSION: str(version.version),
-            tags.ALERT: newest.performance.alert or "none" if newest is not None else "none",
+            tags.ALERT: found.alert or "none",
             tags.NOTE: "\n".join(f"* {_line(found, window)}" for window in found.windows),
         },
     )
@@ -169,6 +166,6 @@ def _evidence(found: Monitored, window: MonitoredWindow) -> Iterator[str]:
             f"the {of.alert} {reference.metric} of version {found.version.version} is {interval_text(interval)} in the window from {of.first}, and "
             f"{interval_text(reference.performance)} on its evaluation rows"
         )
-    if found.causes is not None and window is found.windows[-1]:
+    if found.causes is not None and window is found.newest:
         yield found.causes.message
     yield from input_messages(window)

@@ -15,7 +15,7 @@ from taxiway.messages import names_text, number_texts, percent, quoted
 from taxiway.monitoring.domain_classifier import ToldApart, sample, tell_apart
 from taxiway.monitoring.drift import SMALLEST_CHANGE, Change, categorical_change, drifted, numeric_change
 from taxiway.records import Snapshot
-from taxiway.stages.monitor.windows import Every
+from taxiway.stages.monitor.windows import Every, last_day
 from taxiway.store import Store, temp_folder
 
 if TYPE_CHECKING:
@@ -162,13 +162,6 @@ def anomalies(path: Path, about: str, schema: "Schema | None", columns: ModelCol
     with open_data(path) as table:
         report = validate_table(table, f"the requests of {about}", of_requests, SERVING)
     return tuple(anomaly.message for anomaly in report.blocking)
-
-
-def last_day(first: date, every: Every) -> date:
-    """The last day of a window."""
-    if every == "month":
-        return (first.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
-    return first + timedelta(days=6 if every == "week" else 0)
 
 
 class _Rows:

@@ -72,7 +72,8 @@ class Monitored:
         version: The version.
         reference: How well it predicts its evaluation rows.
         windows: The windows, oldest first.
-        causes: Which inputs the estimate of the newest window comes from, if it is worse and inputs have drifted; None if not.
+        causes: Which inputs the estimate of the newest window with enough rows comes from, if it is worse and inputs have drifted; None if
+            not.
     """
 
     version: Version
@@ -85,16 +86,21 @@ class Monitored:
         """The newest window with enough rows; None if there is none."""
         return next((each for each in reversed(self.windows) if each.performance.rows >= MIN_ROWS), None)
 
-    def summary(self) -> dict[str, Any]:
-        """The version, and the newest window with enough rows and its alert, which are empty if there is none."""
-        newest = self.newest.performance if self.newest is not None else None
-        window = str(newest.first) if newest is not None else ""
-        return {"version": self.version.version, "window": window, "alert": self.newest_alert}
+    @property
+    def newest_labelled(self) -> MonitoredWindow | None:
+        """The newest window whose realised performance is known: labels may come a window late."""
+        return next((each for each in reversed(self.windows) if each.performance.realised is not None), None)
 
     @property
-    def newest_alert(self) -> str:
-        """The alert of the newest window with enough rows; empty if it is none."""
-        return self.newest.performance.alert if self.newest is not None else ""
+    def alert(self) -> str:
+        """Whether the newest window with enough rows is worse, or the newest one whose realised performance is known; empty if not."""
+        found = (each.performance.alert for each in (self.newest, self.newest_labelled) if each is not None)
+        return next(filter(None, found), "")
+
+    def summary(self) -> dict[str, Any]:
+        """The version, the newest window with enough rows, empty if there is none, and the alert."""
+        window = str(self.newest.performance.first) if self.newest is not None else ""
+        return {"version": self.version.version, "window": window, "alert": self.alert}
 
 
 def monitor(
@@ -147,13 +153,15 @@ def monitor(
             f"{log} has no rows that {about} has predicted on these days; versions with rows: {versions or 'none'}. "
             f"For one of them: taxiway monitor {version.model}/VERSION"
         )
-    before, made = evaluation_inputs(snapshot, model.columns, store), []
+    before, made, cause = evaluation_inputs(snapshot, model.columns, store), [], None
     for each in found:
         show(f"comparing the inputs from {each.first}")
         with window_rows(log, version.model, version.version, each.first, asked.every, columns) as path:
             drift, rows = window_drift(before, path, columns)
             made.append(MonitoredWindow(each, drift, anomalies(path, about, asked.schema, columns)))
-    return Monitored(version, reference, made, causes(reference, loaded, before, found[-1], drift, rows))
+        if each.rows >= MIN_ROWS:
+            cause = each, drift, rows
+    return Monitored(version, reference, made, causes(reference, loaded, before, *cause) if cause is not None else None)
 
 
 def _records(client: "MlflowClient", version: Version, about: str) -> tuple[Any, str]:

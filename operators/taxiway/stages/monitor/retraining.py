@@ -1,7 +1,7 @@
 """Whether the champion of a pipeline is to be trained again, by what monitoring has found and earlier trainings gained."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from taxiway.monitoring.evidence import Evidence
 from taxiway.monitoring.expected_gain import Training, Trigger, TriggerKind
 from taxiway.monitoring.retraining import RetrainingDecision, RetrainingPolicy, decide
-from taxiway.records import Outcome, ReasonCode, Verdict
+from taxiway.records import Evaluation, Outcome
 from taxiway.serving.request_files import read_request_log
+from taxiway.spec.metrics import facts_of
 from taxiway.spec.monitor import Retrain
 from taxiway.stages.context import StageContext
-from taxiway.stages.monitor.monitor import Monitored
+from taxiway.stages.monitor.monitor import Monitored, MonitoredWindow
 from taxiway.store import LOST
 from taxiway.tracking import tags
 from taxiway.tracking.run import refs_of
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 _NEWEST_TRAININGS = 100
+_EVER = datetime.min.replace(tzinfo=UTC)
 _NO_GAIN = (Outcome.REJECTED, Outcome.UNDECIDED)
 
 
@@ -31,7 +33,7 @@ def retraining(context: StageContext, found: Monitored) -> RetrainingDecision | 
 
     Args:
         context: The run.
-        found: What monitoring has found; its newest window with enough rows decides.
+        found: What monitoring has found: its newest window with enough rows, and the newest whose realised performance is known.
 
     Returns:
         The decision; None if the pipeline has no section `monitor.retrain`, or if no window has enough rows.
@@ -39,22 +41,36 @@ def retraining(context: StageContext, found: Monitored) -> RetrainingDecision | 
     section, newest = context.pipeline.monitor, found.newest
     if section is None or section.retrain is None or newest is None:
         return None
-    of, metric = newest.performance, found.reference.metric
-    trainings = list(_trainings(context, metric))
-    evidence = Evidence(
+    trainings = _trainings(context, found.reference.metric)
+    log = Path(context.services.filled(section.log))
+    new_labels = _new_labels(log, found, trainings[-1].at if trainings else _EVER)
+    # Labels may come a window late: then the newest window has an estimate, and one before it the realised performance.
+    windows = [newest] if found.newest_labelled in (None, newest) else [found.newest_labelled, newest]
+    decisions = [
+        decide(_policy(section.retrain), _evidence(context, found, window, trainings, new_labels))
+        for window in windows
+        if window is not None
+    ]
+    decision = next((each for each in decisions if each.retrain), decisions[0])
+    context.log.info("%s", decision.message)
+    context.recorder.tags({tags.RETRAINING: decision.message})
+    return decision
+
+
+def _evidence(
+    context: StageContext, found: Monitored, window: MonitoredWindow, trainings: Sequence[Training], new_labels: int
+) -> Evidence:
+    of = window.performance
+    return Evidence(
         at=context.clock(),
-        metric=metric,
+        metric=found.reference.metric,
         reference=found.reference.performance,
         trainings=trainings,
         realised=of.realised,
         estimated=of.estimated if of.realised is None else of.estimated_of_labelled,
-        drifted=[each.column for each in newest.drift.columns],
-        new_labels=_new_labels(Path(context.services.filled(section.log)), found, trainings),
+        drifted=[each.column for each in window.drift.columns],
+        new_labels=new_labels,
     )
-    decision = decide(_policy(section.retrain), evidence)
-    context.log.info("%s", decision.message)
-    context.recorder.tags({tags.RETRAINING: decision.message})
-    return decision
 
 
 def _policy(section: Retrain) -> RetrainingPolicy:
@@ -71,46 +87,50 @@ def _policy(section: Retrain) -> RetrainingPolicy:
     )
 
 
-def _trainings(context: StageContext, metric: str) -> Iterator[Training]:
-    """The newest trainings of the pipeline, oldest first; they cost one request."""
+def _trainings(context: StageContext, metric: str) -> list[Training]:
+    """The newest trainings of the pipeline, oldest first, also those that failed after monitoring had started them; two requests."""
     known = context.registry.get_experiment_by_name(context.pipeline.experiment)
     if known is None:
-        return
-    runs = context.registry.search_runs(
-        [known.experiment_id],
-        f"tags.`{tags.VERSION}` != ''",
-        order_by=["attributes.start_time DESC"],
-        max_results=_NEWEST_TRAININGS,
-    )
-    for run in reversed(runs):
-        trigger = json.loads(run.data.tags.get(tags.RETRAINED_FOR) or "null")
-        yield Training(
-            at=datetime.fromtimestamp(run.info.start_time / 1000, UTC),
-            trigger=trigger and Trigger(TriggerKind(trigger["kind"]), trigger["size"]),
-            gain=_gain(context, run, metric),
+        return []
+    runs: dict[str, Run] = {}
+    for tag in (tags.VERSION, tags.RETRAINED_FOR):
+        found = context.registry.search_runs(
+            [known.experiment_id],
+            f"tags.`{tag}` != ''",
+            order_by=["attributes.start_time DESC"],
+            max_results=_NEWEST_TRAININGS,
         )
+        runs |= {run.info.run_id: run for run in found}
+    return [_training(context, run, metric) for run in sorted(runs.values(), key=lambda run: int(run.info.start_time))]
+
+
+def _training(context: StageContext, run: "Run", metric: str) -> Training:
+    trigger = json.loads(run.data.tags.get(tags.RETRAINED_FOR) or "null")
+    return Training(
+        at=datetime.fromtimestamp(run.info.start_time / 1000, UTC),
+        trigger=trigger and Trigger(TriggerKind(trigger["kind"]), trigger["size"]),
+        gain=_gain(context, run, metric),
+    )
 
 
 def _gain(context: StageContext, run: "Run", metric: str) -> float | None:
-    """The improvement of the metric over the champion before; 0 if the version was not promoted, None if it is not known."""
+    """The improvement of the metric over the champion before, 0 if the version was not promoted; None if they were not compared by it."""
+    digests = [ref.digest for ref in refs_of(run.data.tags) if ref.record == Evaluation.__name__]
     outcome = run.data.tags.get(tags.OUTCOME)
-    if outcome in _NO_GAIN:
-        return 0.0
-    compared = context.pipeline.gate.against_champion
-    verdicts = [ref.digest for ref in refs_of(run.data.tags) if ref.record == Verdict.__name__]
-    if outcome != Outcome.PROMOTED or compared is None or compared.metric != metric or not verdicts:
+    if not digests or outcome not in (Outcome.PROMOTED, *_NO_GAIN):
         return None
     try:
-        reasons = context.store.get(Verdict, verdicts[0]).reasons
+        metrics = context.store.get(Evaluation, digests[0]).metrics
     except LOST:
         return None
-    estimates = (reason.estimate for reason in reasons if reason.code is ReasonCode.METRIC_AGAINST_CHAMPION)
-    return next((estimate.value for estimate in estimates if estimate is not None), None)
+    difference = next((each.difference for each in metrics if each.metric == metric), None)
+    if difference is None:
+        return None
+    return facts_of(metric).direction * difference.value if outcome == Outcome.PROMOTED else 0.0
 
 
-def _new_labels(log: Path, found: Monitored, trainings: list[Training]) -> int:
-    """How many predicted rows of the compared windows have got a label since the last training."""
-    since = trainings[-1].at if trainings else datetime.min.replace(tzinfo=UTC)
+def _new_labels(log: Path, found: Monitored, since: datetime) -> int:
+    """How many predicted rows of the compared windows have got a label since a time."""
 
     def read(connection: "duckdb.DuckDBPyConnection") -> int:
         query = "SELECT count(*) FROM labels WHERE model = $1 AND labelled_at > $2"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -66,6 +66,28 @@ def read_windows(
     for (first,) in connection.execute(_WINDOWS.format(of_version=_OF_VERSION), asked).fetchall():
         values = {**asked, "first": first, "classes": len(classes)}
         yield _window(first, connection.sql(_ROWS.format(of_version=_OF_VERSION), params=values).to_arrow_table(), classes)
+
+
+def first_day(day: date, every: Every) -> date:
+    """The first day of the window that a day is in; a week begins on Monday."""
+    if every == "month":
+        return day.replace(day=1)
+    return day - timedelta(days=day.weekday() if every == "week" else 0)
+
+
+def last_day(first: date, every: Every) -> date:
+    """The last day of the window that begins on a day."""
+    if every == "month":
+        return (first.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
+    return first + timedelta(days=6 if every == "week" else 0)
+
+
+def oldest_day(today: date, every: Every, windows: int) -> date:
+    """The first day of the oldest of the newest windows."""
+    first = first_day(today, every)
+    for _ in range(windows - 1):
+        first = first_day(first - timedelta(days=1), every)
+    return first
 
 
 def served_versions(connection: "duckdb.DuckDBPyConnection", model: str) -> list[int]:
