@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from taxiway.monitoring.drift import FALSE_ALERTS
+from taxiway.monitoring.drift import COLUMN_FALSE_ALERTS, FALSE_ALERTS
 from taxiway.stats.seed import SEED
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+JOINT_FALSE_ALERTS = FALSE_ALERTS - COLUMN_FALSE_ALERTS
+"""The probability of rows without a change to be told apart."""
 _MOST_ROWS = 5000
 FEWEST_ROWS = 100
 """The smallest number of rows of each sample."""
@@ -43,7 +45,7 @@ class ToldApart:
         auc: The area under the ROC curve, on average over the parts that were scored: 0.5 if they cannot be told apart.
         p_value: The probability of an area as large without a change.
         columns: The columns that matter most, at most three: the area decreases the most if their values are shuffled. None with a
-            p-value above `FALSE_ALERTS`.
+            p-value above `JOINT_FALSE_ALERTS`.
     """
 
     auc: float
@@ -105,7 +107,7 @@ def _told_apart(
         areas.append(area)
         excess, variance = excess + part_excess, variance + part_variance
     p_value = float(norm.sf(excess / np.sqrt(variance))) if variance > 0 else 1.0
-    columns = _most_important(classifier, part, of_part, names, rng) if p_value <= FALSE_ALERTS else ()
+    columns = _most_important(classifier, part, of_part, names, rng) if p_value <= JOINT_FALSE_ALERTS else ()
     return ToldApart(float(np.mean(areas)), p_value, columns)
 
 

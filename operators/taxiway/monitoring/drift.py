@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 FALSE_ALERTS = 0.001
 """The probability of a window without a change to have a drift alert, a bound for all of its columns and their relations together."""
+COLUMN_FALSE_ALERTS = 0.9 * FALSE_ALERTS
+"""The part of it for all columns, each alone; the rest is for the relations of columns, whose changes a classifier sees clearly or not at
+all."""
 SMALLEST_CHANGE = 0.05
 """The smallest change of a share that is an alert.
 
@@ -72,7 +75,7 @@ class _Share:
 
 
 def drifted(p_values: Mapping[str, float]) -> list[str]:
-    """The claims about a window that are shown; the probability that any of them is wrong is at most `FALSE_ALERTS` (Holm 1979).
+    """The columns of a window that have drifted; the probability that any of them is wrong is at most `COLUMN_FALSE_ALERTS` (Holm 1979).
 
     This holds for each window, however its claims depend on each other, so 1,000 windows without a change have at most one alert on
     average. Windows that are compared with the same reference rows are not independent, so false alerts come together: a version with an
@@ -82,7 +85,7 @@ def drifted(p_values: Mapping[str, float]) -> list[str]:
         p_values: The p-value of each claim about a window, by its name.
     """
     logs = [math.log(max(p, 1e-320)) for p in p_values.values()]
-    levels = holm([lambda level, log=log: log <= level for log in logs], math.log(FALSE_ALERTS))  # type: ignore[misc]
+    levels = holm([lambda level, log=log: log <= level for log in logs], math.log(COLUMN_FALSE_ALERTS))  # type: ignore[misc]
     return [name for name, log, level in zip(p_values, logs, levels, strict=True) if log <= level]
 
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from taxiway.messages import decimal_texts
-from taxiway.monitoring.expected_gain import GAIN_CONFIDENCE, ExpectedGain, Training, interval_text
-from taxiway.monitoring.learning_curve import LearningCurve, gain_of_rows
+from taxiway.monitoring.expected_gain import ExpectedGain, Training, interval_text
 from taxiway.records import Interval
 from taxiway.spec.metrics import facts_of
 
@@ -26,8 +25,6 @@ class Evidence:
             window; None if it cannot be estimated.
         drifted: The inputs that have drifted in the newest window.
         new_labels: The rows with a label that have come since the last training, whether its model was promoted or not.
-        curve: The learning curve of the champion; None if there is none, or if a training does not use more rows, as with a
-            window of constant length.
     """
 
     at: datetime
@@ -38,7 +35,6 @@ class Evidence:
     estimated: Interval | None = None
     drifted: Sequence[str] = ()
     new_labels: int = 0
-    curve: LearningCurve | None = None
 
 
 @dataclass(frozen=True)
@@ -82,14 +78,6 @@ def loss_by_concept_drift(evidence: Evidence) -> Loss | None:
         return None
     message = f"{_compared(metric, 'realised', now, expected)} that was estimated for the same rows"
     return Loss(message, _gain(metric, now, expected, 0.0))
-
-
-def gain_by_curve(evidence: Evidence) -> ExpectedGain | None:
-    """What the rows with new labels gain by the learning curve; None without one."""
-    if evidence.curve is None:
-        return None
-    gain = gain_of_rows(evidence.curve, evidence.new_labels, GAIN_CONFIDENCE)
-    return ExpectedGain(*gain, f"by the learning curve, they gain {interval_text(*gain)}")
 
 
 def performance_text(evidence: Evidence) -> str:

@@ -13,7 +13,6 @@ from typing import Any
 from taxiway.messages import counted, names_text, number_text
 from taxiway.monitoring.evidence import (
     Evidence,
-    gain_by_curve,
     loss_by_concept_drift,
     loss_since_evaluation,
     performance_text,
@@ -106,7 +105,7 @@ def decide(policy: RetrainingPolicy, evidence: Evidence) -> RetrainingDecision:
     The triggers are asked in this order: performance, concept drift, age, new labels, drift of inputs. The first whose expected
     gain is at least `min_gain`, or about whose gain nothing is known, decides. The expected gain is the mean of what the last
     trainings after similar triggers gained. With fewer than three of them, it is the loss of performance, which a training can
-    regain at most, or what the learning curve says.
+    regain at most; of new labels, nothing is known then.
 
     Args:
         policy: The policy.
@@ -148,7 +147,7 @@ def _triggers(policy: RetrainingPolicy, evidence: Evidence) -> Iterator[_Found]:
         yield _Found(Trigger(TriggerKind.AGE, age / _DAY), f"the last training was {_days(age)} ago")
     if policy.new_labels is not None and evidence.new_labels >= policy.new_labels:
         message = f"{counted(evidence.new_labels, 'row')} with a label are new since the last training"
-        yield _Found(Trigger(TriggerKind.NEW_LABELS, evidence.new_labels), message, gain_by_curve(evidence))
+        yield _Found(Trigger(TriggerKind.NEW_LABELS, evidence.new_labels), message)
     if policy.input_drift and evidence.drifted:
         message = f"the inputs {names_text(evidence.drifted)} have drifted"
         yield _Found(Trigger(TriggerKind.INPUT_DRIFT, len(evidence.drifted)), message)

@@ -17,7 +17,7 @@ from taxiway.errors import RequestError
 from taxiway.messages import listed, quoted
 
 INPUT_FORMATS = ("dataframe_records", "dataframe_split", "inputs", "instances")
-_JSON_KINDS = {type(None): "null", bool: "a boolean", int: "a number", float: "a number", str: "a text", list: "an array"}
+_JSON_KINDS = {type(None): "null", bool: "a boolean", int: "a number", float: "a number", str: "a string", list: "an array"}
 MAX_CELLS = 100_000
 """The limit of rows times columns of a request, with the items of its lists; also of all requests that are predicted together."""
 MAX_ROWS = 10_000

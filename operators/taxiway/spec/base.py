@@ -13,7 +13,8 @@ Format = Literal["csv", "jsonl", "parquet"]
 CONTINUOUS_TRAINING = "continuous_training"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,79}")
 RETRAIN = "retrain"
-_SCHEDULES = ("new_span", RETRAIN, "@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
+NEW_SPAN = "new_span"
+_PRESETS = ("@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
 _DURATION = re.compile(r"(?P<amount>\d+)(?P<unit>[smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -62,11 +63,21 @@ def _columns(value: Any) -> Any:
     raise ValueError("allowed: auto, or a list of column names")
 
 
-def allowed_schedule(value: Any) -> Any:
-    """Check a schedule: None, `new_span`, a cron preset, or a cron expression of five fields."""
-    if value is None or value in _SCHEDULES or (isinstance(value, str) and len(value.split()) == 5):
+def _schedule(value: Any) -> Any:
+    """Check a schedule: None, `new_span`, `retrain`, a cron preset, or a cron expression of five fields."""
+    return _allowed_schedule(value, (NEW_SPAN, RETRAIN, *_PRESETS))
+
+
+def clock_schedule(value: Any) -> Any:
+    """Check a schedule by the clock: None, a cron preset, or a cron expression of five fields."""
+    return _allowed_schedule(value, _PRESETS)
+
+
+def _allowed_schedule(value: Any, words: tuple[str, ...]) -> Any:
+    """Check a schedule: None, one of some words, or a cron expression of five fields."""
+    if value is None or value in words or (isinstance(value, str) and len(value.split()) == 5):
         return value
-    raise ValueError(allowed_values(str(value), (*_SCHEDULES, "a cron expression of five fields")))
+    raise ValueError(allowed_values(str(value), (*words, "a cron expression of five fields")))
 
 
 def _template(value: Any) -> Any:
@@ -98,7 +109,7 @@ def mistake(message: str, got: Any, *key: str) -> InitErrorDetails:
 
 Columns = Annotated[Literal["auto"] | tuple[str, ...], BeforeValidator(_columns)]
 Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(_duration_text, when_used="json")]
-Schedule = Annotated[str | None, BeforeValidator(allowed_schedule)]
+Schedule = Annotated[str | None, BeforeValidator(_schedule)]
 Template = Annotated[str, BeforeValidator(_template)]
 Name = Annotated[str, BeforeValidator(_name)]
 Number = Annotated[float, BeforeValidator(number)]

@@ -5,15 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from taxiway.spec.base import Duration, Number, Section, allowed_schedule
+from taxiway.spec.base import Duration, Number, Section, clock_schedule
 from taxiway.spec.metrics import MetricName
-
-
-def _clock(value: object) -> object:
-    """Check a schedule by the clock; `new_span` and `retrain` are none."""
-    if value in ("new_span", "retrain"):
-        raise ValueError(f"{value} is for training; allowed: a cron preset such as @daily, or a cron expression of five fields")
-    return allowed_schedule(value)
 
 
 class Retrain(Section):
@@ -52,7 +45,7 @@ class Monitor(Section):
     """
 
     log: str = Field(min_length=1)
-    schedule: Annotated[str | None, BeforeValidator(_clock)] = "@daily"
+    schedule: Annotated[str | None, BeforeValidator(clock_schedule)] = "@daily"
     window: Literal["day", "week", "month"] = "week"
     windows: int = Field(default=8, ge=1, le=366, strict=True)
     metric: MetricName | None = None

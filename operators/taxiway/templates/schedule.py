@@ -7,12 +7,10 @@ from airflow.sdk import Asset, AssetOrTimeSchedule, AssetWatcher, CronTriggerTim
 from taxiway.hooks.config import poll_seconds
 from taxiway.hooks.retraining import asset_of
 from taxiway.hooks.sources import located_source
-from taxiway.spec.base import RETRAIN
+from taxiway.spec.base import NEW_SPAN, RETRAIN
 from taxiway.spec.pipeline import Pipeline
 from taxiway.spec.scoring import AssetSchedule, Scoring
 from taxiway.spec.source import Source, SqlSource
-
-NEW_SPAN = "new_span"
 
 
 def schedule_of(pipeline: Pipeline) -> Any:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from monitoring.drifting import found, made, p_values_of, replaced
 
 from helping import examples
-from taxiway.monitoring.drift import FALSE_ALERTS, SMALLEST_CHANGE, categorical_change, drifted, numeric_change
+from taxiway.monitoring.drift import COLUMN_FALSE_ALERTS, SMALLEST_CHANGE, categorical_change, drifted, numeric_change
 
 ROWS = 2000
 
@@ -127,7 +127,7 @@ def test_a_significant_but_small_change_of_a_million_rows_is_no_drift() -> None:
 
 
 def test_claims_of_a_window_are_decided_together() -> None:
-    p_values = {"c": 0.9, "b": FALSE_ALERTS / 2.5, "d": 0.0, "a": FALSE_ALERTS / 3.5}
+    p_values = {"c": 0.9, "b": COLUMN_FALSE_ALERTS / 2.5, "d": 0.0, "a": COLUMN_FALSE_ALERTS / 3.5}
     assert drifted(p_values) == ["b", "d", "a"]  # each leaves its part of the error to the others
     assert drifted({name: p_values[name] for name in ("c", "b")} | {"e": 0.9, "f": 0.9}) == []
     assert drifted({}) == []

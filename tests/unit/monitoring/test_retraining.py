@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from helping import examples
 from taxiway.monitoring.evidence import Evidence
 from taxiway.monitoring.expected_gain import Training, Trigger, TriggerKind
-from taxiway.monitoring.learning_curve import fit_learning_curve
 from taxiway.monitoring.retraining import RetrainingPolicy, WaitKind, decide
 from taxiway.records import Interval
 
@@ -119,16 +118,6 @@ def test_new_labels_are_a_reason_until_they_have_gained_nothing() -> None:
     assert (
         decide(ALL, replace(LABELS, trainings=trainings(TriggerKind.NEW_LABELS, 1_000, 0.0, 0.0, 0.0))).reason == "small_gain"
     )
-
-
-def test_new_labels_gain_what_the_learning_curve_says() -> None:
-    steep = fit_learning_curve("accuracy", {rows: 1 - 4 * rows**-0.5 for rows in (500, 1_000, 2_000, 4_000)})
-    flat = fit_learning_curve("accuracy", {rows: 1 - 0.2 * rows**-0.02 for rows in (500, 1_000, 2_000, 4_000)})
-    many = replace(LABELS, new_labels=4_000)
-    assert decide(ALL, replace(many, curve=steep)).message.endswith(
-        "by the learning curve, they gain 0.018524 (0.018524 to 0.018524)"
-    )
-    assert decide(ALL, replace(many, curve=flat)).reason is WaitKind.SMALL_GAIN
 
 
 def test_drift_of_inputs_is_a_reason_only_if_the_policy_says_so() -> None:

@@ -214,7 +214,7 @@ def test_the_section_makes_a_dag_of_its_own(team: Path) -> None:
     path = team / "small.pipeline.yaml"
     text = path.read_text()
     for wrong, message in {
-        "schedule: new_span": "new_span is for training; allowed: a cron preset",
+        "schedule: new_span": r"monitor.schedule is \"new_span\"; allowed: @daily, @hourly",
         "window: hour": "monitor.window",
         "windows: 0": "monitor.windows",
         "metric: rmse": "the metrics of gate are for classification",

@@ -21,7 +21,7 @@ class Causes:
     """Where a worse estimate comes from.
 
     Attributes:
-        shares: The share of the change of the metric that each drifted input explains, the largest first. It is negative if the metric
+        shares: The share of the change of the estimate that each drifted input explains, the largest first. It is negative if the metric
             would be better by it alone. The sum is 1 unless something else changed, such as a relation of inputs.
         message: The same for people.
     """
@@ -70,13 +70,15 @@ def causes(
         predictions = score_frame(model, frame, reference.classes, positive_class(reference.classes))
         return expected(reference.metric, predictions, calibration.probabilities(predictions.values), reference.classes)
 
-    change = found.estimated.value - reference.performance.value
-    shares = {name: value / change for name, value in shapley(estimate, names).items()}
+    start, now = estimate(frozenset()), found.estimated.value
+    if start == now:
+        return None
+    shares = {name: value / (now - start) for name, value in shapley(estimate, names).items()}
     shares = dict(sorted(shares.items(), key=lambda item: -item[1]))
-    return Causes(shares, _message(reference, found.estimated.value, shares))
+    return Causes(shares, _message(reference.metric, start, now, shares))
 
 
-def _message(reference: Reference, now: float, shares: Mapping[str, float]) -> str:
+def _message(metric: str, before: float, now: float, shares: Mapping[str, float]) -> str:
     parts = [f"{percent(share)} of it from {name}" for name, share in shares.items() if share >= _SMALLEST_SHARE]
     by = f"; {', '.join(parts)}" if parts else "; none of it from an input that drifted"
-    return f"estimated {reference.metric} changed from {reference.performance.value:.3f} to {now:.3f}{by}"
+    return f"estimated {metric} changed from {before:.3f} for evaluation rows to {now:.3f}{by}"

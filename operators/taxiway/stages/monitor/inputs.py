@@ -12,7 +12,7 @@ from taxiway.data.engine.read_rows import LIST_OF
 from taxiway.data.schema.model import DATE_TYPES
 from taxiway.features.signature import ModelColumns
 from taxiway.messages import names_text, number_texts, percent, quoted
-from taxiway.monitoring.domain_classifier import ToldApart, sample, tell_apart
+from taxiway.monitoring.domain_classifier import JOINT_FALSE_ALERTS, ToldApart, sample, tell_apart
 from taxiway.monitoring.drift import SMALLEST_CHANGE, Change, categorical_change, drifted, numeric_change
 from taxiway.records import Snapshot
 from taxiway.stages.monitor.windows import Every, last_day
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from taxiway.data.schema.model import Schema
-
-_JOINT = ""
-"""The name of the claim about all columns together; no column has it."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +44,7 @@ class ColumnDrift:
 
 @dataclass(frozen=True)
 class JointDrift:
-    """Rows of a window that can be told from the evaluation rows by their columns together.
+    """Rows of a window that can be told from the evaluation rows by the columns together that have not drifted alone.
 
     Attributes:
         auc: The area under the ROC curve of the classifier that tells them apart.
@@ -68,7 +65,7 @@ class WindowDrift:
 
     Attributes:
         columns: The columns that have drifted, those with the largest distance first.
-        joint: The drift of all columns together; None if none is shown.
+        joint: The drift of the other columns together; None if none is shown.
     """
 
     columns: Sequence[ColumnDrift]
@@ -204,15 +201,16 @@ def _compared(before: "pd.DataFrame", rows: _Rows, columns: ModelColumns) -> "tu
         if change is not None:
             changes[name] = change
     some = pd.DataFrame(sampled)
-    apart = tell_apart(before[list(columns.names)].iloc[sample(len(before))], some)
-    p_values = {name: changes[name].p_value if name in changes else 1.0 for name in columns.names}
-    shown = drifted(p_values | {_JOINT: apart.p_value if apart is not None and apart.distance >= SMALLEST_CHANGE else 1.0})
+    shown = drifted({name: change.p_value for name, change in changes.items()})
     found = [
         ColumnDrift(name, changes[name].distance, changes[name].p_value, _message(name, changes[name], columns))
         for name in shown
-        if name != _JOINT
     ]
-    joint = _joint(apart) if apart is not None and _JOINT in shown else None
+    # One column that has drifted, such as a date, would be all that a classifier sees.
+    others = [name for name in columns.names if name not in shown]
+    apart = tell_apart(before[others].iloc[sample(len(before))], some[others])
+    is_shown = apart is not None and apart.p_value <= JOINT_FALSE_ALERTS and apart.distance >= SMALLEST_CHANGE
+    joint = _joint(apart) if apart is not None and is_shown else None
     return WindowDrift(sorted(found, key=lambda drift: -drift.distance), joint), some
 
 

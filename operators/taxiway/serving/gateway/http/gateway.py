@@ -139,10 +139,16 @@ class Gateway:
         return await self.status(model, caller)
 
     async def status(self, model: ServedModel, caller: Caller) -> ModelStatus:
-        """The status of a model, with its problems and those that all models share; only admins see what the problems are."""
+        """The status of a model, with its problems and those that all models share.
+
+        Only admins see what the problems are, who promoted the champion and why, and the challenger.
+        """
         status = await model.status()
         problem = "; ".join(filter(None, (status.problem, *self._shared_problems())))
-        return status.model_copy(update={"problem": problem if caller.may(Scope.ADMIN) or not problem else _HIDDEN})
+        if caller.may(Scope.ADMIN):
+            return status.model_copy(update={"problem": problem})
+        hidden = {"problem": _HIDDEN if problem else "", "promotion": "", "plan": "", "challenger": None}
+        return status.model_copy(update=hidden)
 
     def _shared_problems(self) -> list[str]:
         """The problems that all models share."""
