@@ -74,7 +74,7 @@ USED_BY = {
     "template": "the loader: `continuous_training`, or a Python file in the same folder with a function `template(pipeline, team)` "
     "that returns the DAG",
     "schedule": "Airflow: a cron expression or preset such as `@monthly`; `new_span` starts the DAG when a new span is due; "
-    "`null`: started by hand. A scheduled DAG is paused when Airflow first sees it",
+    "`retrain` when monitoring says so, for the newest span (requires `monitor.retrain`); `null`: started by hand. A scheduled DAG is paused when Airflow first sees it",
     "source": "`ingest`; see below",
     "schema": "`validate_data`, `transform`: the name of the schema file in the same folder",
     "suite": "`validate_data`: the name of a Great Expectations suite in the same folder (requires the extra `gx`)",

@@ -31,7 +31,7 @@ USED_BY = {
     "notification.notifier": "`close_run`: the dotted path of an Airflow notifier, such as "
     "`airflow.providers.smtp.notifications.smtp.SmtpNotifier`",
     "notification.params": "`close_run`: its parameters; the ones that are templates can use `taxiway`",
-    "notification.events": "`close_run`, `approval`, `ingest`: the outcomes, ERROR (a run, or a batch of predictions, failed), APPROVAL (a run waits for a person), LABELS (a "
+    "notification.events": "`close_run`, `approval`, `ingest`, `predict`, `monitor`: the outcomes, ERROR (a run, a batch of predictions or a comparison of monitoring failed), APPROVAL (a run waits for a person), LABELS (a "
     "span waits for its labels), REOPENED (a verdict is re-opened), WAIVER (a waiver ends within a week), UPSTREAM (a "
     "model whose predictions the pipeline reads has another champion) and ALERT (the champion begins to predict worse in production than "
     "on its evaluation rows) that send a notification",

@@ -166,5 +166,9 @@ def _limit(policy: RetrainingPolicy, evidence: Evidence) -> tuple[WaitKind, str]
 
 
 def _days(time: timedelta) -> str:
+    if time < timedelta(hours=1):
+        return counted(max(1, round(time / timedelta(minutes=1))), "minute")
+    if time < _DAY:
+        return counted(round(time / timedelta(hours=1)), "hour")
     days = round(time / _DAY, 1)
     return f"{number_text(days)} {'day' if days == 1 else 'days'}"

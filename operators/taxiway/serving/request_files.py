@@ -92,7 +92,7 @@ def log_files(folder: Path, model: str | None = None, since: date | None = None,
     """
     if not folder.is_dir():
         raise ConfigError(
-            f"{folder} is not a folder; give the folder of the request log's Parquet files: parquet in the state folder of the gateway, or "
+            f"{folder} is not a folder; give the folder of the request log's Parquet files: log in the state folder of the gateway, or "
             "what taxiway serve --log-folder names"
         )
     requests, labels = (tuple(request_files(folder, kind, model, since, until)) for kind in ("requests", "labels"))

@@ -208,8 +208,11 @@ def _json(name: str) -> str:
 
 
 def _text(json: str) -> str:
-    """SQL for the text of an input. All but texts are written as they are: DuckDB would write 1e16 in another way, and a hash is no JSON."""
-    return f"CASE WHEN {json} LIKE '\"%' THEN {json}::JSON ->> '$' WHEN {json} <> 'null' THEN {json} END"
+    """SQL for the text of an input, null for a missing one.
+
+    All but texts are written as they are: DuckDB would write 1e16 in another way, and a hash is no JSON.
+    """
+    return f"CASE WHEN {json} LIKE '\"%' THEN {json}::JSON ->> '$' WHEN {json} NOT IN ('null', 'NaN') THEN {json} END"
 
 
 def _fits(json: str, kind: str, *, given: bool) -> str:

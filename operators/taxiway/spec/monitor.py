@@ -6,7 +6,25 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from taxiway.spec.base import Duration, Number, Section, clock_schedule
-from taxiway.spec.metrics import MetricName
+from taxiway.spec.metrics import MetricName, Problem, metrics_of
+from taxiway.spec.source.span_pattern import DATA
+
+NOT_MONITORED = "expected_calibration_error"
+
+
+def not_monitored_text(problem: Problem) -> str:
+    """Why `NOT_MONITORED` cannot be monitored, and what can."""
+    allowed = ", ".join(name for name in metrics_of(problem) if name != NOT_MONITORED)
+    return f"{NOT_MONITORED} is larger for fewer rows, so windows cannot be compared by it; allowed: {allowed}"
+
+
+def _log(value: object) -> object:
+    """Check the path of a log."""
+    text = str(value)
+    rest = text.replace(DATA, "")
+    if not text.strip() or "{" in rest or "}" in rest or "://" in text:
+        raise ValueError("allowed: a folder that the Airflow workers mount, such as {data}/request-log")
+    return value
 
 
 class Retrain(Section):
@@ -44,7 +62,7 @@ class Monitor(Section):
         retrain: When the model is to be trained again; None if monitoring does not say so.
     """
 
-    log: str = Field(min_length=1)
+    log: Annotated[str, BeforeValidator(_log)]
     schedule: Annotated[str | None, BeforeValidator(clock_schedule)] = "@daily"
     window: Literal["day", "week", "month"] = "week"
     windows: int = Field(default=8, ge=1, le=366, strict=True)

@@ -23,7 +23,7 @@ from taxiway.spec.metrics import METRIC_FACTS, MetricName, facts_of, metrics_of,
 from taxiway.spec.model.command import parameters_in
 from taxiway.spec.model.section import Model
 from taxiway.spec.model.threshold import ChosenThreshold, unknown_choice
-from taxiway.spec.monitor import Monitor
+from taxiway.spec.monitor import NOT_MONITORED, Monitor, not_monitored_text
 from taxiway.spec.own_metric import OwnMetric
 from taxiway.spec.purpose import Purpose
 from taxiway.spec.shadow import Shadow
@@ -182,7 +182,9 @@ class Pipeline(Section):
                 "it needs the section monitor with retrain, which says when to train again", self.schedule, "schedule"
             )
         metric = self.monitor.metric if self.monitor is not None else None
-        if metric is not None and facts_of(metric).problem != self.gate.problem:
+        if metric == NOT_MONITORED:
+            yield mistake(not_monitored_text(self.gate.problem), metric, "monitor", "metric")
+        elif metric is not None and facts_of(metric).problem != self.gate.problem:
             message = f"the metrics of gate are for {self.gate.problem}; allowed: {', '.join(metrics_of(self.gate.problem))}"
             yield mistake(message, metric, "monitor", "metric")
 

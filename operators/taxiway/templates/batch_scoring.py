@@ -81,11 +81,11 @@ def batch_scoring(
     return dag
 
 
-def notify_failure(scoring: str, notification: Notification | None, context: "Context") -> None:
-    """Notify of a run that could not score its span.
+def notify_failure(dag: str, notification: Notification | None, context: "Context") -> None:
+    """Notify of a run that failed.
 
     Args:
-        scoring: The name of the scoring.
+        dag: The name of the scoring, or of the DAG of monitoring.
         notification: The notifier; None for no notification.
         context: Airflow's context of the task that failed.
     """
@@ -93,7 +93,7 @@ def notify_failure(scoring: str, notification: Notification | None, context: "Co
 
     why = context.get("exception")
     told = Told(
-        pipeline=scoring,
+        pipeline=dag,
         span=context["params"].get("span") or "",
         event="ERROR",
         reasons=[error_line(why) if isinstance(why, BaseException) else "the task failed; see its log"],

@@ -1,6 +1,7 @@
 """The template of monitoring: one task compares what the champion predicts in production with its evaluation."""
 
 from datetime import datetime
+from functools import partial
 
 from airflow.sdk import DAG
 
@@ -9,6 +10,7 @@ from taxiway.operators import MonitorOperator
 from taxiway.spec.monitor import Monitor
 from taxiway.spec.pipeline import Pipeline
 from taxiway.spec.team import Team
+from taxiway.templates.batch_scoring import notify_failure
 
 DEFAULT_ARGS = {"retries": 2}
 TASK = "monitor"
@@ -48,5 +50,6 @@ def monitoring(
             pipeline=pipeline,
             notification=team.notification if team else None,
             mlflow_conn_id=mlflow_conn_id,
+            on_failure_callback=partial(notify_failure, dag.dag_id, team.notification) if team else None,
         )
     return dag

@@ -1,6 +1,7 @@
 """`taxiway monitor`: what is served is compared with the evaluation rows, with labels and without."""
 
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -108,12 +109,18 @@ def test_inputs_that_the_log_does_not_have_are_not_compared() -> None:
 def test_what_cannot_be_shown_says_why() -> None:
     assert "nowhere is not a folder" in refused("monitor", NAME, "--log", "nowhere")
     log_week(0, 200)
-    assert "rmse is a metric of a regression, and the model is a classification" in refused(
+    assert "rmse is a metric for regression, and the model is for classification" in refused(
         "monitor", NAME, "--log", "log", "--metric", "rmse"
     )
+    ece = refused("monitor", NAME, "--log", "log", "--metric", "expected_calibration_error")
+    assert (
+        "expected_calibration_error is larger for fewer rows, so windows cannot be compared by it; allowed: accuracy, " in ece
+    )
+    reversed_days = refused("monitor", NAME, "--log", "log", "--since", "2026-02-01", "--until", "2026-01-01")
+    assert "the first day 2026-02-01 is after the last one, 2026-01-01" in reversed_days
     assert "mcc is not a metric" in refused("monitor", NAME, "--log", "log", "--metric", "mcc")
     assert " 2026-01-01 " in done("monitor", f"{NAME}/1", "--log", "log", "--every", "month", "--metric", "log_loss")
-    later = refused("monitor", NAME, "--log", "log", "--since", "2030-01-01")
+    later = refused("monitor", NAME, "--log", "log", "--since", "2026-06-01")
     assert f"log has no logged requests of {NAME} on these days" in later
 
 
@@ -145,3 +152,21 @@ def test_requests_are_validated_by_the_columns_that_they_have() -> None:
     (message,) = second
     assert message.startswith(f"a in the requests of {NAME} version 1 is outside -100 to 100 in 3 of 300 rows")
     assert message in taxiway("monitor", NAME, "--log", "log", "--schema", str(schema)).output
+
+
+@pytest.mark.usefixtures("champion")
+def test_single_values_neither_stop_the_comparison_nor_hide_a_column() -> None:
+    log_week(0, 1000, change=lambda cells: {"a": [math.nan, *(value + 3 for value in cells["a"][1:])]})
+    log_week(1, 1000, change=lambda cells: {"a": [12345678901234567890123456789012, *(value + 3 for value in cells["a"][1:])]})
+    for window in windows():
+        (drift,) = window["drift"]
+        assert drift["column"] == "a"
+
+
+@pytest.mark.usefixtures("champion")
+def test_requests_of_the_future_are_not_looked_at() -> None:
+    log_week(0, 1000, flipped=True, labelled=1000)
+    log_week(4000, 1000)
+    result = taxiway("monitor", NAME, "--log", "log", "--json")
+    assert result.exit_code == 3
+    assert [window["first"] for window in json.loads(result.output)["windows"]] == ["2026-01-05"]

@@ -39,9 +39,7 @@ def caller() -> None:
     help="What it may do; may be repeated. Every caller may read the status of its models; an admin may do everything.",
 )
 @click.option("--model", "models", multiple=True, help="A model that it may use; may be repeated. Default: all models.")
-@click.option(
-    "--rate", type=click.FloatRange(0, min_open=True), help="How many requests per second it may send. Default: no limit."
-)
+@click.option("--rate", type=click.FloatRange(0.001, 1e6), help="How many requests per second it may send. Default: no limit.")
 @click.option("--rows-per-day", type=click.IntRange(1), help="How many rows it may send per day (UTC). Default: no limit.")
 @click.option("--decimals", type=click.IntRange(0, 15), help="Round its scores to this many decimals. Default: full precision.")
 def add(

@@ -103,7 +103,7 @@ def _show(found: "Monitored") -> None:
         counts = (f"{of.rows:,}", f"{of.labelled:,}")
         table.add_row(str(of.first), *counts, _text(of.estimated), _text(of.realised), alert, escape(inputs))
     console.print(table)
-    newest = found.windows[-1]
+    newest = found.newest or found.windows[-1]
     joint = [newest.drift.joint.message] if newest.drift.joint is not None else []
     causes = [found.causes.message] if found.causes is not None else []
     for message in [*newest.anomalies, *causes, *(drift.message for drift in newest.drift.columns[:_MOST_SHOWN]), *joint]:

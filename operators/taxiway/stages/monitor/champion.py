@@ -10,6 +10,7 @@ from typing import Any
 
 from taxiway.errors import ConfigError, NoRequestsError
 from taxiway.messages import counted, names_text
+from taxiway.spec.monitor import Monitor
 from taxiway.stages.batch.version import Version, find_version
 from taxiway.stages.context import StageContext
 from taxiway.stages.monitor.described import described, input_messages, interval_text, served_performance
@@ -65,7 +66,7 @@ def monitor_champion(context: StageContext) -> Monitored:
     if champion_now(context.ledger, context.pipeline.name) is None:
         raise NoRequestsError(f"{context.pipeline.name} has no champion yet, so there is nothing to monitor")
     version = find_version(context.ledger, context.pipeline.name)
-    log = Path(context.services.filled(asked.log))
+    log = log_folder(context, asked)
     loaded = load_trusted(context.registry.tracking_uri, version.model, version.version, code=context.code, files=version.files)
     since = oldest_day(context.clock().date(), asked.window, asked.windows)
     of = Asked(asked.window, asked.metric, since, schema=context.schema())
@@ -74,6 +75,18 @@ def monitor_champion(context: StageContext) -> Monitored:
     for window in found.windows:
         context.log.info("%s", _line(found, window))
     return found
+
+
+def log_folder(context: StageContext, asked: Monitor) -> Path:
+    """The folder of the request log.
+
+    Raises:
+        ConfigError: The installation has no folder of data, or it is not on a file system.
+    """
+    path = context.services.filled(asked.log).removeprefix("file://")
+    if "://" in path:
+        raise ConfigError(f"monitor.log is {path}; allowed: a folder that the Airflow workers mount, which is read by its path")
+    return Path(path)
 
 
 @contextmanager

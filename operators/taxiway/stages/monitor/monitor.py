@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from taxiway.errors import NoRequestsError, TerminalError
+from taxiway.errors import ConfigError, NoRequestsError, TerminalError
 from taxiway.features.signature import ModelColumns
 from taxiway.lineage.queries import model_lineage
 from taxiway.stages.batch.version import Version, row_model
@@ -38,7 +38,7 @@ class Asked:
         every: How long a window is.
         metric: The metric; None for `roc_auc` of two classes, `accuracy` of more, and `mae` of a regression.
         since: The first day of the requests, in UTC; None for all.
-        until: The last day; None for all.
+        until: The last day; None for today. Requests that are dated later are not looked at.
         schema: The schema of the inputs, by which requests are validated in the environment SERVING; None for no validation.
     """
 
@@ -131,6 +131,10 @@ def monitor(
     """
     from taxiway.serving.request_files import read_request_log
 
+    today = datetime.now(UTC).date()
+    until = min(asked.until or today, today)  # a clock that was wrong for an hour would otherwise make the newest window
+    if asked.since is not None and asked.since > until:
+        raise ConfigError(f"the first day {asked.since} is after the last one, {until}; give an earlier day")
     about, model = f"{version.model} version {version.version}", row_model(loaded, version)
     snapshot, label = _records(client, version, about)
     show(f"scoring the evaluation rows of {about}")
@@ -139,15 +143,12 @@ def monitor(
     show(f"reading the requests of {about}")
 
     def read(connection: "duckdb.DuckDBPyConnection") -> tuple[list[WindowPerformance], ModelColumns, str]:
-        windows = read_windows(
-            connection, version.model, version.version, reference.classes, asked.every, asked.since, asked.until
-        )
+        windows = read_windows(connection, version.model, version.version, reference.classes, asked.every, asked.since, until)
         found = list(performance(reference, windows))
         columns = compared_columns(connection, version.model, version.version, model.columns)
         return found, columns, ", ".join(map(str, served_versions(connection, version.model)))
 
-    days = {"since": asked.since, "until": asked.until}
-    found, columns, versions = read_request_log(log, read, model=version.model, **days)
+    found, columns, versions = read_request_log(log, read, model=version.model, since=asked.since, until=until)
     if not found:
         raise NoRequestsError(
             f"{log} has no rows that {about} has predicted on these days; versions with rows: {versions or 'none'}. "

@@ -10,6 +10,7 @@ from taxiway.errors import ConfigError, DataError
 from taxiway.evaluation.predictions import Predictions, positive_class, predictions_of
 from taxiway.records import Interval, Snapshot
 from taxiway.spec.metrics import Problem, facts_of, metrics_of, require_classes
+from taxiway.spec.monitor import NOT_MONITORED, not_monitored_text
 from taxiway.stages.monitor.windows import Window
 from taxiway.store import Store
 
@@ -122,8 +123,10 @@ def _require_metric(metric: str, classes: Sequence[str]) -> None:
         raise ConfigError(f"{metric} is not a metric: {error}") from None
     if of != problem:
         raise ConfigError(
-            f"{metric} is a metric of a {of}, and the model is a {problem}; allowed: {', '.join(metrics_of(problem))}"
+            f"{metric} is a metric for {of}, and the model is for {problem}; allowed: {', '.join(metrics_of(problem))}"
         )
+    if metric == NOT_MONITORED:
+        raise ConfigError(not_monitored_text(problem))
     require_classes([metric], classes)
 
 

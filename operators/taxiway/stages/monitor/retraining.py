@@ -14,6 +14,7 @@ from taxiway.serving.request_files import read_request_log
 from taxiway.spec.metrics import facts_of
 from taxiway.spec.monitor import Retrain
 from taxiway.stages.context import StageContext
+from taxiway.stages.monitor.champion import log_folder
 from taxiway.stages.monitor.monitor import Monitored, MonitoredWindow
 from taxiway.store import LOST
 from taxiway.tracking import tags
@@ -42,7 +43,7 @@ def retraining(context: StageContext, found: Monitored) -> RetrainingDecision | 
     if section is None or section.retrain is None or newest is None:
         return None
     trainings = _trainings(context, found.reference.metric)
-    log = Path(context.services.filled(section.log))
+    log = log_folder(context, section)
     new_labels = _new_labels(log, found, trainings[-1].at if trainings else _EVER)
     # Labels may come a window late: then the newest window has an estimate, and one before it the realised performance.
     windows = [newest] if found.newest_labelled in (None, newest) else [found.newest_labelled, newest]
