@@ -57,7 +57,7 @@ def loss_since_evaluation(evidence: Evidence) -> Loss | None:
         The loss; None if the interval of the performance is not entirely on the worse side of that of the evaluation rows.
     """
     _, now = _current(evidence)
-    if now is None or not _is_worse(evidence.metric, now, evidence.reference):
+    if now is None or not is_worse(evidence.metric, now, evidence.reference):
         return None
     return Loss(performance_text(evidence), _gain(evidence.metric, now, evidence.reference, _margin(now)))
 
@@ -74,7 +74,7 @@ def loss_by_concept_drift(evidence: Evidence) -> Loss | None:
     metric, now, expected = evidence.metric, evidence.realised, evidence.estimated
     if now is None or expected is None:
         return None
-    if not _is_worse(metric, now.model_copy(update={"low": now.value, "high": now.value}), expected):
+    if not is_worse(metric, now.model_copy(update={"low": now.value, "high": now.value}), expected):
         return None
     message = f"{_compared(metric, 'realised', now, expected)} that was estimated for the same rows"
     return Loss(message, _gain(metric, now, expected, 0.0))
@@ -85,7 +85,7 @@ def performance_text(evidence: Evidence) -> str:
     name, now = _current(evidence)
     if now is None:
         return f"{evidence.metric} is not known in the newest window"
-    clearly = "" if _is_worse(evidence.metric, now, evidence.reference) else "not clearly "
+    clearly = "" if is_worse(evidence.metric, now, evidence.reference) else "not clearly "
     return f"{_compared(evidence.metric, name, now, evidence.reference, clearly)} of the evaluation rows"
 
 
@@ -94,7 +94,8 @@ def _current(evidence: Evidence) -> tuple[str, Interval | None]:
     return ("estimated", evidence.estimated) if evidence.realised is None else ("realised", evidence.realised)
 
 
-def _is_worse(metric: str, now: Interval, before: Interval) -> bool:
+def is_worse(metric: str, now: Interval, before: Interval) -> bool:
+    """Whether an interval is entirely on the worse side of another one of the same metric."""
     return now.high < before.low if facts_of(metric).direction > 0 else now.low > before.high
 
 

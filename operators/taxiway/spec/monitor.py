@@ -3,9 +3,9 @@
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
-from taxiway.spec.base import Duration, Number, Section, clock_schedule
+from taxiway.spec.base import Duration, Number, Section, clock_schedule, mistake
 from taxiway.spec.metrics import MetricName, Problem, metrics_of
 from taxiway.spec.source.span_pattern import DATA
 
@@ -48,6 +48,16 @@ class Retrain(Section):
     cooldown: Duration = timedelta(days=7)
     max_trainings: int = Field(default=4, ge=1, strict=True)
     period: Duration = timedelta(days=30)
+
+    @model_validator(mode="after")
+    def _can_be_followed(self) -> "Retrain":
+        if not self.period:
+            message = "it is 0, so max_trainings would limit nothing; allowed: a longer one, such as 30d"
+            raise ValidationError.from_exception_data("Retrain", [mistake(message, str(self.period), "period")])
+        if not self.triggers and self.new_labels is None and self.max_age is None:
+            message = "without triggers, new_labels or max_age, there is never a reason to train again; give one of them"
+            raise ValidationError.from_exception_data("Retrain", [mistake(message, list(self.triggers), "triggers")])
+        return self
 
 
 class Monitor(Section):

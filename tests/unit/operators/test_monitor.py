@@ -220,6 +220,8 @@ def test_the_section_makes_a_dag_of_its_own(team: Path) -> None:
         "windows: 0": "monitor.windows",
         "metric: rmse": "the metrics of gate are for classification",
         "metric: expected_calibration_error": "is larger for fewer rows",
+        "retrain: {min_gain: 0, triggers: []}": "there is never a reason to train again",
+        "retrain: {min_gain: 0, period: 0s}": "monitor.retrain.period",
         "retrain: {min_gain: 0, cooldown: 99999999999d}": "99999999999d is too long",
     }.items():
         path.write_text(text.replace("windows: 366", wrong))

@@ -47,6 +47,7 @@ from taxiway.records import (
     WaitingSpan,
     Waiver,
 )
+from taxiway.records.served import ServedPerformance, ServedWindow
 
 CONTENT, FILE, SCHEMA, TRANSFORM, ROWS = (f"{number:032x}" for number in (1, 2, 6, 7, 8))
 
@@ -288,6 +289,28 @@ ANSWERED = Answered(
     at=datetime(2026, 3, 1, 12, tzinfo=UTC),
 )
 
+SERVED = ServedPerformance(
+    model="flights.late",
+    version=2,
+    metric="roc_auc",
+    evaluation=Interval(value=0.7, low=0.68, high=0.72, rows=2000),
+    windows=(
+        ServedWindow(first=date(2026, 3, 2), rows=900, labelled=0),
+        ServedWindow(
+            first=date(2026, 3, 9),
+            rows=900,
+            labelled=300,
+            estimated=Interval(value=0.65, low=0.6, high=0.7, rows=900),
+            realised=Interval(value=0.55, low=0.5, high=0.6, rows=300),
+            worse="realised",
+            drifted=("carrier",),
+            messages=("carrier: changed",),
+        ),
+    ),
+    cause="80% of it from carrier",
+    at=datetime(2026, 3, 10, 12, tzinfo=UTC),
+)
+
 SAMPLES: dict[str, Record] = {
     type(record).__name__: record
     for record in (
@@ -312,5 +335,6 @@ SAMPLES: dict[str, Record] = {
         LABELS_DUE,
         ASKED,
         ANSWERED,
+        SERVED,
     )
 }

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from taxiway.evaluation.predictions import positive_class
 from taxiway.messages import percent
+from taxiway.monitoring.evidence import is_worse
 from taxiway.stages.monitor.inputs import WindowDrift
-from taxiway.stages.monitor.performance import MIN_ROWS, Reference, WindowPerformance, is_worse
+from taxiway.stages.monitor.performance import MIN_ROWS, Reference, WindowPerformance
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,7 +60,7 @@ def causes(
     calibration, names = reference.calibration, [each.column for each in drift.columns[:MOST_COLUMNS]]
     if calibration is None or found.estimated is None or not names or found.rows < MIN_ROWS:
         return None
-    if not is_worse(found.estimated, reference):
+    if not is_worse(reference.metric, found.estimated, reference.performance):
         return None
     rows = before.iloc[sample(len(before))[:_ROWS]].reset_index(drop=True)
     changed = {name: moved(rows[name], after[name]) for name in names}

@@ -135,7 +135,7 @@ def _record(context: StageContext, version: Version, found: Monitored) -> None:
             **numbers,
             "rows": of.rows,
             "labelled": of.labelled,
-            "drifted": len(window.drift.columns),
+            "drifted": len(window.drift.columns) + (window.drift.joint is not None),
             "anomalies": len(window.anomalies),
         }.items():
             values.setdefault(name, {})[step] = value
@@ -165,6 +165,8 @@ def _line(found: Monitored, window: MonitoredWindow) -> str:
     parts = [f"{of.rows:,} rows, {of.labelled:,} with a label", *known]
     if window.drift.columns:
         parts.append(f"drifted inputs: {names_text([each.column for each in window.drift.columns])}")
+    if window.drift.joint is not None:
+        parts.append("inputs drifted together")
     if window.anomalies:
         parts.append(counted(len(window.anomalies), "anomaly", "anomalies"))
     worse = f"worse ({of.alert}): " if of.alert else ""

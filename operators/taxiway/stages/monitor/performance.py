@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import ConfigError, DataError
 from taxiway.evaluation.predictions import Predictions, positive_class, predictions_of
+from taxiway.monitoring.evidence import is_worse
 from taxiway.records import Interval, Snapshot
 from taxiway.spec.metrics import Problem, facts_of, metrics_of, require_classes
 from taxiway.spec.monitor import NOT_MONITORED, not_monitored_text
@@ -155,7 +156,7 @@ def performance(reference: Reference, windows: Iterable[Window]) -> Iterator[Win
         of_labelled = _estimated(reference, labelled) if real is not None else None
         enough = len(window.labels) >= MIN_ROWS
         alert = (
-            "realised" if is_worse(real, reference) else "estimated" if real is None and is_worse(estimate, reference) else ""
+            "realised" if _is_worse(real, reference) else "estimated" if real is None and _is_worse(estimate, reference) else ""
         )
         yield WindowPerformance(
             window.first, len(window.labels), len(known), estimate, of_labelled, real, alert if enough else ""
@@ -189,10 +190,5 @@ def _is_known(found: Interval) -> bool:
     return all(map(math.isfinite, (found.value, found.low, found.high)))
 
 
-def is_worse(found: Interval | None, reference: Reference) -> bool:
-    """Whether an interval is entirely on the worse side of that of the evaluation rows."""
-    if found is None:
-        return False
-    if facts_of(reference.metric).direction > 0:
-        return found.high < reference.performance.low
-    return found.low > reference.performance.high
+def _is_worse(found: Interval | None, reference: Reference) -> bool:
+    return found is not None and is_worse(reference.metric, found, reference.performance)
