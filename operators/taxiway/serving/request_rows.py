@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from taxiway.data.engine.conditions import quoted_name
 from taxiway.data.engine.connection import connect, path_literal
@@ -181,21 +181,29 @@ def _inputs(
     described = connection.execute(f"DESCRIBE SELECT * FROM {rows}").fetchall()  # noqa: S608 (the paths are quoted)
     found = [name.removeprefix(INPUT) for name, *_ in described if name.startswith(INPUT)]
     wanted = [name for name in found if not name.startswith(OWN) and (names is None or name in names)]
-    tried = [(name, kind, _json(name)) for name in wanted for kind in _kinds(types.get(name))]
+    tried = [(name, kind) for name in wanted for kind in _kinds(types.get(name))]
+    others = [f"any_value({_text(name)}) FILTER (NOT ({_fits(name, kind, given=name in types)}))" for name, kind in tried]
     # All columns are read at once: a query for each of 150 took a minute for a week.
-    fits = [_fits(json, kind, given=name in types) for name, kind, json in tried]
-    counts = [
-        part
-        for (_, _, json), fit in zip(tried, fits, strict=True)
-        for part in (
-            f"count({_text(json)})",
-            f"count({_text(json)}) FILTER (NOT ({fit}))",
-            f"any_value({_text(json)}) FILTER (NOT ({fit}))",
-        )
-    ]
-    (row,) = connection.execute(f"SELECT {', '.join(['count(*)', *counts])} FROM {rows}").fetchall()  # noqa: S608 (names and paths are quoted)
-    measured = {(name, kind): row[1 + 3 * at : 4 + 3 * at] for at, (name, kind, _) in enumerate(tried)}
-    return [_typed(name, types.get(name), measured) for name in wanted]
+    parts = [*others, *(f"count({_text(name)})" for name in wanted)]
+    (row,) = connection.execute(f"SELECT {', '.join(['count(*)', *parts])} FROM {rows}").fetchall()  # noqa: S608 (names and paths are quoted)
+    examples, counts = dict(zip(tried, row[1:], strict=False)), dict(zip(wanted, row[1 + len(tried) :], strict=True))
+    found = []
+    for name in wanted:
+        fitting = [kind for kind in _kinds(types.get(name)) if examples[name, kind] is None and (counts[name] or name in types)]
+        sql = _cast(_text(name), fitting[0]) if fitting else _text(name)
+        not_typed = None
+        if not fitting and types.get(name, "string") != "string":
+            not_typed = _not_typed(connection, rows, name, types[name], examples[name, types[name]])
+        found.append(_Input(name, sql, not_typed))
+    return found
+
+
+def _not_typed(connection: "duckdb.DuckDBPyConnection", rows: str, name: str, kind: str, example: str) -> NotTyped:
+    """An input that is written as text, with the number of values that are not of its type."""
+    fits = _fits(name, kind, given=True)
+    query = f"SELECT count({_text(name)}) FILTER (NOT ({fits})) FROM {rows}"  # noqa: S608 (names and paths are quoted)
+    ((count,),) = connection.execute(query).fetchall()
+    return NotTyped(name, kind, int(count), example)
 
 
 def _kinds(given: str | None) -> Sequence[str]:
@@ -203,33 +211,19 @@ def _kinds(given: str | None) -> Sequence[str]:
     return () if given == "string" else (given,) if given is not None else ("boolean", "integer", "number")
 
 
-def _json(name: str) -> str:
-    return quoted_name(INPUT + name)
-
-
-def _text(json: str) -> str:
+def _text(name: str) -> str:
     """SQL for the text of an input, null for a missing one.
 
     All but texts are written as they are: DuckDB would write 1e16 in another way, and a hash is no JSON.
     """
+    json = quoted_name(INPUT + name)
     return f"CASE WHEN {json} LIKE '\"%' THEN {json}::JSON ->> '$' WHEN {json} NOT IN ('null', 'NaN') THEN {json} END"
 
 
-def _fits(json: str, kind: str, *, given: bool) -> str:
+def _fits(name: str, kind: str, *, given: bool) -> str:
     """SQL for whether a value has a type. Without a type in the schema, `"7"` stays a text: only numbers and booleans of JSON become such."""
-    return f"{_cast(_text(json), kind)} IS NOT NULL" + ("" if given else f" AND {json} NOT LIKE '\"%'")
-
-
-def _typed(name: str, given: str | None, measured: Mapping[tuple[str, str], Sequence[Any]]) -> _Input:
-    """SQL for an input: of its type if all its values are, otherwise text."""
-    text, not_typed = _text(_json(name)), None
-    for kind in _kinds(given):
-        values, others, example = measured[name, kind]
-        if not others and (values or given is not None):
-            return _Input(name, _cast(text, kind))
-        if given is not None:
-            not_typed = NotTyped(name, given, others, example)
-    return _Input(name, text, not_typed)
+    json = quoted_name(INPUT + name)
+    return f"{_cast(_text(name), kind)} IS NOT NULL" + ("" if given else f" AND {json} NOT LIKE '\"%'")
 
 
 def _cast(text: str, kind: str) -> str:
