@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from cli.local_runs import NAME, PIPELINE, done, refused, run, small_site, taxiway
+from cli.local_runs import NAME, PIPELINE, done, refused, run, taxiway
 from stages.conftest import Site
 
 GATE = PIPELINE[: PIPELINE.index("gate:")] + 'gate: {conditions: ["n > 0.95 +/- 0.05"], budget: {steps: 3}}\n'
@@ -12,11 +12,9 @@ SHOW = ("gate", "show", f"{NAME}/1", "--dags", "small.pipeline.yaml", "--data", 
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
-    monkeypatch.chdir(tmp_path)
-    made = small_site(tmp_path)
-    (tmp_path / "small.pipeline.yaml").write_text(GATE)
-    return made
+def site(site: Site) -> Site:
+    (site.folder / "small.pipeline.yaml").write_text(GATE)
+    return site
 
 
 @pytest.mark.usefixtures("site")

@@ -15,6 +15,7 @@ from taxiway.tracking.local import database_uri, local_mlflow
 def small_team(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The folder, with its MLflow as Airflow's connection; it is the working directory."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     small_site(tmp_path)
     assert run().exit_code == 0
     home = DEFAULT_HOME.absolute()
