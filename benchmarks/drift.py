@@ -96,7 +96,7 @@ def _compared(log: Path, reference_rows: int) -> dict[str, float]:
     import sklearn.ensemble  # noqa: F401
 
     from taxiway.features.encoding import raw_frame
-    from taxiway.monitoring.domain_classifier import sample, tell_apart
+    from taxiway.monitoring.domain_classifier import domain_shift, sample
     from taxiway.stages.monitor.inputs import window_drift, window_rows
 
     before = raw_frame(_frame(reference_rows, SEED - 1), COLUMNS.numeric, COLUMNS.categorical, COLUMNS.types)
@@ -107,7 +107,7 @@ def _compared(log: Path, reference_rows: int) -> dict[str, float]:
     taken = {"seconds": time.perf_counter() - began, "cpu": time.process_time() - cpu, "peak_mb": _peak_mb() - imported}
     began = time.perf_counter()
     rows = before.iloc[sample(len(before))]
-    tell_apart(rows, rows)
+    domain_shift(rows, rows)
     return taken | {"classifier": time.perf_counter() - began}
 
 

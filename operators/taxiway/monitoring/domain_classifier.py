@@ -1,4 +1,4 @@
-"""Drift of several columns together: whether a classifier can tell the rows of a window from reference rows.
+"""Drift of several columns together: whether a classifier distinguishes the rows of a window from reference rows.
 
 It finds changed relations between columns, each of which is distributed as before. The rows are split at random into five parts. A
 classifier is trained on the first part and scores the second, another is trained on the first two and scores the third, and so on. If both
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 JOINT_FALSE_ALERTS = FALSE_ALERTS - COLUMN_FALSE_ALERTS
-"""The probability of rows without a change to be told apart."""
+"""The probability of a false report of a domain shift, for rows without a change."""
 _MOST_ROWS = 5000
 FEWEST_ROWS = 100
 """The smallest number of rows of each sample."""
@@ -38,11 +38,11 @@ _SMALLEST_IMPORTANCE = 0.01
 
 
 @dataclass(frozen=True)
-class ToldApart:
-    """How well rows of a window can be told from reference rows.
+class DomainShift:
+    """How well a classifier distinguishes the rows of a window from reference rows.
 
     Attributes:
-        auc: The area under the ROC curve, on average over the parts that were scored: 0.5 if they cannot be told apart.
+        auc: The area under the ROC curve, on average over the parts that were scored: 0.5 for rows of one distribution.
         p_value: The probability of an area as large without a change.
         columns: The columns that matter most, at most three: the area decreases the most if their values are shuffled. None with a
             p-value above `JOINT_FALSE_ALERTS`.
@@ -65,8 +65,8 @@ def sample(rows: int) -> "NDArray[np.int64]":
     return np.random.default_rng(SEED).permutation(rows)[:_MOST_ROWS]
 
 
-def tell_apart(before: "pd.DataFrame", after: "pd.DataFrame") -> ToldApart | None:
-    """Train classifiers to tell two samples apart, and test them.
+def domain_shift(before: "pd.DataFrame", after: "pd.DataFrame") -> DomainShift | None:
+    """Train classifiers to distinguish two samples, and test their scores.
 
     Args:
         before: The reference rows, as from `raw_frame`: columns of float64 are numbers, all others categories. Of columns with more
@@ -89,12 +89,12 @@ def tell_apart(before: "pd.DataFrame", after: "pd.DataFrame") -> ToldApart | Non
     order = rng.permutation(len(labels))
     # With few rows, more threads cost more than they gain, and much more if other processes use the cores.
     with threadpool_limits(1, user_api="openmp"):
-        return _told_apart(values[order], labels[order], categorical, list(before.columns), rng)
+        return _measured_shift(values[order], labels[order], categorical, list(before.columns), rng)
 
 
-def _told_apart(
+def _measured_shift(
     values: "Floats", labels: "NDArray[np.int64]", categorical: list[bool], names: list[str], rng: "np.random.Generator"
-) -> ToldApart:
+) -> DomainShift:
     import numpy as np
     from scipy.stats import norm
 
@@ -108,7 +108,7 @@ def _told_apart(
         excess, variance = excess + part_excess, variance + part_variance
     p_value = float(norm.sf(excess / np.sqrt(variance))) if variance > 0 else 1.0
     columns = _most_important(classifier, part, of_part, names, rng) if p_value <= JOINT_FALSE_ALERTS else ()
-    return ToldApart(float(np.mean(areas)), p_value, columns)
+    return DomainShift(float(np.mean(areas)), p_value, columns)
 
 
 class _Classifier:

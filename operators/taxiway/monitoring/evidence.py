@@ -1,4 +1,4 @@
-"""What is known of a champion, and what it says about another training."""
+"""The evidence for training again: the performance of a champion, its inputs, labels and earlier trainings."""
 
 import math
 from collections.abc import Sequence

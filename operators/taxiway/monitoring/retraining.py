@@ -102,7 +102,7 @@ class _Found:
 def decide(policy: RetrainingPolicy, evidence: Evidence) -> RetrainingDecision:
     """Decide whether to train again.
 
-    The triggers are asked in this order: performance, concept drift, age, new labels, drift of inputs. The first whose expected
+    The triggers are evaluated in this order: performance, concept drift, age, new labels, drift of inputs. The first whose expected
     gain is at least `min_gain`, or about whose gain nothing is known, decides. The expected gain is the mean of what the last
     trainings after similar triggers gained. With fewer than three of them, it is the loss of performance, which a training can
     regain at most; of new labels, nothing is known then.

@@ -88,7 +88,7 @@ def log_files(folder: Path, model: str | None = None, since: date | None = None,
         until: The last day; None for all.
 
     Raises:
-        ConfigError: There is no such folder.
+        ConfigError: The folder does not exist.
     """
     if not folder.is_dir():
         raise ConfigError(
@@ -209,7 +209,7 @@ def read_request_log(
         until: The last day; None for all.
 
     Raises:
-        ConfigError: There is no such folder.
+        ConfigError: The folder does not exist.
         NoRequestsError: The log has no such requests.
         duckdb.Error: `read` fails, and no file is damaged.
     """

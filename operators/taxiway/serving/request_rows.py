@@ -97,7 +97,7 @@ def export_rows(
         types: The types of inputs, in the words of a schema.
 
     Raises:
-        ConfigError: There is no such folder, or the file would be one of the log's.
+        ConfigError: The folder does not exist, or the file would be one of the log's.
         NoRequestsError: There are no such rows.
     """
     if out.suffix != ".parquet" or out.absolute().is_relative_to(folder.absolute()):

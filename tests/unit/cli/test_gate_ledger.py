@@ -46,7 +46,7 @@ def test_what_was_asked_is_listed_and_scores_are_shown_for_the_rows() -> None:
 
 
 @pytest.mark.usefixtures("site")
-def test_nothing_asked_and_no_such_model_are_told_apart() -> None:
+def test_nothing_asked_and_no_such_model_are_measured_shift() -> None:
     Path("small.pipeline.yaml").write_text(PIPELINE)
     assert run("--until", "train").exit_code == 0
     assert done("gate", "ledger", NAME) == f"nothing was asked about versions of {NAME}: no evaluation rows are spent\n"

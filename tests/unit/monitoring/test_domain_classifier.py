@@ -8,7 +8,7 @@ import pytest
 from monitoring.drifting import change_of
 from scipy.stats import kstest
 
-from taxiway.monitoring.domain_classifier import mann_whitney, sample, tell_apart
+from taxiway.monitoring.domain_classifier import domain_shift, mann_whitney, sample
 from taxiway.monitoring.drift import FALSE_ALERTS, SMALLEST_CHANGE
 
 
@@ -35,7 +35,7 @@ def rows_of(rng: np.random.Generator, rows: int, related: float = 0.0) -> pd.Dat
 
 def test_p_values_are_uniform_without_a_change() -> None:
     rng = np.random.default_rng(1)
-    found = [tell_apart(rows_of(rng, 150), rows_of(rng, 250)) for _ in range(40)]
+    found = [domain_shift(rows_of(rng, 150), rows_of(rng, 250)) for _ in range(40)]
     p_values = [each.p_value for each in found if each is not None]
     assert len(p_values) == 40
     assert kstest(p_values, "uniform").pvalue > 0.001
@@ -45,7 +45,7 @@ def test_a_changed_relation_of_columns_is_found_although_each_is_distributed_as_
     rng = np.random.default_rng(2)
     before, after = rows_of(rng, 2000), rows_of(rng, 2000, related=0.7)
     assert all(change_of(before[name].to_numpy(), after[name].to_numpy()) is None for name in "abc")
-    found = tell_apart(before, after)
+    found = domain_shift(before, after)
     assert found is not None
     assert found.p_value < FALSE_ALERTS / 151
     assert found.distance > SMALLEST_CHANGE
@@ -56,7 +56,7 @@ def test_a_changed_relation_is_found_among_many_columns() -> None:
     rng = np.random.default_rng(5)
     before, after = (rows_of(rng, 2000, related).drop(columns="c") for related in (0, 0.6))
     others = [pd.DataFrame(rng.normal(size=(2000, 148))).rename(columns=str) for _ in range(2)]
-    found = tell_apart(pd.concat([before, others[0]], axis=1), pd.concat([after, others[1]], axis=1))
+    found = domain_shift(pd.concat([before, others[0]], axis=1), pd.concat([after, others[1]], axis=1))
     assert found is not None
     assert found.p_value < FALSE_ALERTS / 151
     assert {"a", "b"} <= set(found.columns)
@@ -67,7 +67,7 @@ def test_a_changed_relation_of_a_category_and_a_missing_value_is_found() -> None
     before, after = rows_of(rng, 2000), rows_of(rng, 2000)
     before["a"] = before["a"].mask(rng.random(2000) < 1 / 3)
     after["a"] = after["a"].mask(after["c"].isna())
-    found = tell_apart(before, after)
+    found = domain_shift(before, after)
     assert found is not None
     assert found.p_value < FALSE_ALERTS / 151
     assert set(found.columns) == {"a", "c"}
@@ -77,15 +77,15 @@ def test_a_changed_relation_of_a_category_and_a_missing_value_is_found() -> None
 def test_any_columns_can_be_compared(names: list[str]) -> None:
     rng = np.random.default_rng(6)
     before, after = (rows_of(rng, 200).assign(empty=np.nan, constant=1e38)[names] for _ in range(2))
-    found = tell_apart(before, after)
+    found = domain_shift(before, after)
     assert found is not None
     assert found.p_value > FALSE_ALERTS
     assert found.columns == ()
 
 
-def test_few_rows_are_not_told_apart_and_of_many_a_part_is_used() -> None:
+def test_few_rows_are_not_measured_shift_and_of_many_a_part_is_used() -> None:
     rng = np.random.default_rng(4)
-    assert tell_apart(rows_of(rng, 99), rows_of(rng, 500)) is None
+    assert domain_shift(rows_of(rng, 99), rows_of(rng, 500)) is None
     positions = sample(1_000_000)
     assert len(set(positions.tolist())) == len(positions) == 5000
     assert sorted(sample(20).tolist()) == list(range(20))

@@ -62,7 +62,7 @@ class MonitorOperator(ReportingOperator):
 
 
 def _told(alert: "Alert", pipeline: Pipeline, mlflow_url: str, context: "Context") -> Told:
-    """What a notification about an alert says."""
+    """The content of a notification about an alert."""
     return Told(
         pipeline=pipeline.name,
         span=str(alert.first),

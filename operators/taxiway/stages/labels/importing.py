@@ -126,19 +126,18 @@ def import_labels(
         raise DataError(f"{file} has no new label: the source has all of its {counted(len(known), 'label')}")
     digest = _stored(context, found, given, spans, new, labeller)
     counts = {span: sum(spans[at] == span for at in new) for span in dict.fromkeys(spans[at] for at in new)}
-    decision = record_decision(
-        context.ledger,
-        Decision(
-            kind=DecisionKind.LABELS,
-            model=verdict.model,
-            version=verdict.version,
-            about=digest,
-            by=by,
-            via=via,
-            at=at,
-            reason=f"{counted(len(new), 'label')} of {labeller} for span {names_text(list(counts))}",
-        ),
+    reason = f"{counted(len(new), 'label')} of {labeller} for span {names_text(list(counts))}"
+    made = Decision(
+        kind=DecisionKind.LABELS,
+        model=verdict.model,
+        version=verdict.version,
+        about=digest,
+        by=by,
+        via=via,
+        at=at,
+        reason=reason,
     )
+    decision = record_decision(context.ledger, made)
     add_batch(context.store, context.pipeline.name, counts, LabelBatch(digest, labeller, at, found.schema.key))
     agreements, conflicting = _agreements(context, counts)
     return Imported(digest, decision, counts, len(known), agreements, conflicting)

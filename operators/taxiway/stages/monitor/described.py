@@ -5,6 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from taxiway.monitoring import expected_gain
 from taxiway.records.served import ServedPerformance, ServedWindow
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def input_messages(window: "MonitoredWindow") -> Iterator[str]:
 
 def interval_text(found: "Interval") -> str:
     """A value of a metric with its interval, such as `0.648 (0.638 to 0.657)`."""
-    return f"{found.value:.3f} ({found.low:.3f} to {found.high:.3f})"
+    return expected_gain.interval_text(found.value, found.low, found.high)
 
 
 def _window(window: "MonitoredWindow") -> dict[str, Any]:

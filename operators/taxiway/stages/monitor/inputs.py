@@ -12,7 +12,7 @@ from taxiway.data.engine.read_rows import LIST_OF
 from taxiway.data.schema.model import DATE_TYPES
 from taxiway.features.signature import ModelColumns
 from taxiway.messages import names_text, number_texts, percent, quoted
-from taxiway.monitoring.domain_classifier import JOINT_FALSE_ALERTS, ToldApart, sample, tell_apart
+from taxiway.monitoring.domain_classifier import JOINT_FALSE_ALERTS, DomainShift, domain_shift, sample
 from taxiway.monitoring.drift import SMALLEST_CHANGE, Change, categorical_change, drifted, numeric_change
 from taxiway.records import Snapshot
 from taxiway.stages.monitor.windows import Every, last_day
@@ -44,10 +44,10 @@ class ColumnDrift:
 
 @dataclass(frozen=True)
 class JointDrift:
-    """Rows of a window that can be told from the evaluation rows by the columns together that have not drifted alone.
+    """A changed relation of the columns that have not drifted alone.
 
     Attributes:
-        auc: The area under the ROC curve of the classifier that tells them apart.
+        auc: The area under the ROC curve of the classifier that distinguishes the window from the evaluation rows.
         p_value: The probability of an area as large without a change.
         columns: The columns that matter most to it.
         message: The same for people.
@@ -211,15 +211,15 @@ def _compared(before: "pd.DataFrame", rows: _Rows, columns: ModelColumns) -> "tu
     ]
     # One column that has drifted, such as a date, would be all that a classifier sees.
     others = [name for name in columns.names if name not in shown]
-    apart = tell_apart(before[others].iloc[sample(len(before))], some[others])
+    apart = domain_shift(before[others].iloc[sample(len(before))], some[others])
     is_shown = apart is not None and apart.p_value <= JOINT_FALSE_ALERTS and apart.distance >= SMALLEST_CHANGE
     joint = _joint(apart) if apart is not None and is_shown else None
     return WindowDrift(sorted(found, key=lambda drift: -drift.distance), joint), some
 
 
-def _joint(found: ToldApart) -> JointDrift:
+def _joint(found: DomainShift) -> JointDrift:
     by = f", most of all by {names_text(found.columns)}" if found.columns else ""
-    message = f"a classifier tells the rows of the window from the evaluation rows with an area under the ROC curve of {found.auc:.3f}{by}"
+    message = f"a classifier distinguishes the rows of the window from the evaluation rows with an area under the ROC curve of {found.auc:.3f}{by}"
     return JointDrift(found.auc, found.p_value, found.columns, message)
 
 
