@@ -81,7 +81,7 @@ USED_BY = {
     "features.NAME.semantic": f"{_VALIDATES}: what each text is, checked with a pattern of Taxiway",
     "features.NAME.range": f"{_VALIDATES}: the allowed numbers",
     "features.NAME.drift": f"{_VALIDATES} (with `--previous`): the allowed distance of the newest span from the training spans",
-    "features.NAME.skew": "`taxiway validate --serving`: the allowed distance of serving data from training data",
+    "features.NAME.skew": "`taxiway validate --serving`, `taxiway monitor`: the allowed distance of serving data from training data",
     "features.NAME.environments": f"{_VALIDATES}: where the column is expected; none: everywhere. `transform`: a model uses only columns "
     "that are expected in `SERVING`",
     "features.NAME.severity": f"{_VALIDATES}: of every anomaly in the column except drift and skew, unless the lifecycle stage lowers it",

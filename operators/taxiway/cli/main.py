@@ -82,13 +82,18 @@ def main(debug: bool) -> None:  # noqa: ARG001 (read where errors are printed)
 @dags_option
 @click.option("--exit", "exit_at_end", is_flag=True, help="Stop the stack at the end, instead of running until Ctrl-C.")
 @click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="Write the table as JSON to this file.")
-def demo(home: Path, dags: Path, exit_at_end: bool, report: Path | None) -> None:
+@click.option("--watch", is_flag=True, help="Play half a year of monitoring instead: requests, late labels, alerts, trainings.")
+def demo(home: Path, dags: Path, exit_at_end: bool, report: Path | None, watch: bool) -> None:
     """Start the stack and run the demonstration.
 
-    Flights of 2013 go from raw data to a shadow-tested champion, and a corrupted month is stopped.
+    Flights of 2013 go from raw data to a shadow-tested champion, and a corrupted month is stopped. With --watch, the flights of 30
+    weeks are predicted one week after another, and the model is trained again on evidence.
     """
     from taxiway.demo.run import run_demo
+    from taxiway.demo.watch.run import watch_demo
 
+    if watch:
+        sys.exit(watch_demo(home, dags, exit_at_end=exit_at_end, report=report))
     sys.exit(run_demo(home, dags, run_command, exit_at_end=exit_at_end, report=report))
 
 

@@ -39,6 +39,14 @@ _SHIFTED = ["carrier", "tailnum", "origin", "dest"]
 
 def flights_by_month() -> "dict[str, pd.DataFrame]":
     """All flights that arrived, by month (`2013-01` to `2013-12`), in order of their scheduled departure."""
+    return {
+        f"2013-{month:02d}": rows[[*_SCHEDULE, *_WEATHER, *_PLANE, "late"]].reset_index(drop=True)
+        for month, rows in all_flights().groupby("month")
+    }
+
+
+def all_flights() -> "pd.DataFrame":
+    """All flights that arrived, in order of their scheduled departure, with all columns: those of the source, and what was known later."""
     import pandas as pd
 
     folder = _data_folder()
@@ -54,11 +62,7 @@ def flights_by_month() -> "dict[str, pd.DataFrame]":
         day.dt.strftime("%Y%m%d-") + flights["carrier"] + flights["flight"].astype(str) + "-" + flights["origin"]
         + flights["sched_dep_time"].astype(str).str.zfill(4)
     )  # fmt: skip
-    flights = flights.sort_values(["month", "day", "sched_dep_time", "flight_id"], kind="stable")
-    return {
-        f"2013-{month:02d}": rows[[*_SCHEDULE, *_WEATHER, *_PLANE, "late"]].reset_index(drop=True)
-        for month, rows in flights.groupby("month")
-    }
+    return flights.sort_values(["month", "day", "sched_dep_time", "flight_id"], kind="stable")
 
 
 def write_span(rows: "pd.DataFrame", folder: Path, month: str) -> Path:

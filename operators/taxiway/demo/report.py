@@ -11,6 +11,7 @@ from rich.table import Table
 
 from taxiway.demo.airflow_api import TaskState
 from taxiway.demo.answers import CheckedLog
+from taxiway.errors import ConfigError
 from taxiway.records import Outcome, RunSummary
 from taxiway.registry.champions import ChampionInfo
 from taxiway.serving.replay import ReplayResult
@@ -86,9 +87,36 @@ def write_report(
         "answers": asdict(checked) if checked else None,
         "seconds": seconds,
     }
+    write_json(path, content)
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write a file with JSON atomically."""
     beside = path.with_suffix(".beside")
     beside.write_text(json.dumps(content, indent=2))
     beside.replace(path)
+
+
+def check_arguments(pipelines: Sequence[Path], report: Path | None) -> None:
+    """Check what would otherwise stop a demonstration only after minutes.
+
+    Args:
+        pipelines: The pipeline files that it needs.
+        report: The file of its report; None for no file.
+
+    Raises:
+        ConfigError: A pipeline file or the folder of the report does not exist.
+    """
+    for file in pipelines:
+        if not file.is_file():
+            raise ConfigError(
+                f"the pipeline file {file} of the demonstration does not exist; give the folder `dags` of Taxiway's repository: "
+                "--dags FOLDER"
+            )
+    if report is not None and not report.absolute().parent.is_dir():
+        raise ConfigError(
+            f"{report} cannot be written: {report.absolute().parent} is not a folder; give another: --report FILE"
+        )
 
 
 def _since(champion: ChampionInfo) -> str:

@@ -22,9 +22,8 @@ from taxiway.demo.bikes import lay_out_rentals
 from taxiway.demo.flights import flights_by_month
 from taxiway.demo.people import LABELLED, Command, PeopleScenario
 from taxiway.demo.people import problem_of as people_problem
-from taxiway.demo.report import print_table, write_report
+from taxiway.demo.report import check_arguments, print_table, write_report
 from taxiway.demo.scenarios import PIPELINE, SCENARIOS, TRAFFIC_MONTH, UNGUARDED, Scenario, write_source
-from taxiway.errors import ConfigError
 from taxiway.ledger.chain import Ledger
 from taxiway.lineage.outcomes import summaries
 from taxiway.lineage.run_records import behind_verdict
@@ -74,7 +73,8 @@ def run_demo(home: Path, dags: Path, taxiway: Command, *, exit_at_end: bool, rep
     Returns:
         The exit code: 1 if an outcome is not the expected one.
     """
-    _check_arguments(dags, report)
+    pipelines = (PIPELINE, UNGUARDED, LABELLED)
+    check_arguments([dags.joinpath(*name.split(".")).with_suffix(SUFFIX) for name in pipelines], report)
     console, demo, began = Console(), DemoRun(), time.monotonic()
     with running_stack(console, home, dags) as starting:
         demo.seconds["start"] = time.monotonic() - began
@@ -106,21 +106,6 @@ def _show_next_steps(console: Console, stack: Stack) -> None:
     console.print(f"  taxiway status{home}", soft_wrap=True)
     console.print(f"  taxiway lineage model {PIPELINE}{server}", soft_wrap=True)
     console.print(f"The pipeline of another team, ready to be triggered: {stack.url('airflow')}/dags/bikes.hourly_rentals")
-
-
-def _check_arguments(dags: Path, report: Path | None) -> None:
-    """Raise ConfigError for mistakes that would otherwise stop the demonstration only after minutes."""
-    for pipeline in (PIPELINE, UNGUARDED, LABELLED):
-        file = dags.joinpath(*pipeline.split(".")).with_suffix(SUFFIX)
-        if not file.is_file():
-            raise ConfigError(
-                f"the pipeline file {file} of the demonstration does not exist; give the folder `dags` of Taxiway's repository: "
-                "--dags FOLDER"
-            )
-    if report is not None and not report.absolute().parent.is_dir():
-        raise ConfigError(
-            f"{report} cannot be written: {report.absolute().parent} is not a folder; give another: --report FILE"
-        )
 
 
 def decisions(stack: Stack) -> tuple[RunSummary, ...]:

@@ -1,6 +1,5 @@
 """The assets of monitoring, and why a run that one of them has started trains again."""
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset
@@ -24,11 +23,11 @@ def asset_of(pipeline: Pipeline, kind: str) -> Asset:
 
 def note_trigger(stage: "StageContext", context: "Context") -> None:
     """Note in the MLflow run why it trains again, if monitoring has started it."""
-    from taxiway.tracking import tags
+    from taxiway.stages.monitor.retraining import training_tags
 
     given: Any = context.get("triggering_asset_events") or {}
     events = given.get(asset_of(stage.pipeline, RETRAIN)) or ()
     extra = events[-1].extra if events else None
     if extra:
         stage.log.info("%s", extra.get("message"))
-        stage.recorder.tags({tags.RETRAINED_FOR: json.dumps(extra.get("trigger"))})
+        stage.recorder.tags(training_tags(extra))

@@ -76,7 +76,7 @@ def loss_by_concept_drift(evidence: Evidence) -> Loss | None:
         return None
     if not is_worse(metric, now.model_copy(update={"low": now.value, "high": now.value}), expected):
         return None
-    message = f"{_compared(metric, 'realised', now, expected)} that was estimated for the same rows"
+    message = f"{_compared(metric, 'realised', now, expected, is_clear=True)} that was estimated for the same rows"
     return Loss(message, _gain(metric, now, expected, 0.0))
 
 
@@ -85,8 +85,8 @@ def performance_text(evidence: Evidence) -> str:
     name, now = _current(evidence)
     if now is None:
         return f"{evidence.metric} is not known in the newest window"
-    clearly = "" if is_worse(evidence.metric, now, evidence.reference) else "not clearly "
-    return f"{_compared(evidence.metric, name, now, evidence.reference, clearly)} of the evaluation rows"
+    is_clear = is_worse(evidence.metric, now, evidence.reference)
+    return f"{_compared(evidence.metric, name, now, evidence.reference, is_clear=is_clear)} of the evaluation rows"
 
 
 def _current(evidence: Evidence) -> tuple[str, Interval | None]:
@@ -110,8 +110,15 @@ def _gain(metric: str, now: Interval, before: Interval, margin: float) -> Expect
     return ExpectedGain(loss, low, high, f"a training can regain up to {interval_text(loss, low, high)}")
 
 
-def _compared(metric: str, name: str, now: Interval, before: Interval, clearly: str = "") -> str:
-    side = "below" if facts_of(metric).direction > 0 else "above"
-    value, low, high, *others = decimal_texts(now.value, now.low, now.high, before.value, before.low, before.high)
-    earlier = f"{others[0]} ({others[1]} to {others[2]})"
-    return f"the {name} {metric} {value} ({low} to {high}) is {clearly}{side} the {earlier}"
+def _compared(metric: str, name: str, now: Interval, before: Interval, *, is_clear: bool) -> str:
+    """The present value and the earlier one, with as many decimals as it takes to see that it is worse, if that `is_clear`."""
+    up = facts_of(metric).direction > 0
+    borders = ((now.high, before.low) if up else (now.low, before.high)) if is_worse(metric, now, before) else ()
+    decimals = len(decimal_texts(now.value, before.value, *borders)[0].partition(".")[2])
+    value, low, high, *others = (
+        f"{each:.{decimals}f}" for each in (now.value, now.low, now.high, before.value, before.low, before.high)
+    )
+    is_better = now.value > before.value if up else now.value < before.value
+    side = "below" if up is not is_better else "above"
+    clearly = "" if is_clear or is_better else "not clearly "
+    return f"the {name} {metric} {value} ({low} to {high}) is {clearly}{side} the {others[0]} ({others[1]} to {others[2]})"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from statistics import fmean, stdev
+from typing import Any
 
 from taxiway.messages import counted, decimal_texts
 
@@ -50,6 +51,10 @@ class Trigger:
 
     kind: TriggerKind
     size: float
+
+    def described(self) -> dict[str, Any]:
+        """The trigger as content for JSON."""
+        return {"kind": str(self.kind), "size": self.size}
 
 
 @dataclass(frozen=True)

@@ -86,8 +86,7 @@ class RetrainingDecision:
 
     def described(self) -> dict[str, Any]:
         """The decision as content for JSON."""
-        trigger = self.trigger and {"kind": str(self.trigger.kind), "size": self.trigger.size}
-        return {"message": self.message, "reason": str(self.reason), "trigger": trigger}
+        return {"message": self.message, "reason": str(self.reason), "trigger": self.trigger and self.trigger.described()}
 
 
 @dataclass(frozen=True)

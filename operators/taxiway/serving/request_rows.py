@@ -25,9 +25,11 @@ if TYPE_CHECKING:
 
 OWN = "served."
 """The columns that are not inputs begin with it."""
+PREDICTION_VALUE, LABEL_VALUE = f"{OWN}prediction_value", f"{OWN}label_value"
+"""The columns of predicted numbers, and of labels that are numbers."""
 _OWN_COLUMNS = f"""request_id AS "{OWN}request_id", row AS "{OWN}row", received_at AS "{OWN}at", requests.caller AS "{OWN}caller",
-champion_version AS "{OWN}version", prediction AS "{OWN}prediction", prediction_value AS "{OWN}prediction_value",
-probabilities AS "{OWN}probabilities", label AS "{OWN}label", label_value AS "{OWN}label_value",
+champion_version AS "{OWN}version", prediction AS "{OWN}prediction", prediction_value AS "{PREDICTION_VALUE}",
+probabilities AS "{OWN}probabilities", label AS "{OWN}label", label_value AS "{LABEL_VALUE}",
 classes AS "{OWN}classes", predicted_class AS "{OWN}predicted_class",
 '{{' || array_to_string(list_transform(map_entries({OTHER_INPUTS}),
 lambda input: to_json(input.key) || ': ' || CASE WHEN json_valid(input.value) THEN input.value ELSE to_json(input.value) END), ', ') || '}}'
@@ -147,6 +149,8 @@ def export_inputs(
 ) -> None:
     """Write some inputs of the rows that a version has predicted to a Parquet file, with the types of `export_rows`.
 
+    The columns `PREDICTION_VALUE` and `LABEL_VALUE` have the numbers that were predicted, and labels that are numbers.
+
     Args:
         folder: The folder of the request log.
         model: The registered model.
@@ -166,9 +170,11 @@ def export_inputs(
             raise NoRequestsError(no_requests_text(folder, model, since, until))
         with connect() as connection:
             rows = f"(SELECT * FROM {files_sql(files.requests)} WHERE champion_status = 200 AND champion_version = {version:d})"  # noqa: S608 (the paths are quoted)
-            columns = [f'row AS "{OWN}row"', *(each.as_column for each in _inputs(connection, rows, types, names))]
+            own = (f'prediction_value AS "{PREDICTION_VALUE}"', f'label_value AS "{LABEL_VALUE}"')
+            columns = ", ".join([*own, *(each.as_column for each in _inputs(connection, rows, types, names))])
+            joined = f"{rows} AS requests LEFT JOIN ({newest_labels_sql(files.labels)}) AS labels USING (model, day, request_id, row)"
             connection.execute(
-                f"COPY (SELECT {', '.join(columns)} FROM {rows} ORDER BY received_at, seq, row) TO {path_literal(out)} (FORMAT parquet)"  # noqa: S608 (names and paths are quoted)
+                f"COPY (SELECT {columns} FROM {joined} ORDER BY received_at, requests.seq, row) TO {path_literal(out)} (FORMAT parquet)"  # noqa: S608 (names and paths are quoted)
             )
 
     read_files(log_files(folder, model, since, until), write)

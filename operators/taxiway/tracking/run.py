@@ -1,7 +1,8 @@
 """The MLflow run of a DAG run: found by a tag, or created; all tasks write to it, and one task ends it."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from taxiway.credentials import without_credentials
@@ -19,6 +20,14 @@ _MOST_METRICS = 1_000
 """The most that MLflow accepts in a request."""
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _milliseconds(at: datetime) -> int:
+    return int(at.timestamp() * 1000)
+
+
 class MlflowRun:
     """The MLflow run of a DAG run, as a Recorder.
 
@@ -26,15 +35,19 @@ class MlflowRun:
         client: The MLflow client.
         run_id: The id of the run.
         experiment_id: The id of its experiment.
+        clock: Returns the current time, which is that of what is logged.
     """
 
-    def __init__(self, client: "MlflowClient", run_id: str, experiment_id: str) -> None:
+    def __init__(self, client: "MlflowClient", run_id: str, experiment_id: str, clock: Callable[[], datetime] = _now) -> None:
         self.client = client
         self.run_id = run_id
         self.experiment_id = experiment_id
+        self.clock = clock
 
     @classmethod
-    def find(cls, client: "MlflowClient", experiment: str, dag_run: str) -> "MlflowRun | None":
+    def find(
+        cls, client: "MlflowClient", experiment: str, dag_run: str, clock: Callable[[], datetime] = _now
+    ) -> "MlflowRun | None":
         """The MLflow run of a DAG run (`DAG/RUN`) in an experiment, by the experiment's name; None if there is none."""
         known = client.get_experiment_by_name(experiment)
         if known is None:
@@ -42,7 +55,7 @@ class MlflowRun:
         runs = client.search_runs(
             [known.experiment_id], f"tags.`{tag_names.DAG_RUN}` = '{dag_run}'", order_by=["attributes.start_time"]
         )
-        return cls(client, runs[0].info.run_id, known.experiment_id) if runs else None
+        return cls(client, runs[0].info.run_id, known.experiment_id, clock) if runs else None
 
     def nested(self, key: str, name: str) -> "MlflowRun":
         """The nested run of a trial; created if there is none.
@@ -55,17 +68,17 @@ class MlflowRun:
         filters = " and ".join(f"tags.`{tag}` = '{value}'" for tag, value in tags.items())
         runs = self.client.search_runs([self.experiment_id], filters, order_by=["attributes.start_time"])
         if runs:
-            found = MlflowRun(self.client, runs[0].info.run_id, self.experiment_id)
+            found = MlflowRun(self.client, runs[0].info.run_id, self.experiment_id, self.clock)
             found.reopen()
             return found
-        made = self.client.create_run(self.experiment_id, run_name=name, tags=tags)
-        return MlflowRun(self.client, made.info.run_id, self.experiment_id)
+        made = self.client.create_run(self.experiment_id, start_time=_milliseconds(self.clock()), run_name=name, tags=tags)
+        return MlflowRun(self.client, made.info.run_id, self.experiment_id, self.clock)
 
     def end_nested(self, status: RunStatus) -> None:
         """End the nested runs that a killed task left open."""
         left = f"tags.`{tag_names.PARENT_RUN}` = '{self.run_id}' and attributes.status = 'RUNNING'"
         for child in all_pages(lambda token: self.client.search_runs([self.experiment_id], left, page_token=token)):
-            MlflowRun(self.client, child.info.run_id, self.experiment_id).end(status)
+            MlflowRun(self.client, child.info.run_id, self.experiment_id, self.clock).end(status)
 
     def reopen(self) -> None:
         """Set the run's status to RUNNING, in case a cleared task runs again after the end."""
@@ -73,15 +86,27 @@ class MlflowRun:
             self.client.update_run(self.run_id, status="RUNNING")
 
     @classmethod
-    def find_or_make(cls, client: "MlflowClient", experiment: str, dag_run: str, tags: Mapping[str, str]) -> "MlflowRun":
+    def find_or_make(
+        cls,
+        client: "MlflowClient",
+        experiment: str,
+        dag_run: str,
+        tags: Mapping[str, str],
+        clock: Callable[[], datetime] = _now,
+    ) -> "MlflowRun":
         """The MLflow run of a DAG run; created with these tags if there is none."""
-        found = cls.find(client, experiment, dag_run)
+        found = cls.find(client, experiment, dag_run, clock)
         if found is not None:
             found.reopen()
             return found
         found_id = experiment_id(client, experiment)
-        run = client.create_run(found_id, run_name=dag_run.partition("/")[2], tags={**tags, tag_names.DAG_RUN: dag_run})
-        return cls(client, run.info.run_id, found_id)
+        run = client.create_run(
+            found_id,
+            start_time=_milliseconds(clock()),
+            run_name=dag_run.partition("/")[2],
+            tags={**tags, tag_names.DAG_RUN: dag_run},
+        )
+        return cls(client, run.info.run_id, found_id, clock)
 
     @property
     def url(self) -> str:
@@ -92,7 +117,7 @@ class MlflowRun:
         """End the run; only one task of a DAG run does this."""
         # MLflow would print the run's URL, which is already the first line of the log.
         os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-        self.client.set_terminated(self.run_id, status)
+        self.client.set_terminated(self.run_id, status, _milliseconds(self.clock()))
 
     def tag(self, name: str) -> str:
         """The value of a tag; empty if it is not set."""
@@ -146,11 +171,9 @@ class MlflowRun:
         self._batch({}, values)
 
     def _batch(self, metrics: Mapping[str, float], tags: Mapping[str, str]) -> None:
-        import time
-
         from mlflow.entities import Metric, RunTag
 
-        now = int(time.time() * 1000)
+        now = _milliseconds(self.clock())
         self.client.log_batch(
             self.run_id,
             metrics=[Metric(name, float(value), now, 0) for name, value in metrics.items()],

@@ -124,7 +124,7 @@ def test_what_cannot_be_shown_says_why() -> None:
     assert f"log has no logged requests of {NAME} on these days" in later
 
 
-def test_a_regression_has_realised_performance_only(site: Site) -> None:
+def test_the_errors_of_a_regression_are_estimated_and_realised(site: Site) -> None:
     path = Path("small.pipeline.yaml")
     text = path.read_text().replace("label: y", "label: a").replace("LogisticRegression", "LinearRegression")
     path.write_text(
@@ -137,7 +137,17 @@ def test_a_regression_has_realised_performance_only(site: Site) -> None:
     result = taxiway("monitor", NAME, "--log", "log")
     assert result.exit_code == 3
     assert "worse (realised)" in result.output
-    assert "there are no estimates for a regression" in result.output
+    log_week(1, 500, labelled=300, change=lambda cells: {"y": [value > 0 for value in cells["a"]]})
+    content = json.loads(taxiway("monitor", NAME, "--log", "log", "--json").stdout)
+    windows = content["windows"]
+    assert [window["realised"] is not None for window in windows] == [True, True]
+    of_labelled, realised = windows[1]["estimated_of_labelled"], windows[1]["realised"]
+    assert windows[1]["estimated"]["rows"] == 500
+    assert of_labelled["rows"] == realised["rows"] == 300
+    assert windows[1]["estimated"]["value"] == pytest.approx(content["evaluation"]["value"], rel=0.1)
+    assert realised["low"] > windows[1]["estimated"]["high"], "the labels have more noise than those of the evaluation rows"
+    rsquared = taxiway("monitor", NAME, "--log", "log", "--metric", "r2", "--since", "2026-01-12").output
+    assert "of a regression, only mae and rmse can be estimated without labels" in rsquared
 
 
 @pytest.mark.usefixtures("champion")
@@ -152,6 +162,19 @@ def test_requests_are_validated_by_the_columns_that_they_have() -> None:
     (message,) = second
     assert message.startswith(f"a in the requests of {NAME} version 1 is outside -100 to 100 in 3 of 300 rows")
     assert message in taxiway("monitor", NAME, "--log", "log", "--schema", str(schema)).output
+
+
+@pytest.mark.usefixtures("champion")
+def test_limits_of_skew_compare_the_requests_with_the_training_rows() -> None:
+    schema = Path("small.schema.yaml")
+    text = schema.read_text().replace("range: {min: -100, max: 100}", "skew: {limit: 0.1, severity: error}")
+    schema.write_text(text.replace("domain: open", "domain: open, skew: {limit: 0.1, severity: warning}"))
+    log_week(0, 500)
+    log_week(1, 500, change=lambda cells: {"a": [value + 1 for value in cells["a"]], "b": ["x"] * 500})
+    windows = json.loads(done("monitor", NAME, "--log", "log", "--schema", str(schema), "--json"))["windows"]
+    assert windows[0]["anomalies"] == []
+    (message,) = windows[1]["anomalies"]
+    assert message.startswith("a: the serving data differs from the training data (the median changed from ")
 
 
 @pytest.mark.usefixtures("champion")

@@ -63,7 +63,7 @@ def test_numbers_that_decide_read_differently() -> None:
 def test_without_a_reason_the_sentence_says_what_is_known() -> None:
     history = trainings(TriggerKind.AGE, 90, 0.001, 0.0, 0.001)
     assert decide(ALL, replace(SAME, trainings=history)).message == (
-        "wait: 3 trainings gained 0.002 in total, and the realised accuracy 0.845 (0.835 to 0.855) is not clearly below "
+        "wait: 3 trainings gained 0.002 in total, and the realised accuracy 0.845 (0.835 to 0.855) is above "
         "the 0.840 (0.830 to 0.850) of the evaluation rows"
     )
     assert decide(ALL, replace(SAME, realised=None)).message == "wait: accuracy is not known in the newest window"

@@ -87,7 +87,6 @@ def _show(found: "Monitored") -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from taxiway.monitoring.estimate import CONDITION
     from taxiway.stages.monitor.performance import MIN_ROWS
 
     console, reference = stdout_console(highlight=False), found.reference
@@ -108,7 +107,7 @@ def _show(found: "Monitored") -> None:
     causes = [found.causes.message] if found.causes is not None else []
     for message in [*newest.anomalies, *causes, *(drift.message for drift in newest.drift.columns[:_MOST_SHOWN]), *joint]:
         console.print(f"from {newest.performance.first}: {message}", markup=False, soft_wrap=True)
-    console.print(reference.not_estimated or CONDITION, style="dim", markup=False, soft_wrap=True)
+    console.print(reference.condition, style="dim", markup=False, soft_wrap=True)
 
 
 def _inputs(drift: "WindowDrift") -> str:

@@ -17,7 +17,7 @@ from taxiway.data.profiling.merge import merge_profiles, profile_whole_span
 from taxiway.data.profiling.profile import Profile
 from taxiway.data.profiling.profiler import profile_beside
 from taxiway.data.schema.file import load_schema
-from taxiway.data.schema.model import TRAINING, Schema
+from taxiway.data.schema.model import SERVING, TRAINING, Schema
 from taxiway.data.validation.checks import columns, drift, feature_skew, join_coverage, keys, lifecycle, metric_history, rules
 from taxiway.data.validation.expectations import suite as expectations
 from taxiway.data.validation.inputs import Baseline, CheckInput, CheckTarget
@@ -162,6 +162,26 @@ def validate_table(table: Table, name: str, schema: Schema, environment: str, jo
     """
     _require_environment(schema, environment)
     results = _check_all(CheckInput(schema, (_checked_table(table, name, schema),), environment, joins=joins))
+    return results.decide(table.digest, schema, datetime.now(UTC).date())
+
+
+def validate_requests(table: Table, about: str, schema: Schema, training: Profile | None) -> DataReport:
+    """Check the inputs of requests against a schema in the environment SERVING, and by its limits of skew against training data.
+
+    Args:
+        table: The inputs, which were read with the types of the schema.
+        about: What they are called in messages, such as `the requests of flights.late_arrivals version 3`.
+        schema: The schema of the columns that the requests have; see `Schema.of_columns`.
+        training: The profile of the rows that the version was trained on; None for no comparison.
+
+    Raises:
+        ConfigError: The schema has no environment SERVING.
+    """
+    _require_environment(schema, SERVING)
+    target = _checked_table(table, about, schema)
+    results = _check_all(CheckInput(schema, (target,), SERVING))
+    if training is not None:
+        drift.check_skew(training, target.profile, schema, results)
     return results.decide(table.digest, schema, datetime.now(UTC).date())
 
 

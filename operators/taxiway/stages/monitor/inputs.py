@@ -20,8 +20,11 @@ from taxiway.store import Store, temp_folder
 
 if TYPE_CHECKING:
     import duckdb
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
+    from taxiway.data.profiling.profile import Profile
     from taxiway.data.schema.model import Schema
 
 
@@ -110,7 +113,7 @@ def evaluation_inputs(snapshot: Snapshot, columns: ModelColumns, store: Store) -
 
 @contextmanager
 def window_rows(log: Path, model: str, version: int, first: date, every: Every, columns: ModelColumns) -> Iterator[Path]:
-    """A Parquet file with the inputs of a window, which is deleted after the block.
+    """A Parquet file with the inputs of a window, predicted numbers and labels that are numbers, which is deleted after the block.
 
     Args:
         log: The folder of the request log.
@@ -140,32 +143,67 @@ def window_drift(before: "pd.DataFrame", path: Path, columns: ModelColumns) -> "
     Returns:
         What has drifted, and a random part of the rows of the window.
     """
-    return _compared(before, _Rows(path, columns), columns)
+    return _compared(before, WindowFile(path, columns), columns)
 
 
-def anomalies(path: Path, about: str, schema: "Schema | None", columns: ModelColumns) -> tuple[str, ...]:
+@dataclass(frozen=True)
+class RequestSchema:
+    """What the inputs of requests are validated by.
+
+    Attributes:
+        schema: The schema of the columns that the requests have.
+        training: The profile of the rows that the version was trained on; None if no column has a limit of skew.
+    """
+
+    schema: "Schema"
+    training: "Profile | None"
+
+
+def request_schema(schema: "Schema | None", columns: ModelColumns, snapshot: Snapshot, store: Store) -> RequestSchema | None:
+    """What the inputs of requests are validated by; None for no validation.
+
+    Args:
+        schema: The pipeline's schema; None if there is none.
+        columns: The columns, from `compared_columns`.
+        snapshot: The snapshot that the version was trained on.
+        store: Where its rows and their profiles are.
+    """
+    from taxiway.data.profiling.compute import profile_span
+    from taxiway.data.profiling.merge import merge_profiles
+
+    of_requests = schema.without_label().of_columns(columns.names) if schema is not None else None
+    if schema is None or of_requests is None:
+        return None
+    if all(feature.skew is None for feature in of_requests.features):
+        return RequestSchema(of_requests, None)
+    return RequestSchema(of_requests, merge_profiles([profile_span(span, store, schema.label) for span in snapshot.training]))
+
+
+def anomalies(path: Path, about: str, by: RequestSchema | None) -> tuple[str, ...]:
     """The messages of the anomalies of a window's inputs that would block a training.
 
     Args:
         path: The inputs, from `window_rows`.
         about: The version, for messages.
-        schema: The schema; None for no validation.
-        columns: The columns, from `compared_columns`.
+        by: What they are validated by; None for no validation.
     """
     from taxiway.data.formats.open_data import open_data
-    from taxiway.data.schema.model import SERVING
-    from taxiway.data.validation.validate import validate_table
+    from taxiway.data.validation.validate import validate_requests
 
-    of_requests = schema.without_label().of_columns(columns.names) if schema is not None else None
-    if of_requests is None:
+    if by is None:
         return ()
     with open_data(path) as table:
-        report = validate_table(table, f"the requests of {about}", of_requests, SERVING)
+        report = validate_requests(table, f"the requests of {about}", by.schema, by.training)
     return tuple(anomaly.message for anomaly in report.blocking)
 
 
-class _Rows:
-    """The rows of a file. One column at a time is read: all of them may need much memory."""
+class WindowFile:
+    """The rows of a window. One column at a time is read: all of them may need much memory.
+
+    Args:
+        path: The file, from `window_rows`.
+        columns: The columns, from `compared_columns`.
+    """
 
     def __init__(self, path: Path, columns: ModelColumns) -> None:
         import pyarrow.parquet as pq
@@ -189,8 +227,14 @@ class _Rows:
             rows = {name: [None] * len(self)}
         return raw_frame(rows, numeric, categorical, self._columns.types, lenient=True)[name]
 
+    def numbers(self, name: str) -> "NDArray[np.float64]":
+        """A column of numbers that is no input; NaN for none."""
+        import numpy as np
 
-def _compared(before: "pd.DataFrame", rows: _Rows, columns: ModelColumns) -> "tuple[WindowDrift, pd.DataFrame]":
+        return np.asarray(self._file.read(columns=[name]).column(0).to_numpy(), dtype=float)
+
+
+def _compared(before: "pd.DataFrame", rows: WindowFile, columns: ModelColumns) -> "tuple[WindowDrift, pd.DataFrame]":
     import pandas as pd
 
     changes: dict[str, Change] = {}

@@ -16,10 +16,12 @@ from taxiway.stages.monitor.inputs import (
     anomalies,
     compared_columns,
     evaluation_inputs,
+    request_schema,
     window_drift,
     window_rows,
 )
 from taxiway.stages.monitor.performance import MIN_ROWS, Reference, WindowPerformance, performance, reference_of
+from taxiway.stages.monitor.regression import error_estimates
 from taxiway.stages.monitor.windows import Every, read_windows, served_versions
 from taxiway.store import Store
 
@@ -155,11 +157,13 @@ def monitor(
             f"For one of them: taxiway monitor {version.model}/VERSION"
         )
     before, made, cause = evaluation_inputs(snapshot, model.columns, store), [], None
+    by, errors = request_schema(asked.schema, columns, snapshot, store), error_estimates(reference, before, columns)
     for each in found:
         show(f"comparing the inputs from {each.first}")
         with window_rows(log, version.model, version.version, each.first, asked.every, columns) as path:
             drift, rows = window_drift(before, path, columns)
-            made.append(MonitoredWindow(each, drift, anomalies(path, about, asked.schema, columns)))
+            predicted = errors.of_window(each, path) if errors is not None else each
+            made.append(MonitoredWindow(predicted, drift, anomalies(path, about, by)))
         if each.rows >= MIN_ROWS:
             cause = each, drift, rows
     return Monitored(version, reference, made, causes(reference, loaded, before, *cause) if cause is not None else None)

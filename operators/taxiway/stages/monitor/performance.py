@@ -27,6 +27,23 @@ if TYPE_CHECKING:
 CONFIDENCE = 0.99
 MIN_ROWS = 100
 """With fewer rows, a window has no alert."""
+_ESTIMATED_ERRORS = ("mae", "rmse")
+_NO_ESTIMATES = f"of a regression, only {' and '.join(_ESTIMATED_ERRORS)} can be estimated without labels"
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What a regression predicts for its evaluation rows.
+
+    Attributes:
+        positions: The positions of those with a label among all evaluation rows (n).
+        predictions: Their predictions (n).
+        labels: Their labels (n).
+    """
+
+    positions: "NDArray[np.intp]"
+    predictions: "Floats"
+    labels: "Floats"
 
 
 @dataclass(frozen=True)
@@ -38,8 +55,9 @@ class Reference:
         classes: The classes; empty for a regression.
         threshold: The decision threshold; None for 0.5.
         performance: The metric of these rows, with its interval.
-        calibration: The calibration of the probabilities; None if the performance cannot be estimated.
-        not_estimated: Why it cannot; empty if it can.
+        calibration: The calibration of the probabilities; None for a regression, and if the performance cannot be estimated.
+        evaluated: What a regression predicts for the rows; None for a classifier.
+        not_estimated: Why the performance cannot be estimated; empty if it can.
     """
 
     metric: str
@@ -47,7 +65,15 @@ class Reference:
     threshold: float | None
     performance: Interval
     calibration: "Calibration | None"
+    evaluated: Evaluated | None
     not_estimated: str
+
+    @property
+    def condition(self) -> str:
+        """When the estimates hold, or why there are none, for people."""
+        from taxiway.monitoring import direct_loss, estimate
+
+        return self.not_estimated or (estimate.CONDITION if self.classes else direct_loss.CONDITION)
 
 
 @dataclass(frozen=True)
@@ -58,7 +84,7 @@ class WindowPerformance:
         first: Its first day.
         rows: How many rows were predicted.
         labelled: How many of them have a label by now.
-        estimated: The metric of all rows, estimated from the probabilities; None if it cannot be estimated.
+        estimated: The metric of all rows, estimated without labels; None if it cannot be estimated.
         estimated_of_labelled: The same of the rows with a label only; None if it cannot be estimated, or without `realised`.
         realised: The metric of the rows with a label; None with too few, or if it is not defined for them.
         alert: Why it is an alert: `realised` or `estimated` performance is worse than the reference's; empty if it is not.
@@ -89,6 +115,8 @@ def reference_of(model: "RowModel", pyfunc: Any, snapshot: Snapshot, label: str,
         DataError: The rows lack a label, or the metric has no interval.
         NotStoredError: The rows are not in the store any more.
     """
+    import numpy as np
+
     from taxiway.data.engine.read_rows import read_rows
     from taxiway.evaluation.scoring import LoadedModel, score
     from taxiway.features.encoding import category_text
@@ -99,7 +127,8 @@ def reference_of(model: "RowModel", pyfunc: Any, snapshot: Snapshot, label: str,
     classes = tuple(model.classes)
     _require_metric(metric, classes)
     rows = read_rows(snapshot.evaluation, store, [*model.columns.names, label])
-    rows = rows[rows[label].map(category_text, na_action="ignore").isin(classes)] if classes else rows[rows[label].notna()]
+    has_label = rows[label].map(category_text, na_action="ignore").isin(classes) if classes else rows[label].notna()
+    rows = rows[has_label]
     labels = true_labels(rows[label], classes, snapshot.evaluation)
     predictions = score(LoadedModel(0, pyfunc, classes), rows, classes, positive_class(classes))
     found = realised(metric, predictions, labels, classes, CONFIDENCE)
@@ -107,13 +136,18 @@ def reference_of(model: "RowModel", pyfunc: Any, snapshot: Snapshot, label: str,
         raise DataError(
             f"{metric} of the {len(labels):,} evaluation rows has no interval, as with very few rows of a class; give another metric"
         )
-    calibration, problem = None, "there are no estimates for a regression"
-    if classes:
-        try:
-            calibration, problem = calibrate(predictions.values, labels), ""
-        except DataError as error:
-            problem = str(error)
-    return Reference(metric, classes, model.threshold, found, calibration, problem)
+    if not classes:
+        positions = np.flatnonzero(has_label)
+        evaluated, problem = (
+            Evaluated(positions, predictions.values, labels),
+            "" if metric in _ESTIMATED_ERRORS else _NO_ESTIMATES,
+        )
+        return Reference(metric, classes, model.threshold, found, None, evaluated, problem)
+    try:
+        calibration, problem = calibrate(predictions.values, labels), ""
+    except DataError as error:
+        calibration, problem = None, str(error)
+    return Reference(metric, classes, model.threshold, found, calibration, None, problem)
 
 
 def _require_metric(metric: str, classes: Sequence[str]) -> None:
@@ -154,13 +188,17 @@ def performance(reference: Reference, windows: Iterable[Window]) -> Iterator[Win
         labelled = found.take(known)
         real = _realised(reference, labelled, window.labels[known])
         of_labelled = _estimated(reference, labelled) if real is not None else None
-        enough = len(window.labels) >= MIN_ROWS
-        alert = (
-            "realised" if _is_worse(real, reference) else "estimated" if real is None and _is_worse(estimate, reference) else ""
-        )
-        yield WindowPerformance(
-            window.first, len(window.labels), len(known), estimate, of_labelled, real, alert if enough else ""
-        )
+        alert = alert_of(reference, len(window.labels), real, estimate)
+        yield WindowPerformance(window.first, len(window.labels), len(known), estimate, of_labelled, real, alert)
+
+
+def alert_of(reference: Reference, rows: int, real: Interval | None, estimate: Interval | None) -> str:
+    """Which performance of a window is worse than the reference's, `realised` or `estimated`; empty if none is, or with few rows."""
+    if rows < MIN_ROWS:
+        return ""
+    if real is not None:
+        return "realised" if is_worse(reference.metric, real, reference.performance) else ""
+    return "estimated" if estimate is not None and is_worse(reference.metric, estimate, reference.performance) else ""
 
 
 def _estimated(reference: Reference, predictions: Predictions) -> Interval | None:
@@ -188,7 +226,3 @@ def _realised(reference: Reference, predictions: Predictions, labels: "Floats") 
 def _is_known(found: Interval) -> bool:
     """Whether a metric and its interval are defined, unlike those of very few rows of a class."""
     return all(map(math.isfinite, (found.value, found.low, found.high)))
-
-
-def _is_worse(found: Interval | None, reference: Reference) -> bool:
-    return found is not None and is_worse(reference.metric, found, reference.performance)

@@ -1,10 +1,10 @@
 """Whether the champion of a pipeline is to be trained again, by what monitoring has found and earlier trainings gained."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from taxiway.monitoring.evidence import Evidence
 from taxiway.monitoring.expected_gain import Training, Trigger, TriggerKind
@@ -56,6 +56,15 @@ def retraining(context: StageContext, found: Monitored) -> RetrainingDecision | 
     context.log.info("%s", decision.message)
     context.recorder.tags({tags.RETRAINING: decision.message})
     return decision
+
+
+def training_tags(described: Mapping[str, Any]) -> dict[str, str]:
+    """The tags of the run of a training that monitoring has started, from which later decisions learn.
+
+    Args:
+        described: The decision as content for JSON, as the event of the asset has it.
+    """
+    return {tags.RETRAINED_FOR: json.dumps(described.get("trigger")), tags.RETRAINING: str(described.get("message", ""))}
 
 
 def _evidence(

@@ -12,6 +12,7 @@ from taxiway.errors import ConfigError, allowed_values
 from taxiway.lineage.outcomes import newest_decided
 from taxiway.lineage.run_records import RunRecords
 from taxiway.messages import kept_text_problem
+from taxiway.monitoring.retraining import RetrainingDecision
 from taxiway.records import RunSummary
 from taxiway.spec.base import RETRAIN
 from taxiway.spec.pipeline import Pipeline
@@ -20,6 +21,7 @@ from taxiway.spec.source import Source
 from taxiway.stages.context import StageContext, schema_of
 from taxiway.stages.ingest import IngestPlan, plan_ingest
 from taxiway.stages.installation import DEFAULT_DATA, DEFAULT_HOME, Installation, Sharing, open_installation
+from taxiway.stages.monitor.retraining import training_tags
 from taxiway.stages.runner.steps import STEPS, Progress, needed
 from taxiway.store import Store
 from taxiway.tracking import tags
@@ -105,6 +107,7 @@ def run_in(
     again: str | None = None,
     watcher: Watcher | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    retraining: RetrainingDecision | None = None,
 ) -> RunRecords:
     """Run a pipeline in an open installation; see `run`.
 
@@ -116,6 +119,7 @@ def run_in(
         again: Why a span is decided again; see `run`.
         watcher: Receives the progress of the run.
         clock: Returns the current time in UTC.
+        retraining: The decision of monitoring that has started the run; None if it was started for another reason.
     """
     names, watcher = _stages_until(pipeline, until), watcher or Watcher()
     store, services = installation.store, installation.services
@@ -137,6 +141,8 @@ def run_in(
         watcher.stopped(plan.nothing_to_do("--span NAME"))
         return RunRecords()
     context, progress = _context(pipeline, installation, clock, again), Progress(plan)
+    if retraining is not None:
+        context.recorder.tags(training_tags(retraining.described()))
     watcher.started(context.recorder.url)
     try:
         _run_stages(names, context, progress, installation.sharing, watcher)
@@ -270,7 +276,7 @@ def _context(pipeline: Pipeline, installation: Installation, clock: Callable[[],
         end_abandoned(installation.client, pipeline.experiment)
     made_tags = {tags.PIPELINE: pipeline.name, **({tags.AGAIN: again} if again else {})}
     run = f"{pipeline.name}/local__{clock().isoformat(timespec='microseconds')}"
-    recorder = MlflowRun.find_or_make(installation.client, pipeline.experiment, run, made_tags)
+    recorder = MlflowRun.find_or_make(installation.client, pipeline.experiment, run, made_tags, clock)
     return StageContext(
         pipeline=pipeline,
         store=installation.store,

@@ -98,14 +98,20 @@ def check(check_input: CheckInput, results: CheckResults) -> None:
                 f"drift from {check_input.baseline.name} was not checked: no feature in the schema has a drift limit"
             )
     if check_input.serving is not None:
-        _check(
-            newest.profile,
-            check_input.serving.profile,
-            ComparisonNames("skew", "serving", "the serving data", "the training data"),
-            schema,
-            results,
-        )
+        check_skew(newest.profile, check_input.serving.profile, schema, results)
     _note_skew(check_input, results)
+
+
+def check_skew(training: Profile, serving: Profile, schema: Schema, results: CheckResults) -> None:
+    """Compare each feature with a skew limit with training data.
+
+    Args:
+        training: The profile of the training data.
+        serving: The profile of the serving data.
+        schema: The schema.
+        results: Where anomalies are added.
+    """
+    _check(training, serving, ComparisonNames("skew", "serving", "the serving data", "the training data"), schema, results)
 
 
 def _note_skew(check_input: CheckInput, results: CheckResults) -> None:
