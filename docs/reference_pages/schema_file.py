@@ -54,7 +54,7 @@ USED_BY = {
     "features": f"{_VALIDATES}: what is expected of each column; `transform`: the columns that a model may use",
     "rules": f"{_VALIDATES}: conditions over several columns",
     "metric_checks": f"{_VALIDATES}: metrics that are compared from span to span",
-    "feature_skew": "`taxiway validate --serving`: training and serving rows with the same `key` are compared value by value; requires "
+    "feature_skew": "`taxiway validate --serving`, `validate_data` with a section `monitor`: training and serving rows with the same `key` are compared value by value; requires "
     "`key`",
     "waivers": f"{_VALIDATES}: anomalies that do not block until a date",
     "rows_ratio.min": "the minimum ratio",
@@ -81,7 +81,7 @@ USED_BY = {
     "features.NAME.semantic": f"{_VALIDATES}: what each text is, checked with a pattern of Taxiway",
     "features.NAME.range": f"{_VALIDATES}: the allowed numbers",
     "features.NAME.drift": f"{_VALIDATES} (with `--previous`): the allowed distance of the newest span from the training spans",
-    "features.NAME.skew": "`taxiway validate --serving`, `taxiway monitor`: the allowed distance of serving data from training data",
+    "features.NAME.skew": "`taxiway validate --serving`, `validate_data` with a section `monitor`, `taxiway monitor`: the allowed distance of serving data from training data",
     "features.NAME.environments": f"{_VALIDATES}: where the column is expected; none: everywhere. `transform`: a model uses only columns "
     "that are expected in `SERVING`",
     "features.NAME.severity": f"{_VALIDATES}: of every anomaly in the column except drift and skew, unless the lifecycle stage lowers it",

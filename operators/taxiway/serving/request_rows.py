@@ -69,8 +69,14 @@ class Exported:
 
 
 @dataclass(frozen=True)
-class _Input:
-    """SQL for an input, and why it is text."""
+class TypedInput:
+    """An input as a column.
+
+    Attributes:
+        name: The input.
+        sql: SQL for its value.
+        not_typed: Why it is text; None if it has its type.
+    """
 
     name: str
     sql: str
@@ -126,7 +132,7 @@ def export_rows(
 def _write(files: LogFiles, out: Path, types: Mapping[str, str]) -> Exported:
     with connect() as connection:
         rows = f"(SELECT * FROM {files_sql(files.requests)} WHERE champion_status = 200)"  # noqa: S608 (the paths are quoted)
-        inputs = _inputs(connection, rows, types)
+        inputs = typed_inputs(connection, rows, types)
         columns = ", ".join([*(each.as_column for each in inputs), _OWN_COLUMNS])
         labels = f"({newest_labels_sql(files.labels)}) AS labels"
         joined = f"{rows} AS requests LEFT JOIN {labels} USING (model, day, request_id, row)"
@@ -171,7 +177,7 @@ def export_inputs(
         with connect() as connection:
             rows = f"(SELECT * FROM {files_sql(files.requests)} WHERE champion_status = 200 AND champion_version = {version:d})"  # noqa: S608 (the paths are quoted)
             own = (f'prediction_value AS "{PREDICTION_VALUE}"', f'label_value AS "{LABEL_VALUE}"')
-            columns = ", ".join([*own, *(each.as_column for each in _inputs(connection, rows, types, names))])
+            columns = ", ".join([*own, *(each.as_column for each in typed_inputs(connection, rows, types, names))])
             joined = f"{rows} AS requests LEFT JOIN ({newest_labels_sql(files.labels)}) AS labels USING (model, day, request_id, row)"
             connection.execute(
                 f"COPY (SELECT {columns} FROM {joined} ORDER BY received_at, requests.seq, row) TO {path_literal(out)} (FORMAT parquet)"  # noqa: S608 (names and paths are quoted)
@@ -180,10 +186,22 @@ def export_inputs(
     read_files(log_files(folder, model, since, until), write)
 
 
-def _inputs(
+def is_hash(entry: str) -> str:
+    """SQL for whether an entry of the log is a hash, which is no JSON."""
+    return f"regexp_full_match({entry}, '[0-9a-f]{{32}}') AND NOT json_valid({entry})"
+
+
+def typed_inputs(
     connection: "duckdb.DuckDBPyConnection", rows: str, types: Mapping[str, str], names: Sequence[str] | None = None
-) -> list[_Input]:
-    """Inputs of the model, each with its type: those of some names, or all of them."""
+) -> list[TypedInput]:
+    """Inputs of the model, each with its type.
+
+    Args:
+        connection: Reads the files.
+        rows: SQL for the rows of a request log.
+        types: The types of inputs, in the words of a schema.
+        names: The inputs; None for all.
+    """
     described = connection.execute(f"DESCRIBE SELECT * FROM {rows}").fetchall()  # noqa: S608 (the paths are quoted)
     found = [name.removeprefix(INPUT) for name, *_ in described if name.startswith(INPUT)]
     wanted = [name for name in found if not name.startswith(OWN) and (names is None or name in names)]
@@ -200,7 +218,7 @@ def _inputs(
         not_typed = None
         if not fitting and types.get(name, "string") != "string":
             not_typed = _not_typed(connection, rows, name, types[name], examples[name, types[name]])
-        found.append(_Input(name, sql, not_typed))
+        found.append(TypedInput(name, sql, not_typed))
     return found
 
 

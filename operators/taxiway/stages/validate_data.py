@@ -10,6 +10,7 @@ from taxiway.messages import counted
 from taxiway.records import Anomaly, DataReport, Severity, Snapshot, Status
 from taxiway.spec.pipeline import Pipeline
 from taxiway.stages.context import StageContext, bullets, schema_of
+from taxiway.stages.request_skew import logged_requests
 from taxiway.store import Store
 
 if TYPE_CHECKING:
@@ -47,11 +48,17 @@ def report_on(context: StageContext, snapshot: Snapshot, columns: Collection[str
         snapshot: The snapshot.
         columns: The columns of the model; None for those of the pipeline file.
     """
-    return report_under(context.pipeline, context.store, context.clock().date(), snapshot, columns)
+    with logged_requests(context, snapshot) as requests:
+        return report_under(context.pipeline, context.store, context.clock().date(), snapshot, columns, requests)
 
 
 def report_under(
-    pipeline: Pipeline, store: Store, today: date, snapshot: Snapshot, columns: Collection[str] | None = None
+    pipeline: Pipeline,
+    store: Store,
+    today: date,
+    snapshot: Snapshot,
+    columns: Collection[str] | None = None,
+    requests: Path | None = None,
 ) -> DataReport:
     """The report on the rows of a snapshot under the schema and the suite of a pipeline.
 
@@ -61,13 +68,14 @@ def report_under(
         today: The day on which waivers of the schema must be valid.
         snapshot: The snapshot.
         columns: The columns of the model; None for those of the pipeline file.
+        requests: A file with the inputs of logged requests, for skew; None for no comparison.
     """
     suite, schema = Path(pipeline.suite) if pipeline.suite else None, schema_of(pipeline)
     former = _former_names(pipeline, snapshot, store)
     if former:
         schema = schema.with_former_names(former)
         columns = columns and [former.get(name, name) for name in columns]
-    return check_rows(pipeline, schema, snapshot, store, today, suite=suite, columns=columns)
+    return check_rows(pipeline, schema, snapshot, store, today, suite=suite, columns=columns, requests=requests)
 
 
 def _former_names(pipeline: Pipeline, snapshot: Snapshot, store: Store) -> dict[str, str]:
@@ -90,6 +98,7 @@ def check_rows(
     *,
     suite: Path | None = None,
     columns: Collection[str] | None = None,
+    requests: Path | None = None,
 ) -> DataReport:
     """Check the rows of a snapshot against a schema, the earlier spans of a pipeline and a suite.
 
@@ -101,6 +110,7 @@ def check_rows(
         today: The day on which waivers must be valid.
         suite: The file of a Great Expectations suite; None for none.
         columns: The columns of the model; None for those of the pipeline file.
+        requests: A file with the inputs of logged requests, for skew; None for no comparison.
     """
     from taxiway.data.validation.profile_history import load_profile_history
     from taxiway.data.validation.validate import validate_snapshot
@@ -116,6 +126,7 @@ def check_rows(
         suite=suite,
         used_features=columns,
         history=load_profile_history(snapshot, schema, store, pipeline.source.exclude),
+        requests=requests,
     )
 
 

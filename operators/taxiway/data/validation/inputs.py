@@ -69,6 +69,7 @@ class CheckInput:
         earlier: The profiles of the spans before the newest, oldest first.
         baseline: What drift is measured from.
         serving: Serving data, for skew.
+        requests: The inputs of logged requests, for skew. Unlike serving data, they may lack columns, and be about other rows.
         suite: The file of a Great Expectations suite.
         suite_docs: The HTML file to write the suite's results to, as Great Expectations' Data Docs.
     """
@@ -82,6 +83,7 @@ class CheckInput:
     earlier: tuple[Profile, ...] = ()
     baseline: Baseline | None = None
     serving: CheckTarget | None = None
+    requests: CheckTarget | None = None
     suite: Path | None = None
     suite_docs: Path | None = None
 
@@ -89,3 +91,9 @@ class CheckInput:
     def newest(self) -> CheckTarget:
         """The newest span, which is compared with the others."""
         return self.targets[-1]
+
+    @property
+    def request_schema(self) -> Schema:
+        """The schema of the columns that the requests have."""
+        names = {column.name for column in self.requests.profile.columns} if self.requests is not None else ()
+        return self.schema.model_copy(update={"features": tuple(each for each in self.schema.features if each.name in names)})

@@ -195,6 +195,10 @@ def _open_checked_data(stack: ExitStack, name: str, data: Path | str, schema: Sc
     return _checked_table(stack.enter_context(open_data(data, options)), name, schema)
 
 
+def _open_requests(stack: ExitStack, requests: Path, schema: Schema) -> CheckTarget:
+    return _open_checked_data(stack, "the requests", requests, schema, ReadOptions(types=schema.types))
+
+
 def _checked_table(table: Table, name: str, schema: Schema) -> CheckTarget:
     return CheckTarget(name, name, profile_beside(table, schema.label), lambda: table, lambda: table.paths)
 
@@ -213,6 +217,7 @@ def validate_snapshot(
     suite: Path | None = None,
     used_features: Collection[str] = (),
     history: ProfileHistory | None = None,
+    requests: Path | None = None,
 ) -> DataReport:
     """Check every span of a snapshot against its schema, and the newest span also against earlier spans and the suite.
 
@@ -227,6 +232,7 @@ def validate_snapshot(
         suite: The file of a Great Expectations suite.
         used_features: The columns of the pipeline's model.
         history: The profiles of earlier spans; see `profile_history`.
+        requests: A file with the inputs of logged requests, for skew; None for no comparison.
 
     Returns:
         The report: FAIL if an anomaly of severity error has no valid waiver, else PASS.
@@ -252,6 +258,7 @@ def validate_snapshot(
             joins=snapshot.joins,
             earlier=tuple(earlier_profiles),
             baseline=_baseline(snapshot, profiles[:-1], earlier_profiles),
+            requests=_open_requests(stack, requests, schema) if requests is not None else None,
             suite=suite,
         )
         results = _check_all(check_input)

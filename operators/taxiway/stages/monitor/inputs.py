@@ -87,13 +87,12 @@ def compared_columns(connection: "duckdb.DuckDBPyConnection", model: str, versio
         columns: Its columns.
     """
     from taxiway.serving.request_files import INPUT
+    from taxiway.serving.request_rows import is_hash
 
     of_log = {name for name, *_ in connection.execute("DESCRIBE requests").fetchall()}
     names = [name for name in columns.names if INPUT + name in of_log and not columns.types.get(name, "").startswith(LIST_OF)]
-    entries = [quoted_name(INPUT + name) for name in names]
     tests = [
-        f"count({each}) > 0 AND count(*) FILTER (regexp_full_match({each}, '[0-9a-f]{{32}}') AND NOT json_valid({each})) = 0"
-        for each in entries
+        f"count({each}) > 0 AND count(*) FILTER ({is_hash(each)}) = 0" for each in (quoted_name(INPUT + name) for name in names)
     ]
     query = f"SELECT {', '.join(['count(*)', *tests])} FROM requests WHERE model = $1 AND champion_version = $2 AND champion_status = 200"  # noqa: S608 (the names are quoted)
     ((_, *comparable),) = connection.execute(query, [model, version]).fetchall()

@@ -99,6 +99,8 @@ def check(check_input: CheckInput, results: CheckResults) -> None:
             )
     if check_input.serving is not None:
         check_skew(newest.profile, check_input.serving.profile, schema, results)
+    if check_input.requests is not None:
+        check_skew(newest.profile, check_input.requests.profile, check_input.request_schema, results)
     _note_skew(check_input, results)
 
 
@@ -116,8 +118,11 @@ def check_skew(training: Profile, serving: Profile, schema: Schema, results: Che
 
 def _note_skew(check_input: CheckInput, results: CheckResults) -> None:
     limited = check_input.schema.feature_skew is not None or any(feature.skew for feature in check_input.schema.features)
-    if check_input.serving is None and limited:
-        results.add_note("skew was not checked: there is no serving data; pass it with taxiway validate --serving")
+    if check_input.serving is None and check_input.requests is None and limited:
+        results.add_note(
+            "skew was not checked: there is no serving data; pass it with taxiway validate --serving, or name the request log in the "
+            "pipeline file: monitor.log"
+        )
     if check_input.serving is not None and not limited:
         results.add_note(
             "serving data was not compared: the schema has no skew limit on any feature, and no feature_skew section"

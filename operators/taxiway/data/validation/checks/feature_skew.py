@@ -59,29 +59,45 @@ class RowComparison:
 
 def check(check_input: CheckInput, results: CheckResults) -> None:
     """Compare serving data with the newest span, row by row."""
-    if check_input.serving is not None and check_input.schema.feature_skew is not None and check_input.schema.key:
-        compare_with_serving(check_input.newest.table(), check_input.serving.table(), check_input.schema, results)
+    schema, newest, serving, requests = check_input.schema, check_input.newest, check_input.serving, check_input.requests
+    if schema.feature_skew is None or not schema.key:
+        return
+    if serving is not None:
+        compare_with_serving(newest.table(), serving.table(), schema, results)
+    if requests is not None:
+        compare_with_serving(newest.table(), requests.table(), check_input.request_schema, results, same_rows=False)
 
 
-def compare_with_serving(training: Table, serving: Table, schema: Schema, results: CheckResults) -> None:
+def compare_with_serving(
+    training: Table, serving: Table, schema: Schema, results: CheckResults, *, same_rows: bool = True
+) -> None:
     """Compare each feature that is expected in serving, row by row, if the schema has a key and `feature_skew`.
 
     A feature that only one side has is an anomaly too, except the label, which is not known yet when a model serves.
+
+    Args:
+        training: The training rows.
+        serving: The serving rows.
+        schema: The schema.
+        results: Where anomalies are added.
+        same_rows: Whether both sides should have the same keys. If they should, it is an anomaly if they have none in common, and a note
+            otherwise.
     """
     limits = schema.feature_skew
     if limits is None or not schema.key:
         return
-    columns = [{column.name for column in table.columns} for table in (training, serving)]
-    for side, names in zip(_SIDES, columns, strict=True):
-        absent = [name for name in schema.key if name not in names]
-        if absent:
-            results.add(_not_compared_anomaly(schema.key, limits, f"{side} data has no column {', '.join(absent)}"))
-            return
     features = [f for f in schema.features if f.name not in schema.key and f.expected_in(SERVING)]
-    found = compare_rows(training, serving, schema.key, [feature.name for feature in features], limits.digits)
-    if not found.rows:
-        key = ", ".join(schema.key)
-        results.add(_not_compared_anomaly(schema.key, limits, f"no value of {key} occurs exactly once on both sides"))
+    columns = [{column.name for column in table.columns} for table in (training, serving)]
+    problem = _key_problem(schema.key, columns)
+    found = None
+    if problem is None:
+        found = compare_rows(training, serving, schema.key, [feature.name for feature in features], limits.digits)
+        problem = None if found.rows else f"no value of {', '.join(schema.key)} occurs exactly once on both sides"
+    if found is None or problem is not None:
+        if same_rows:
+            results.add(_not_compared_anomaly(schema.key, limits, problem or ""))
+        else:
+            results.add_note(f"feature skew was not checked: {problem}")
         return
     results.add()
     for feature in features:
@@ -89,6 +105,15 @@ def compare_with_serving(training: Table, serving: Table, schema: Schema, result
             results.add(_skew_anomaly(feature, found.columns[feature.name], limits))
         elif feature.name != schema.label and feature.name in columns[0] | columns[1]:
             results.add(_one_side_anomaly(feature, limits, *(_SIDES if feature.name in columns[0] else _SIDES[::-1])))
+
+
+def _key_problem(key: Sequence[str], columns: Sequence[set[str]]) -> str | None:
+    """Why rows cannot be joined on their key; None if they can."""
+    for side, names in zip(_SIDES, columns, strict=True):
+        absent = [name for name in key if name not in names]
+        if absent:
+            return f"{side} data has no column {', '.join(absent)}"
+    return None
 
 
 def compare_rows(

@@ -1,0 +1,69 @@
+"""The inputs of logged requests, whether a model takes them or not, as a table that can be joined with a source's rows."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from taxiway.data.engine.conditions import quoted_name
+from taxiway.data.engine.connection import connect, path_literal
+from taxiway.data.engine.keys_sql import literal
+from taxiway.serving.request_files import INPUT, OTHER_INPUTS, LogFiles, files_sql, log_files, read_files
+from taxiway.serving.request_rows import is_hash, typed_inputs
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+def export_sent_inputs(
+    folder: Path, model: str, out: Path, *, since: date, until: date, types: Mapping[str, str], names: Sequence[str]
+) -> int:
+    """Write some inputs of answered requests to a Parquet file, whether a model takes them or not, such as a key.
+
+    An input of which the log has hashes is left out.
+
+    Args:
+        folder: The folder of the request log.
+        model: The registered model.
+        out: The file.
+        since: The first day of the requests, in UTC.
+        until: The last day.
+        types: The types of inputs, in the words of a schema.
+        names: The inputs; those that no row has are left out.
+
+    Returns:
+        How many rows were written; 0 if there are none, or none of the inputs, and no file then.
+    """
+
+    def write(files: LogFiles) -> int:
+        if not files.requests:
+            return 0
+        with connect() as connection:
+            rows = f"(SELECT * FROM {files_sql(files.requests)} WHERE champion_status = 200)"  # noqa: S608 (the paths are quoted)
+            sent = f"(SELECT {', '.join(_sent(connection, rows, names))} FROM {rows})"  # noqa: S608 (names and paths are quoted)
+            counts = [f"count({each}) > 0 AND count(*) FILTER ({is_hash(each)}) = 0" for each in map(_entry, names)]
+            (known,) = connection.execute(f"SELECT {', '.join(counts)} FROM {sent}").fetchall()  # noqa: S608 (names and paths are quoted)
+            kept = [name for name, is_known in zip(names, known, strict=True) if is_known]
+            if not kept:
+                return 0
+            columns = ", ".join(each.as_column for each in typed_inputs(connection, sent, types, kept))
+            copy = f"COPY (SELECT {columns} FROM {sent}) TO {path_literal(out)} (FORMAT parquet)"  # noqa: S608 (names and paths are quoted)
+            return int(connection.execute(copy).fetchall()[0][0])
+
+    return read_files(log_files(folder, model, since, until), write)
+
+
+def _sent(connection: "duckdb.DuckDBPyConnection", rows: str, names: Sequence[str]) -> list[str]:
+    """SQL for inputs by the names of columns, from their own column or that of other inputs."""
+    described = connection.execute(f"DESCRIBE SELECT * FROM {rows}").fetchall()  # noqa: S608 (the paths are quoted)
+    taken = {name for name, *_ in described}
+    sent = []
+    for name in names:
+        other = f"{OTHER_INPUTS}[{literal(name)}]"
+        value = f"coalesce({_entry(name)}, {other})" if INPUT + name in taken else other
+        sent.append(f"{value} AS {_entry(name)}")
+    return sent
+
+
+def _entry(name: str) -> str:
+    return quoted_name(INPUT + name)

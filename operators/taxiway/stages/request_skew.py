@@ -1,0 +1,68 @@
+"""The logged requests that a new span is compared with, for skew between training and serving."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from taxiway.data.schema.model import SERVING
+from taxiway.messages import counted
+from taxiway.records import Snapshot
+from taxiway.spec.monitor import Monitor
+from taxiway.spec.pipeline import Pipeline
+from taxiway.spec.source.periods import period_of
+from taxiway.stages.context import StageContext
+from taxiway.stages.monitor.champion import log_folder
+from taxiway.stages.monitor.windows import oldest_day
+from taxiway.store import temp_folder
+
+if TYPE_CHECKING:
+    from taxiway.data.schema.model import Schema
+
+
+@contextmanager
+def logged_requests(context: StageContext, snapshot: Snapshot) -> "Iterator[Path | None]":
+    """A Parquet file with the inputs of the requests that the newest span is compared with, which is deleted after the block.
+
+    These are the requests of the period that the span is named by, or of the newest windows if spans are numbers.
+
+    Args:
+        context: The run.
+        snapshot: Its snapshot.
+
+    Returns:
+        The file; None if the pipeline has no section `monitor`, the schema has no limits of skew, or there are no requests.
+    """
+    section, schema = context.pipeline.monitor, context.schema()
+    if section is None or not _is_limited(schema):
+        yield None
+        return
+    from taxiway.serving.sent_inputs import export_sent_inputs
+
+    names = [each.name for each in schema.features if each.name in schema.key or each.expected_in(SERVING)]
+    since, until = _days(context.pipeline, section, snapshot, context.clock().date())
+    folder = log_folder(context, section)
+    with temp_folder("requests") as place:
+        path = place / "requests.parquet"
+        rows = 0
+        if folder.is_dir():  # a gateway writes it with the first requests
+            rows = export_sent_inputs(
+                folder, context.pipeline.name, path, since=since, until=until, types=schema.types, names=names
+            )
+        context.log.info("%s from %s to %s in %s, for skew", counted(rows, "logged row"), since, until, folder)
+        yield path if rows else None
+
+
+def _is_limited(schema: "Schema") -> bool:
+    return bool(schema.feature_skew is not None and schema.key) or any(each.skew is not None for each in schema.features)
+
+
+def _days(pipeline: Pipeline, section: Monitor, snapshot: Snapshot, today: date) -> tuple[date, date]:
+    """The first and the last day of the requests. A day more on each side is for time zones: spans are not always in UTC."""
+    every = pipeline.source.named_by
+    if every is None:
+        return oldest_day(today, section.window, section.windows), today
+    period = period_of(snapshot.target_span.name, every)
+    day = timedelta(days=1)
+    return period.begins.date() - day, period.ends.date()

@@ -1,0 +1,78 @@
+"""A new span is compared with the requests that were answered for its rows: training-serving skew stops a run."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from cli.local_runs import run
+from cli.logged_weeks import Cells, log_week
+from stages.conftest import Site
+
+LIMITED = "feature_skew: {max_fraction: 0.02}\n"
+
+
+@pytest.fixture
+def champion(site: Site) -> Site:
+    pipeline, schema = Path("small.pipeline.yaml"), Path("small.schema.yaml")
+    pipeline.write_text(f"{pipeline.read_text()}monitor: {{log: log, windows: 366}}\n")
+    schema.write_text(LIMITED + schema.read_text().replace("y: {type: boolean", "y: {environments: [TRAINING], type: boolean"))
+    assert run().exit_code == 0, "without any request, there is nothing to compare"
+    return site
+
+
+def sent(**settings: Any) -> dict[str, list[Any]]:
+    """The inputs of 1,000 logged rows, with ids from 0."""
+    cells: dict[str, list[Any]] = {}
+
+    def keep(found: Cells) -> Cells:
+        cells.update(found)
+        return {}
+
+    log_week(0, 1000, change=keep, **settings)
+    return cells
+
+
+def arrive(site: Site, cells: dict[str, list[Any]], **changes: Any) -> None:
+    rows = pd.DataFrame({**cells, **changes})
+    rows["y"] = np.asarray(cells["a"]) + np.random.default_rng(3).normal(size=len(rows)) > 0
+    rows.to_parquet(site.data / "3.parquet")
+
+
+def test_a_span_that_differs_from_its_requests_is_blocked(champion: Site) -> None:
+    cells = sent()
+    arrive(champion, cells, a=[value + (row % 10 == 0) for row, value in enumerate(cells["a"])])
+    result = run()
+    assert result.exit_code == 1, result.output
+    assert "a differs between training and serving in 100 of 1,000 rows (10.0%)" in result.output
+
+
+def test_a_span_that_is_equal_to_its_requests_passes(champion: Site) -> None:
+    arrive(champion, sent())
+    result = run()
+    assert result.exit_code == 0, result.output
+
+
+def test_requests_about_other_rows_are_not_compared_by_key(champion: Site) -> None:
+    sent()
+    champion.arrive(3)
+    result = run()
+    assert result.exit_code == 0, result.output
+
+
+def test_hashed_inputs_are_not_compared(champion: Site) -> None:
+    cells = sent(settings={"hash_columns": ("a",)})
+    arrive(champion, cells, a=[value + 1 for value in cells["a"]])
+    assert run().exit_code == 0
+
+
+def test_distributions_are_compared_without_a_key(champion: Site) -> None:
+    schema = Path("small.schema.yaml")
+    text = schema.read_text().replace(LIMITED, "").replace("key: id\n", "")
+    schema.write_text(text.replace("a: {type: number", "a: {skew: {limit: 0.1, severity: error}, type: number"))
+    cells = sent()
+    arrive(champion, cells, a=[value + 2 for value in cells["a"]])
+    result = run()
+    assert result.exit_code == 1, result.output
+    assert "a: the serving data differs from the training data (the median changed from " in result.output
