@@ -141,7 +141,7 @@ def simulated() -> list[Stream]:
         "no change": np.full(DAYS, 0.92),
         "no change, at the target": np.full(DAYS, 0.85),
         "gradual, 0.93 to 0.78": 0.93 - 0.15 * day / DAYS,
-        "sudden, 0.92 to 0.78": np.where(day < DAYS // 2, 0.92, 0.78),
+        "sudden, 0.92 to 0.78": np.where(day < 363, 0.92, 0.78),
         "seasonal, 0.84 to 0.94": 0.89 + 0.05 * np.sin(2 * math.pi * day / 180),
         "falls and recovers, 0.92 to 0.80": 0.92 - 0.002 * np.maximum(0, 60 - np.abs(day % 240 - 120)),
     }

@@ -7,7 +7,7 @@ from pathlib import Path
 from taxiway.data.engine.conditions import quoted_name
 from taxiway.data.engine.connection import connect, path_literal
 from taxiway.errors import ConfigError
-from taxiway.serving.request_files import INPUT
+from taxiway.serving.request_files import INPUT, OTHER_INPUTS
 from taxiway.serving.request_rows import OWN, export_rows
 from taxiway.stages.batch.version import Version
 from taxiway.stages.monitor.windows import Every, last_day
@@ -39,7 +39,8 @@ def write_audit_rows(log: Path, version: Version, first: date, every: Every, lab
         first: The first day of the window.
         every: How long it is.
         labels: How many rows the sample has.
-        out: The CSV file: `request_id`, `row`, the inputs as `input.NAME`, and the empty column `label`.
+        out: The CSV file: `request_id`, `row`, the inputs as `input.NAME`, `other_inputs` that the model does not take as JSON, and the empty
+            column `label`.
 
     Raises:
         ConfigError: The file cannot be written.
@@ -54,7 +55,7 @@ def write_audit_rows(log: Path, version: Version, first: date, every: Every, lab
 
 
 def _write(path: Path, version: int, labels: int, out: Path) -> AuditRows:
-    own = {name: quoted_name(f"{OWN}{name}") for name in ("request_id", "row", "version", "label")}
+    own = {name: quoted_name(f"{OWN}{name}") for name in ("request_id", "row", "version", "label", OTHER_INPUTS)}
     with connect() as connection:
         connection.execute(
             f"""CREATE TEMP TABLE sample AS SELECT * FROM {path_literal(path)} WHERE {own["version"]} = {version:d}
@@ -62,7 +63,8 @@ def _write(path: Path, version: int, labels: int, out: Path) -> AuditRows:
         )
         names = [name for name, *_ in connection.execute("DESCRIBE sample").fetchall() if not name.startswith(OWN)]
         inputs = [f"{quoted_name(name)} AS {quoted_name(INPUT + name)}" for name in names]
-        columns = ", ".join([f"{own['request_id']} AS request_id", f"{own['row']} AS row", *inputs, "NULL AS label"])
+        ids = [f"{own[name]} AS {name}" for name in ("request_id", "row")]
+        columns = ", ".join([*ids, *inputs, f"{own[OTHER_INPUTS]} AS {OTHER_INPUTS}", "NULL AS label"])
         ((rows,),) = connection.execute(
             f"COPY (SELECT {columns} FROM sample WHERE {own['label']} IS NULL) TO {path_literal(out)} (FORMAT csv, HEADER)"  # noqa: S608 (the names are quoted)
         ).fetchall()
