@@ -60,7 +60,7 @@ class Retrain(Section):
         return self
 
 
-class Audit(Section):
+class LabelAudits(Section):
     """When labels are needed to know whether the metric reaches a target; see `taxiway.monitoring.label_audits`.
 
     Attributes:
@@ -93,4 +93,4 @@ class Monitor(Section):
     windows: int = Field(default=8, ge=1, le=366, strict=True)
     metric: MetricName | None = None
     retrain: Retrain | None = None
-    audit: Audit | None = None
+    audit: LabelAudits | None = None

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import time
 from datetime import date
 from pathlib import Path
@@ -147,6 +148,10 @@ def test_an_audit_that_is_due_is_told_once_with_the_command_that_writes_its_rows
     log_week(1, 1000, labelled=1000)
     ((_, told),) = monitored("labels")[1][f"{NAME}.alerts"]
     assert [(each["kind"], each["first"]) for each in told["alerts"]] == [("audit", "2026-01-15")], "the labels leave it open"
+    shutil.rmtree(team / "log" / "labels")
+    assert monitored("old")[1] == {}
+    content = load_dict(f"{recorded('old').info.artifact_uri}/monitor/monitor.json")["audit"]
+    assert content["last_at"] == "2026-01-15", "an audit whose window is not read any more still counts"
 
 
 def test_labels_that_come_a_window_late_count(team: Path) -> None:

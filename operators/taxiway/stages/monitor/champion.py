@@ -10,14 +10,14 @@ from typing import Any
 
 from taxiway.errors import ConfigError, NoRequestsError
 from taxiway.messages import counted, names_text
-from taxiway.spec.monitor import Audit, Monitor
+from taxiway.spec.monitor import Monitor
 from taxiway.stages.batch.version import Version, find_version
 from taxiway.stages.context import StageContext
 from taxiway.stages.monitor.described import described, input_messages, interval_text, served_performance
-from taxiway.stages.monitor.label_audits import LabelAudit, audit_policy, command_text, next_audit
+from taxiway.stages.monitor.label_audits import champion_audit, command_text
 from taxiway.stages.monitor.monitor import Asked, Monitored, MonitoredWindow, monitor
 from taxiway.stages.monitor.performance import MIN_ROWS
-from taxiway.stages.monitor.windows import Every, oldest_day
+from taxiway.stages.monitor.windows import oldest_day
 from taxiway.tracking import tags
 
 FILE = "monitor.json"
@@ -73,22 +73,12 @@ def monitor_champion(context: StageContext) -> Monitored:
     since = oldest_day(context.clock().date(), asked.window, asked.windows)
     of = Asked(asked.window, asked.metric, since, schema=context.schema())
     found = monitor(context.registry, version, loaded, log, of, store=context.store, show=context.log.info)
-    if asked.audit is not None:
-        found = replace(found, audit=_audit(context, found, asked.audit, asked.window))
+    windows = [window.performance for window in found.windows]
+    found = replace(found, audit=champion_audit(context, asked, version, found.reference, windows))
     _record(context, version, found)
     for window in found.windows:
         context.log.info("%s", _line(found, window))
     return found
-
-
-def _audit(context: StageContext, found: Monitored, section: Audit, every: Every) -> LabelAudit:
-    policy = audit_policy(found.reference.metric, section.target, section.tolerance, section.max_change)
-    windows = [window.performance for window in found.windows]
-    today = context.clock().date()
-    made = next_audit(context.registry, found.version, found.reference, windows, policy, every, today)
-    for message in made.messages:
-        context.log.info("%s", message)
-    return made
 
 
 def log_folder(context: StageContext, asked: Monitor) -> Path:

@@ -8,14 +8,18 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import ConfigError
+from taxiway.lineage.monitoring import newest_monitoring
 from taxiway.messages import counted, number_text
 from taxiway.monitoring.label_audits import Audit, AuditPlan, AuditPolicy, audit, band_on, plan_audit
 from taxiway.records import Interval
-from taxiway.records.served import ServedAudit
+from taxiway.records.served import ServedAudit, ServedPerformance
 from taxiway.spec.metrics import facts_of
+from taxiway.spec.monitor import Monitor
 from taxiway.stages.batch.version import Version
+from taxiway.stages.context import StageContext
 from taxiway.stages.monitor.performance import MIN_ROWS, Reference, WindowPerformance
 from taxiway.stages.monitor.windows import Every, last_day
+from taxiway.store import LOST
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -90,6 +94,31 @@ def audit_policy(metric: str, target: float, tolerance: float, max_change: float
     return AuditPolicy(metric, target, tolerance, max_change)
 
 
+def champion_audit(
+    context: StageContext, asked: Monitor, version: Version, reference: Reference, windows: Sequence[WindowPerformance]
+) -> LabelAudit | None:
+    """When the next audit of the champion of a pipeline is due, which is logged.
+
+    Args:
+        context: The run.
+        asked: The section `monitor` of the pipeline.
+        version: The champion.
+        reference: How well it predicts its evaluation rows.
+        windows: Its windows, oldest first.
+
+    Returns:
+        The audit; None if the pipeline has no section `monitor.audit`.
+    """
+    if asked.audit is None:
+        return None
+    policy = audit_policy(reference.metric, asked.audit.target, asked.audit.tolerance, asked.audit.max_change)
+    recorded, today = _recorded(context, version, reference), context.clock().date()
+    made = next_audit(context.registry, version, reference, windows, policy, asked.window, today, recorded)
+    for message in made.messages:
+        context.log.info("%s", message)
+    return made
+
+
 def next_audit(
     client: "MlflowClient",
     version: Version,
@@ -98,6 +127,7 @@ def next_audit(
     policy: AuditPolicy,
     every: Every,
     today: date,
+    recorded: Audit | None = None,
 ) -> LabelAudit:
     """When the next audit of a version is due.
 
@@ -112,11 +142,12 @@ def next_audit(
         policy: What labels are to answer.
         every: How long a window is.
         today: The day, in UTC.
+        recorded: The last audit by the run before, which counts if none of the windows is one; None if there is none.
     """
     ended = [window for window in windows if last_day(window.first, every) < today]
     audits = [
         audit(policy.metric, _middle(window.first, every), window.realised) for window in ended if window.realised is not None
-    ] or [_evaluation(client, version, reference)]
+    ] or [recorded or _evaluation(client, version, reference)]
     newest = next((window for window in reversed(ended) if window.rows >= MIN_ROWS), None)
     later = newest is not None and _middle(newest.first, every) > audits[-1].at
     plan = plan_audit(policy, audits, today, newest.estimated if newest is not None and later else None)
@@ -128,6 +159,18 @@ def command_text(version: Version, log: Path, policy: AuditPolicy, every: Every)
     change = f" --max-change {number_text(policy.max_change)}" if policy.max_change is not None else ""
     asked = f"--metric {quote(policy.metric)} --target {number_text(policy.target)} --tolerance {number_text(policy.tolerance)}{change}"
     return f"taxiway audit {version.model}/{version.version} --log {quote(str(log))} --every {every} {asked} -o labels.csv"
+
+
+def _recorded(context: StageContext, version: Version, reference: Reference) -> Audit | None:
+    """The last audit by the newest run: its window may be older than those that are compared."""
+    run = newest_monitoring(context.registry, context.pipeline.name)
+    try:
+        before = context.store.get(ServedPerformance, run.found) if run is not None else None
+    except LOST:
+        return None
+    if before is None or before.audit is None or (before.version, before.metric) != (version.version, reference.metric):
+        return None
+    return Audit(before.audit.last_at, before.audit.last)
 
 
 def _evaluation(client: "MlflowClient", version: Version, reference: Reference) -> Audit:
