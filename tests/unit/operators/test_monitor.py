@@ -249,6 +249,8 @@ def test_the_section_makes_a_dag_of_its_own(team: Path) -> None:
         "metric: expected_calibration_error": "is larger for fewer rows",
         "retrain: {min_gain: 0, triggers: []}": "there is never a reason to train again",
         "retrain: {min_gain: 0, period: 0s}": "monitor.retrain.period",
+        "audit: {target: 0.8, tolerance: 0}": "monitor.audit.tolerance",
+        "audit: {target: 0.8, tolerance: 0.1, max_change: 0}": "monitor.audit.max_change",
         "retrain: {min_gain: 0, cooldown: 99999999999d}": "99999999999d is too long",
     }.items():
         path.write_text(text.replace("windows: 366", wrong))
