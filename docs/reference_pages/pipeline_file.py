@@ -8,7 +8,7 @@ from taxiway.spec.conditions.entry import GateCondition
 from taxiway.spec.gate import AgainstChampion, Gate, Slices
 from taxiway.spec.model.section import EarlyStopping, Model
 from taxiway.spec.model.threshold import ChosenThreshold
-from taxiway.spec.monitor import Monitor, Retrain
+from taxiway.spec.monitor import LabelAudits, Monitor, Retrain
 from taxiway.spec.own_metric import OwnMetric
 from taxiway.spec.pipeline import Features, Pipeline
 from taxiway.spec.purpose import Goal, Harm, Purpose
@@ -57,6 +57,7 @@ SECTIONS: Sections = (
     ("approval", Approval),
     ("monitor", Monitor),
     ("monitor.retrain", Retrain),
+    ("monitor.audit", LabelAudits),
 )
 
 WRITTEN = {
@@ -294,6 +295,10 @@ USED_BY = {
     "monitor.retrain.cooldown": "`monitor`: the shortest time between two trainings",
     "monitor.retrain.max_trainings": "`monitor`: how many trainings there may be in `period`",
     "monitor.retrain.period": "`monitor`: how long that period is",
+    "monitor.audit": "`monitor`: when labels are needed next; see below. `null`: monitoring does not say so",
+    "monitor.audit.target": "`monitor`: the value that the metric is to reach: at least, or at most if lower values are better",
+    "monitor.audit.tolerance": "`monitor`: how far the metric may be on the other side of the target than the answer says",
+    "monitor.audit.max_change": "`monitor`: the largest change of the metric per day. None: learnt from windows with labels",
 }
 
 

@@ -25,7 +25,7 @@ from taxiway.cli.options import (
     usage_errors,
 )
 from taxiway.cli.people import decide, doctor, label, ledger, review
-from taxiway.cli.serving import caller, log, monitor, predict, send_labels, serve
+from taxiway.cli.serving import audit, caller, log, monitor, predict, send_labels, serve
 from taxiway.errors import ConfigError, TaxiwayError
 from taxiway.messages import counted
 
@@ -281,6 +281,7 @@ for command in (
     run.run_command,
     log.log,
     monitor.monitor,
+    audit.audit,
     predict.predict,
     serve.serve,
     serve.serve_version,

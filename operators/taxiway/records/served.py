@@ -20,6 +20,7 @@ class ServedWindow(Record):
         worse: `realised` or `estimated` if this is worse than on the evaluation rows; empty if it is not.
         drifted: The inputs that have drifted.
         messages: What is known about its inputs: anomalies by the schema, and drift.
+        band: Where the metric can be by the last audit; None before it, or if that is not known.
     """
 
     first: date
@@ -30,6 +31,35 @@ class ServedWindow(Record):
     worse: str = ""
     drifted: tuple[str, ...] = ()
     messages: tuple[str, ...] = ()
+    band: Interval | None = None
+
+
+class ServedAudit(Record):
+    """When labels are needed next.
+
+    Attributes:
+        target: The value that the metric is to reach.
+        tolerance: How far the metric may be on the other side of the target than the answer says.
+        max_change: The largest change of the metric per day; None if it is not known yet.
+        last: The value of the last audit.
+        last_at: Its day, in UTC.
+        band: Where the metric was when it was compared; None without `max_change`.
+        answer: `reached`, `missed` or `unknown`.
+        due: The day from which the next audit is due.
+        labels: How many labels it needs.
+        messages: The same for people, a sentence each.
+    """
+
+    target: float
+    tolerance: float
+    max_change: float | None = None
+    last: Interval
+    last_at: date
+    band: Interval | None = None
+    answer: str
+    due: date
+    labels: int
+    messages: tuple[str, ...]
 
 
 class ServedPerformance(Record):
@@ -42,6 +72,7 @@ class ServedPerformance(Record):
         evaluation: Its value on the evaluation rows of the version.
         windows: The windows, oldest first.
         cause: Which inputs the newest estimate comes from; empty if that is not known, or if it is not worse.
+        audit: When labels are needed next; None if the pipeline file does not ask.
         at: When it was found.
     """
 
@@ -51,4 +82,5 @@ class ServedPerformance(Record):
     evaluation: Interval
     windows: tuple[ServedWindow, ...]
     cause: str = ""
+    audit: ServedAudit | None = None
     at: AwareDatetime

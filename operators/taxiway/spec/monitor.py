@@ -60,6 +60,20 @@ class Retrain(Section):
         return self
 
 
+class LabelAudits(Section):
+    """When labels are needed to know whether the metric reaches a target; see `taxiway.monitoring.label_audits`.
+
+    Attributes:
+        target: The value that the metric is to reach: at least, or at most if lower values are better.
+        tolerance: How far the metric may be on the other side of the target than the answer says.
+        max_change: The largest change of the metric per day; None if it is learnt from windows with labels.
+    """
+
+    target: Number = Field(allow_inf_nan=False)
+    tolerance: Number = Field(gt=0, allow_inf_nan=False)
+    max_change: Number | None = Field(default=None, gt=0, allow_inf_nan=False)
+
+
 class Monitor(Section):
     """How the champion is monitored. This makes a second DAG, `TEAM.PIPELINE.monitor`.
 
@@ -70,6 +84,7 @@ class Monitor(Section):
         windows: How many windows a run compares, the newest ones. Labels that come later than that are not looked at.
         metric: The metric; None for `roc_auc` of two classes, `accuracy` of more, and `mae` of a regression.
         retrain: When the model is to be trained again; None if monitoring does not say so.
+        audit: When labels are needed next; None if monitoring does not say so.
     """
 
     log: Annotated[str, BeforeValidator(_log)]
@@ -78,3 +93,4 @@ class Monitor(Section):
     windows: int = Field(default=8, ge=1, le=366, strict=True)
     metric: MetricName | None = None
     retrain: Retrain | None = None
+    audit: LabelAudits | None = None

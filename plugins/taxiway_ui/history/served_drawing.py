@@ -1,6 +1,6 @@
 """The geometry of the chart of a champion's performance in production, in pixels."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from taxiway.records import Interval
@@ -52,6 +52,7 @@ class ServedChart:
         windows: The first days at the horizontal axis.
         values: The values.
         band: The upper end of the band of the evaluation rows, and its height.
+        audit: The points of a polygon around where the metric can be since the last audit; empty if that is not known.
     """
 
     width: int
@@ -63,11 +64,13 @@ class ServedChart:
     windows: tuple[Label, ...]
     values: tuple[Value, ...]
     band: tuple[float, float]
+    audit: str
 
 
 def draw_served(found: ServedPerformance) -> ServedChart:
     """The chart of a champion's performance in production."""
-    intervals = [found.evaluation, *(each for window in found.windows for each in (window.estimated, window.realised) if each)]
+    of_windows = [each for window in found.windows for each in (window.estimated, window.realised, window.band) if each]
+    intervals = [found.evaluation, *of_windows]
     ticks = round_ticks(min(each.low for each in intervals), max(each.high for each in intervals))
     bottom = HEIGHT - _BOTTOM
     width = max(_MIN_WIDTH, _LEFT + _RIGHT + _STEP * len(found.windows))
@@ -90,7 +93,17 @@ def draw_served(found: ServedPerformance) -> ServedChart:
         tuple(Label(str(window.first), x(number)) for number, window in enumerate(found.windows)),
         tuple(values),
         (upper, max(1.0, round(lower - upper, 1))),
+        _polygon([(x(number), window.band) for number, window in enumerate(found.windows) if window.band is not None], y),
     )
+
+
+def _polygon(bands: Sequence[tuple[float, Interval]], y: Callable[[float], float]) -> str:
+    """The upper ends from left to right, then the lower ends back; a band of one window is as wide as its values."""
+    if len(bands) == 1:
+        ((at, band),) = bands
+        bands = [(at - 2 * _APART, band), (at + 2 * _APART, band)]
+    points = [(at, y(band.high)) for at, band in bands] + [(at, y(band.low)) for at, band in reversed(bands)]
+    return " ".join(f"{across},{down}" for across, down in points)
 
 
 def _values(window: ServedWindow, x: float, y: Callable[[float], float]) -> list[Value]:

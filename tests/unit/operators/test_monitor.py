@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import time
 from datetime import date
 from pathlib import Path
@@ -127,6 +128,32 @@ def test_anomalies_of_the_inputs_are_told(team: Path) -> None:
     assert monitored("again")[1] == {}
 
 
+def test_an_audit_that_is_due_is_told_once_with_the_command_that_writes_its_rows(team: Path) -> None:
+    path = team / "small.pipeline.yaml"
+    audit = "windows: 366, audit: {target: 0.83, tolerance: 0.001, max_change: 0.001}"
+    path.write_text(path.read_text().replace("windows: 366", audit))
+    log_week(0, 1000)
+    ((_, told),) = monitored("open")[1][f"{NAME}.alerts"]
+    (extra,) = told["alerts"]
+    assert extra["kind"] == "audit"
+    *_, needed, command = extra["messages"]
+    assert "label all of them, or use longer windows" in needed
+    assert re.search(
+        rf"taxiway audit {NAME}/1 --log log --every week --metric roc_auc --target 0.83 .* -o labels.csv$", command
+    )
+    assert monitored("again")[1] == {}
+    run = recorded("again")
+    content = load_dict(f"{run.info.artifact_uri}/monitor/monitor.json")["audit"]
+    assert (content["answer"], content["window"], content["target"]) == ("unknown", "2026-01-05", 0.83)
+    log_week(1, 1000, labelled=1000)
+    ((_, told),) = monitored("labels")[1][f"{NAME}.alerts"]
+    assert [(each["kind"], each["first"]) for each in told["alerts"]] == [("audit", "2026-01-15")], "the labels leave it open"
+    shutil.rmtree(team / "log" / "labels")
+    assert monitored("old")[1] == {}
+    content = load_dict(f"{recorded('old').info.artifact_uri}/monitor/monitor.json")["audit"]
+    assert content["last_at"] == "2026-01-15", "an audit whose window is not read any more still counts"
+
+
 def test_labels_that_come_a_window_late_count(team: Path) -> None:
     path = team / "small.pipeline.yaml"
     path.write_text(path.read_text().replace("windows: 366", "windows: 366, retrain: {min_gain: 0.01, cooldown: 0s}"))
@@ -222,6 +249,8 @@ def test_the_section_makes_a_dag_of_its_own(team: Path) -> None:
         "metric: expected_calibration_error": "is larger for fewer rows",
         "retrain: {min_gain: 0, triggers: []}": "there is never a reason to train again",
         "retrain: {min_gain: 0, period: 0s}": "monitor.retrain.period",
+        "audit: {target: 0.8, tolerance: 0}": "monitor.audit.tolerance",
+        "audit: {target: 0.8, tolerance: 0.1, max_change: 0}": "monitor.audit.max_change",
         "retrain: {min_gain: 0, cooldown: 99999999999d}": "99999999999d is too long",
     }.items():
         path.write_text(text.replace("windows: 366", wrong))

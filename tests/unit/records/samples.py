@@ -47,7 +47,7 @@ from taxiway.records import (
     WaitingSpan,
     Waiver,
 )
-from taxiway.records.served import ServedPerformance, ServedWindow
+from taxiway.records.served import ServedAudit, ServedPerformance, ServedWindow
 
 CONTENT, FILE, SCHEMA, TRANSFORM, ROWS = (f"{number:032x}" for number in (1, 2, 6, 7, 8))
 
@@ -305,9 +305,22 @@ SERVED = ServedPerformance(
             worse="realised",
             drifted=("carrier",),
             messages=("carrier: changed",),
+            band=Interval(value=0.55, low=0.5, high=0.6, rows=300),
         ),
     ),
     cause="80% of it from carrier",
+    audit=ServedAudit(
+        target=0.65,
+        tolerance=0.05,
+        max_change=0.002,
+        last=Interval(value=0.55, low=0.5, high=0.6, rows=300),
+        last_at=date(2026, 3, 12),
+        band=Interval(value=0.55, low=0.49, high=0.61, rows=300),
+        answer="missed",
+        due=date(2026, 5, 1),
+        labels=400,
+        messages=("5 days after the last audit",),
+    ),
     at=datetime(2026, 3, 10, 12, tzinfo=UTC),
 )
 

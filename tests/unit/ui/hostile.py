@@ -38,7 +38,7 @@ from taxiway.records import (
     WaitingSpan,
     Waiver,
 )
-from taxiway.records.served import ServedPerformance, ServedWindow
+from taxiway.records.served import ServedAudit, ServedPerformance, ServedWindow
 from taxiway.registry.champions import ChampionInfo
 from taxiway.serving.api import ModelStatus
 from taxiway.stages.installation.diagnosis import Finding, Health
@@ -262,10 +262,21 @@ def hostile_served() -> Served:
             worse="realised",
             drifted=(HOSTILE,),
             messages=(HOSTILE,),
+            band=value,
         ),
     )
+    audit = ServedAudit(
+        target=0.6,
+        tolerance=0.1,
+        last=value,
+        last_at=WHEN.date(),
+        answer=HOSTILE,
+        due=WHEN.date(),
+        labels=300,
+        messages=(HOSTILE,),
+    )
     found = ServedPerformance(
-        model=HOSTILE, version=2, metric=HOSTILE, evaluation=value, windows=windows, cause=HOSTILE, at=WHEN
+        model=HOSTILE, version=2, metric=HOSTILE, evaluation=value, windows=windows, cause=HOSTILE, audit=audit, at=WHEN
     )
     return Served(found, HOSTILE, HOSTILE)
 

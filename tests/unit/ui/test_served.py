@@ -15,6 +15,25 @@ from taxiway_ui.history.served_drawing import HEIGHT, draw_served
 NUMBERS = st.floats(-1e6, 1e6)
 
 
+def test_the_band_since_the_last_audit_is_around_its_ends() -> None:
+    before = Interval(value=0.8, low=0.75, high=0.85, rows=9)
+    bands = [None, before, before.model_copy(update={"low": 0.7, "high": 0.9})]
+    windows = [
+        ServedWindow(first=date(2026, 1, 5) + timedelta(days=7 * at), rows=9, labelled=9, band=band)
+        for at, band in enumerate(bands)
+    ]
+    found = ServedPerformance(model="m", version=1, metric="roc_auc", evaluation=before, windows=tuple(windows), at=WHEN)
+    chart = draw_served(found)
+    points = [tuple(map(float, point.split(","))) for point in chart.audit.split()]
+    _, second, third = (label.at for label in chart.windows)
+    assert [at for at, _ in points] == [second, third, third, second]
+    heights = [height for _, height in points]
+    assert heights[1] < heights[0] < heights[3] < heights[2], "it becomes wider"
+    alone = draw_served(found.model_copy(update={"windows": tuple(windows[:2])})).audit.split()
+    assert len(alone) == 4
+    assert not draw_served(found.model_copy(update={"windows": (windows[0],)})).audit
+
+
 @st.composite
 def intervals(draw: st.DrawFn) -> Interval:
     low, value, high = sorted(draw(st.tuples(NUMBERS, NUMBERS, NUMBERS)))

@@ -3,7 +3,7 @@
 import csv
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _CSV, _PARQUET = "text/csv", "application/vnd.apache.parquet"
 _MEDIA_TYPES = {".csv": _CSV, ".parquet": _PARQUET}
+_OF_REQUEST = ("request_id", "row", "label")
 _ROWS = 10_000
 _CHARACTERS = 1 << 20
 _SHOWN = 10
@@ -31,7 +32,7 @@ def send(model: str, file: Path, gateway: str | None, token: str | None) -> None
     """Send the true labels of predictions of MODEL in FILE to the gateway.
 
     FILE is CSV or Parquet with the column `label`, and either `request_id` (and `row` for requests of several rows), or input columns
-    that identify the rows. The gateway's token is read from TAXIWAY_GATEWAY_TOKEN; its caller needs the scope `feedback`.
+    that identify the rows. Of a CSV file of taxiway audit, the rows that have a label are sent. The gateway's token is read from TAXIWAY_GATEWAY_TOKEN; its caller needs the scope `feedback`.
     """
     if file.suffix not in _MEDIA_TYPES:
         raise click.UsageError(f"{file} ends in {file.suffix or 'nothing'}; allowed: {' or '.join(_MEDIA_TYPES)}")
@@ -72,8 +73,10 @@ def _csv_parts(file: Path) -> Iterator[tuple[bytes, int]]:
     """A CSV file in parts with its header each, and their numbers of rows."""
     with file.open(encoding="utf-8-sig", newline="") as lines:
         try:
-            rows = csv.reader(lines, strict=True)
+            rows: Iterator[list[str]] = csv.reader(lines, strict=True)
             header = next(rows, [])
+            if set(header) > set(_OF_REQUEST) and len(set(header)) == len(header):
+                header, rows = list(_OF_REQUEST), _labelled(rows, header, file)
             part, count = _new_part(header), 0
             for row in rows:
                 csv.writer(part).writerow(row)
@@ -85,6 +88,19 @@ def _csv_parts(file: Path) -> Iterator[tuple[bytes, int]]:
             raise ConfigError(f"{file} is not CSV in UTF-8: {error}") from None
     if count:
         yield part.getvalue().encode(), count
+
+
+def _labelled(rows: Iterable[list[str]], header: Sequence[str], file: Path) -> Iterator[list[str]]:
+    """The ids and labels of the rows of `taxiway audit` that have a label."""
+    places = [header.index(name) for name in _OF_REQUEST]
+    for number, row in enumerate(rows, start=1):
+        if len(row) != len(header):
+            raise ConfigError(
+                f"row {number:,} of {file} has {len(row):,} values, and the header {len(header):,}; correct the row"
+            )
+        cells = [row[place] for place in places]
+        if cells[-1].strip():
+            yield cells
 
 
 def _new_part(header: list[str]) -> io.StringIO:

@@ -14,6 +14,7 @@ from taxiway.spec.monitor import Monitor
 from taxiway.stages.batch.version import Version, find_version
 from taxiway.stages.context import StageContext
 from taxiway.stages.monitor.described import described, input_messages, interval_text, served_performance
+from taxiway.stages.monitor.label_audits import champion_audit, command_text
 from taxiway.stages.monitor.monitor import Asked, Monitored, MonitoredWindow, monitor
 from taxiway.stages.monitor.performance import MIN_ROWS
 from taxiway.stages.monitor.windows import oldest_day
@@ -25,12 +26,13 @@ FILE = "monitor.json"
 
 @dataclass(frozen=True)
 class Alert:
-    """What is wrong with a window of the champion.
+    """What is wrong with a window of the champion, or what is to be done about it.
 
     Attributes:
         version: The champion.
-        first: The first day of the window.
-        kind: `realised` or `estimated` if this performance is worse than on the evaluation rows; `data` if inputs have anomalies.
+        first: The first day of the window; of an audit, the day of the last one.
+        kind: `realised` or `estimated` if this performance is worse than on the evaluation rows; `data` if inputs have anomalies; `audit` if
+            labels are needed.
         messages: The evidence.
         is_repeated: Whether an earlier try of this run has told it.
     """
@@ -71,6 +73,8 @@ def monitor_champion(context: StageContext) -> Monitored:
     since = oldest_day(context.clock().date(), asked.window, asked.windows)
     of = Asked(asked.window, asked.metric, since, schema=context.schema())
     found = monitor(context.registry, version, loaded, log, of, store=context.store, show=context.log.info)
+    windows = [window.performance for window in found.windows]
+    found = replace(found, audit=champion_audit(context, asked, version, found.reference, windows))
     _record(context, version, found)
     for window in found.windows:
         context.log.info("%s", _line(found, window))
@@ -93,7 +97,7 @@ def log_folder(context: StageContext, asked: Monitor) -> Path:
 def new_alerts(context: StageContext, found: Monitored) -> Iterator[tuple[Alert, ...]]:
     """The alerts of windows with enough rows that no other run has told, oldest window first.
 
-    A worse performance is an alert, and so are anomalies of the inputs by the schema. They count as told by this run when the block ends
+    A worse performance is an alert, and so are anomalies of the inputs by the schema, and labels that are needed. They count as told by this run when the block ends
     without an error. A retry has them again, because Airflow drops what a failed task has told its assets. A window is told again if
     labels confirm an estimate, or if another version answers.
 
@@ -103,7 +107,7 @@ def new_alerts(context: StageContext, found: Monitored) -> Iterator[tuple[Alert,
     """
     ref = f"monitored/{context.pipeline.name}"
     told: dict[str, str] = json.loads(context.store.get_ref(ref) or "{}")
-    alerts = {_key(alert): alert for window in found.windows for alert in _alerts(found, window)}
+    alerts = {_key(alert): alert for alert in (*_audit_alerts(context, found), *_window_alerts(found))}
     new = tuple(alert for key, alert in alerts.items() if told.get(key, context.run) == context.run)
     for message in (message for alert in new for message in alert.messages):
         context.log.warning("%s", message)
@@ -113,11 +117,20 @@ def new_alerts(context: StageContext, found: Monitored) -> Iterator[tuple[Alert,
         context.store.set_ref(ref, json.dumps(now))
 
 
-def _alerts(found: Monitored, window: MonitoredWindow) -> Iterator[Alert]:
-    of = window.performance
-    kind = of.alert or ("data" if window.anomalies else "")
-    if kind and of.rows >= MIN_ROWS:
-        yield Alert(found.version.version, of.first, kind, tuple(_evidence(found, window)))
+def _window_alerts(found: Monitored) -> Iterator[Alert]:
+    for window in found.windows:
+        of = window.performance
+        kind = of.alert or ("data" if window.anomalies else "")
+        if kind and of.rows >= MIN_ROWS:
+            yield Alert(found.version.version, of.first, kind, tuple(_evidence(found, window)))
+
+
+def _audit_alerts(context: StageContext, found: Monitored) -> Iterator[Alert]:
+    asked, audit = context.pipeline.monitor, found.audit
+    if asked is not None and audit is not None and audit.is_due:
+        command = command_text(found.version, log_folder(context, asked), audit.plan.policy, asked.window)
+        messages = (*audit.messages, f"to write the rows that are to be labelled: {command}")
+        yield Alert(found.version.version, audit.plan.last.at, "audit", messages)
 
 
 def _key(alert: Alert) -> str:

@@ -22,6 +22,7 @@ def described(found: "Monitored") -> dict[str, Any]:
         "evaluation": _interval(found.reference.performance),
         "windows": [_window(window) for window in found.windows],
         "causes": found.causes and asdict(found.causes),
+        "audit": found.audit and found.audit.described(),
     }
 
 
@@ -37,6 +38,7 @@ def served_performance(found: "Monitored", at: datetime) -> ServedPerformance:
             worse=window.performance.alert,
             drifted=tuple(each.column for each in window.drift.columns),
             messages=tuple(input_messages(window)),
+            band=found.audit.bands.get(window.performance.first) if found.audit is not None else None,
         )
         for window in found.windows
     ]
@@ -47,6 +49,7 @@ def served_performance(found: "Monitored", at: datetime) -> ServedPerformance:
         evaluation=found.reference.performance,
         windows=tuple(windows),
         cause=found.causes.message if found.causes is not None else "",
+        audit=found.audit.record() if found.audit is not None else None,
         at=at,
     )
 

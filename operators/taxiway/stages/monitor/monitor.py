@@ -20,6 +20,7 @@ from taxiway.stages.monitor.inputs import (
     window_drift,
     window_rows,
 )
+from taxiway.stages.monitor.label_audits import LabelAudit
 from taxiway.stages.monitor.performance import MIN_ROWS, Reference, WindowPerformance, performance, reference_of
 from taxiway.stages.monitor.regression import error_estimates
 from taxiway.stages.monitor.windows import Every, read_windows, served_versions
@@ -76,12 +77,14 @@ class Monitored:
         windows: The windows, oldest first.
         causes: Which inputs the estimate of the newest window with enough rows comes from, if it is worse and inputs have drifted; None if
             not.
+        audit: When labels are needed next; None if that was not asked.
     """
 
     version: Version
     reference: Reference
     windows: Sequence[MonitoredWindow]
     causes: Causes | None
+    audit: LabelAudit | None = None
 
     @property
     def newest(self) -> MonitoredWindow | None:

@@ -238,6 +238,23 @@ def test_the_command_sends_a_file_in_parts(
     assert again.stdout == "0 labels recorded, 0 corrected, 5 known already\n"
 
 
+def test_the_command_sends_what_people_have_filled_in(labelled: Running, model: str, tmp_path: Path) -> None:
+    rows = [
+        {"request_id": asked(labelled, model), "row": "0", "input.carrier": 'a, "b"', "label": label}
+        for label in ("True", "", "False")
+    ]
+    file = tmp_path / "labels.csv"
+    file.write_bytes(csv_of(rows))
+    environment = {"TAXIWAY_GATEWAY": labelled.url, "TAXIWAY_GATEWAY_TOKEN": ADMIN}
+    done = CliRunner().invoke(main, ["label", "send", model, str(file)], env=environment)
+    assert done.stdout == "2 labels recorded, 0 corrected, 0 known already\n", done.output
+    file.write_text(file.read_text() + "id,0,True\n")
+    torn = CliRunner().invoke(main, ["label", "send", model, str(file)], env=environment)
+    assert torn.exit_code == 1
+    assert "row 4 of " in torn.stderr
+    assert "has 3 values, and the header 4; correct the row" in torn.stderr
+
+
 def test_the_example_of_the_guide_can_be_read() -> None:
     example = Path(__file__).parents[4] / "docs/examples/feedback.json"
     assert [(label.problem, label.row) for label in read_labels(example.read_bytes(), JSON)] == [
