@@ -133,6 +133,7 @@ def test_a_champion_that_predicts_worse_is_told_and_trained_again(
     assert summary.span.name == "4"
     trained = running.mlflow_run(DAG, summary.run)
     assert json.loads(trained.data.tags["taxiway.retrained_for"])["kind"] == "performance"
+    assert summary.retraining == again["extra"]["message"]
 
 
 async def log_unsure_predictions(state: Path, folder: Path) -> None:

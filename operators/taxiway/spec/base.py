@@ -78,9 +78,16 @@ def clock_schedule(value: Any) -> Any:
 
 def _allowed_schedule(value: Any, words: tuple[str, ...]) -> Any:
     """Check a schedule: None, one of some words, or a cron expression of five fields."""
-    if value is None or value in words or (isinstance(value, str) and len(value.split()) == 5):
+    if value is None or value in words or (isinstance(value, str) and _is_cron(value)):
         return value
     raise ValueError(allowed_values(str(value), (*words, "a cron expression of five fields")))
+
+
+def _is_cron(text: str) -> bool:
+    """Whether a text is a cron expression of five fields, by the library that Airflow reads it with."""
+    from croniter import croniter
+
+    return len(text.split()) == 5 and croniter.is_valid(text)
 
 
 def _template(value: Any) -> Any:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails
 
+from taxiway.messages import number_text
 from taxiway.spec.approval import Approval, read_approval
 from taxiway.spec.base import (
     CONTINUOUS_TRAINING,
@@ -187,6 +188,15 @@ class Pipeline(Section):
         elif metric is not None and facts_of(metric).problem != self.gate.problem:
             message = f"the metrics of gate are for {self.gate.problem}; allowed: {', '.join(metrics_of(self.gate.problem))}"
             yield mistake(message, metric, "monitor", "metric")
+        else:
+            yield from self._min_gain(metric)
+
+    def _min_gain(self, metric: str | None) -> Iterator[InitErrorDetails]:
+        retrain = self.monitor.retrain if self.monitor is not None else None
+        facts = facts_of(metric or ("mae" if self.gate.problem == "regression" else "roc_auc"))
+        if retrain is not None and retrain.min_gain >= facts.high - facts.low:
+            message = f"no training improves the metric by so much; allowed: less than {number_text(facts.high - facts.low)}, in its unit"
+            yield mistake(message, retrain.min_gain, "monitor", "retrain", "min_gain")
 
     @property
     def threshold_costs(self) -> OwnMetric | None:

@@ -32,6 +32,7 @@ def close(context: StageContext, *, failed: bool, containers: bool = False) -> R
         # The decision is written before the clean-up, which may fail: it must not be lost.
         summary = _summarize(context)
         if summary is not None:
+            summary = summary.model_copy(update={"retraining": context.recorder.tag(tags.RETRAINING)})
             summary = _write(context.ledger, context.store, context.recorder, summary, context.again)
             if summary.again is not None:
                 context.log.info("attempt %d at %s: %s", summary.attempt, summary.span.label, summary.again)
@@ -103,6 +104,7 @@ def close_answered(
     for record in filter(None, (answer, promotion)):
         store.put(record)
         recorder.record(record)
+    made = made.model_copy(update={"retraining": run.data.tags.get(tags.RETRAINING, "")})
     summary = _write(ledger, store, recorder, made, run.data.tags.get(tags.AGAIN))
     store.put(summary)
     return summary

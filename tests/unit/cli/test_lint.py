@@ -153,4 +153,4 @@ def test_a_mistake_in_a_team_file_is_reported_once(team: Path) -> None:
     code, shown = lint(team)
     assert code == 1
     assert shown.count("gates is not an allowed key") == 1
-    assert "3 pipeline files, 1 mistake" in shown
+    assert "4 pipeline files, 1 mistake" in shown

@@ -248,6 +248,7 @@ def test_the_section_makes_a_dag_of_its_own(team: Path) -> None:
         "metric: rmse": "the metrics of gate are for classification",
         "metric: expected_calibration_error": "is larger for fewer rows",
         "retrain: {min_gain: 0, triggers: []}": "there is never a reason to train again",
+        "retrain: {min_gain: 1}": "no training improves the metric by so much; allowed: less than 1",
         "retrain: {min_gain: 0, period: 0s}": "monitor.retrain.period",
         "audit: {target: 0.8, tolerance: 0}": "monitor.audit.tolerance",
         "audit: {target: 0.8, tolerance: 0.1, max_change: 0}": "monitor.audit.max_change",

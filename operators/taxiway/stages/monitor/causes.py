@@ -81,5 +81,5 @@ def causes(
 
 def _message(metric: str, before: float, now: float, shares: Mapping[str, float]) -> str:
     parts = [f"{percent(share)} of it from {name}" for name, share in shares.items() if share >= _SMALLEST_SHARE]
-    by = f"; {', '.join(parts)}" if parts else "; none of it from an input that drifted"
+    by = f"; {', '.join(parts)}" if parts else ", which no input that drifted explains alone"
     return f"estimated {metric} changed from {before:.3f} for evaluation rows to {now:.3f}{by}"

@@ -45,6 +45,7 @@ def test_the_example_can_be_read_beside_its_schema(tmp_path: Path) -> None:
         ("model: own.small", "model: own.small\nkey: [id]", 'did you mean "keys"'),
         ("model: own.small", "model: own.small\nschema: none.yaml", ":4: schema is \"none.yaml\", which is not a file"),
         ("model: own.small", "model: own.small\nschedule: sometimes", "a cron expression of five fields"),
+        ("model: own.small", "model: own.small\nschedule: 61 * * * *", "a cron expression of five fields"),
         ("model: own.small", "model: own.small\nschedule: {assets: x}", "asset"),
         ("spans:", "span:", "none of spans, file, sql and function is given"),
     ],
