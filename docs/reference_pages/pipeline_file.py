@@ -295,6 +295,7 @@ USED_BY = {
     "monitor.retrain.cooldown": "`monitor`: the shortest time between two trainings",
     "monitor.retrain.max_trainings": "`monitor`: how many trainings there may be in `period`",
     "monitor.retrain.period": "`monitor`: how long that period is",
+    "monitor.checks": "`monitor`: functions that look at the rows of each window, such as `FILE.py:function`; what they return is an alert",
     "monitor.audit": "`monitor`: when labels are needed next; see below. `null`: monitoring does not say so",
     "monitor.audit.target": "`monitor`: the value that the metric is to reach: at least, or at most if lower values are better",
     "monitor.audit.tolerance": "`monitor`: how far the metric may be on the other side of the target than the answer says",

@@ -152,6 +152,7 @@ def export_inputs(
     until: date,
     types: Mapping[str, str],
     names: Sequence[str],
+    with_answers: bool = False,
 ) -> None:
     """Write some inputs of the rows that a version has predicted to a Parquet file, with the types of `export_rows`.
 
@@ -166,6 +167,7 @@ def export_inputs(
         until: The last day.
         types: The types of inputs, in the words of a schema.
         names: The inputs; those that no row has are left out.
+        with_answers: Whether all columns of the gateway are written, as by `export_rows`.
 
     Raises:
         NoRequestsError: There are no such rows.
@@ -176,8 +178,9 @@ def export_inputs(
             raise NoRequestsError(no_requests_text(folder, model, since, until))
         with connect() as connection:
             rows = f"(SELECT * FROM {files_sql(files.requests)} WHERE champion_status = 200 AND champion_version = {version:d})"  # noqa: S608 (the paths are quoted)
-            own = (f'prediction_value AS "{PREDICTION_VALUE}"', f'label_value AS "{LABEL_VALUE}"')
-            columns = ", ".join([*own, *(each.as_column for each in typed_inputs(connection, rows, types, names))])
+            numbers = f'prediction_value AS "{PREDICTION_VALUE}", label_value AS "{LABEL_VALUE}"'
+            own = _OWN_COLUMNS if with_answers else numbers
+            columns = ", ".join([own, *(each.as_column for each in typed_inputs(connection, rows, types, names))])
             joined = f"{rows} AS requests LEFT JOIN ({newest_labels_sql(files.labels)}) AS labels USING (model, day, request_id, row)"
             connection.execute(
                 f"COPY (SELECT {columns} FROM {joined} ORDER BY received_at, requests.seq, row) TO {path_literal(out)} (FORMAT parquet)"  # noqa: S608 (names and paths are quoted)

@@ -85,6 +85,8 @@ class Monitor(Section):
         metric: The metric; None for `roc_auc` of two classes, `accuracy` of more, and `mae` of a regression.
         retrain: When the model is to be trained again; None if monitoring does not say so.
         audit: When labels are needed next; None if monitoring does not say so.
+        checks: Functions of the team's own that look at the rows of each window: `FILE.py:function` with a Python file in the folder of the
+            pipeline file, or `package.module:function`. Each gets the rows and the evaluation rows, and returns what it found.
     """
 
     log: Annotated[str, BeforeValidator(_log)]
@@ -94,3 +96,4 @@ class Monitor(Section):
     metric: MetricName | None = None
     retrain: Retrain | None = None
     audit: LabelAudits | None = None
+    checks: tuple[str, ...] = ()

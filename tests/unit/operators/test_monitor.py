@@ -26,6 +26,7 @@ from taxiway.stages.monitor import retraining
 from taxiway.stages.monitor.windows import oldest_day
 from taxiway.templates.monitoring import monitoring
 
+EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
 SECTION = """
 monitor: {log: log, windows: 366}
 """
@@ -152,6 +153,59 @@ def test_an_audit_that_is_due_is_told_once_with_the_command_that_writes_its_rows
     assert monitored("old")[1] == {}
     content = load_dict(f"{recorded('old').info.artifact_uri}/monitor/monitor.json")["audit"]
     assert content["last_at"] == "2026-01-15", "an audit whose window is not read any more still counts"
+
+
+CHECKS = """
+def short_rows(rows, evaluation):
+    assert set(evaluation.columns) == {"a", "b"}
+    asked = rows[rows["a"] > evaluation["a"].max() + 1]
+    return [f"{len(asked)} rows are {len(asked) / len(rows):.1%}, as of {asked['served.request_id'].iloc[0]}"] if len(asked) else []
+
+def broken(rows, evaluation):
+    raise KeyError("nothing")
+
+def wrong(rows, evaluation):
+    return "a text"
+
+def one(rows):
+    return []
+"""
+
+
+def test_checks_of_the_teams_own_are_told(team: Path) -> None:
+    path = team / "small.pipeline.yaml"
+    text = path.read_text()
+    (team / "own_checks.py").write_text(CHECKS)
+    path.write_text(text.replace("windows: 366", "windows: 366, checks: [own_checks.py:short_rows]"))
+    log_week(0, 500)
+    assert monitored("quiet")[1] == {}
+    log_week(1, 500, change=lambda cells: {"a": [*cells["a"][:-2], 50.0, 60.0]})
+    ((_, told),) = monitored("found")[1][f"{NAME}.alerts"]
+    (extra,) = told["alerts"]
+    assert (extra["first"], extra["kind"]) == ("2026-01-12", "check")
+    assert extra["messages"][0] == "own_checks.py:short_rows: 2 rows are 0.4%, as of week-1"
+    assert recorded("found").data.metrics["findings"] == 1
+    for function, message in {
+        "broken": "own_checks.py:broken raised KeyError: 'nothing'",
+        "wrong": "own_checks.py:wrong returned 'a text'; allowed: a list of what it found",
+        "one": "cannot be called with (rows, evaluation)",
+        "none": "none",
+    }.items():
+        path.write_text(text.replace("windows: 366", f"windows: 366, checks: [own_checks.py:{function}]"))
+        with pytest.raises(AirflowFailException, match=re.escape(message)):
+            monitored(function)
+
+
+def test_the_example_of_the_guide_finds_unusual_rows(team: Path) -> None:
+    path, example = team / "small.pipeline.yaml", EXAMPLES / "monitoring" / "unusual_flights.py"
+    (team / example.name).write_bytes(example.read_bytes())
+    path.write_text(path.read_text().replace("windows: 366", f"windows: 366, checks: [{example.name}:unusual_flights]"))
+    log_week(0, 500)
+    assert monitored("usual")[1] == {}
+    log_week(1, 500, change=lambda cells: {"a": [*cells["a"][:-50], *[9.0] * 49, 30.0]})
+    ((_, told),) = monitored("unusual")[1][f"{NAME}.alerts"]
+    message = told["alerts"][0]["messages"][0]
+    assert re.search(r"unusual_flights: 1\d\.\d% of the rows are unusual, most of all row 4[5-9]\d of request week-1$", message)
 
 
 def test_labels_that_come_a_window_late_count(team: Path) -> None:

@@ -18,6 +18,7 @@ from taxiway.spec.base import CONTINUOUS_TRAINING
 from taxiway.spec.files.pipeline_file import SUFFIX, line_of, read_pipeline
 from taxiway.spec.pipeline import Pipeline
 from taxiway.spec.python_refs import never_exiting
+from taxiway.stages.monitor.checks import check_function
 from taxiway.training.estimator import build_estimator
 from taxiway.training.fit import fit_on_few
 from taxiway.training.own.training import OwnTraining
@@ -94,6 +95,7 @@ def _related_files(file: Path, pipeline: Pipeline) -> Iterator[str]:
     yield from _source(file, pipeline)
     yield from _own_metrics(file, pipeline)
     yield from _weights(file, pipeline)
+    yield from _checks(file, pipeline)
     try:
         estimator = build_estimator(pipeline.model, {}, pipeline.gate.problem)
         _check_savable(estimator, pipeline)
@@ -130,6 +132,14 @@ def _own_metrics(file: Path, pipeline: Pipeline) -> Iterator[str]:
             metric_function(name, metric)
         except ConfigError as error:
             yield f"{file.name}:{line_of(file, ['gate', 'metrics', name, 'function'])}: {error}"
+
+
+def _checks(file: Path, pipeline: Pipeline) -> Iterator[str]:
+    for number, check in enumerate(pipeline.monitor.checks if pipeline.monitor is not None else ()):
+        try:
+            check_function(check)
+        except ConfigError as error:
+            yield f"{file.name}:{line_of(file, ['monitor', 'checks', number])}: {error}"
 
 
 def _weights(file: Path, pipeline: Pipeline) -> Iterator[str]:

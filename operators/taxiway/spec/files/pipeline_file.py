@@ -95,6 +95,11 @@ def _beside(file: YamlFile, pipeline: Pipeline) -> dict[str, Any]:
             for name, function in functions.items()
         }
         found["gate"] = pipeline.gate.model_copy(update={"metrics": {**pipeline.gate.metrics, **metrics}})
+    if pipeline.monitor is not None and pipeline.monitor.checks:
+        checks = (
+            _find_function(file, ("monitor", "checks", number), check) for number, check in enumerate(pipeline.monitor.checks)
+        )
+        found["monitor"] = pipeline.monitor.model_copy(update={"checks": tuple(checks)})
     if isinstance(pipeline.source, FunctionSource):
         function = _find_function(file, ("source", "function"), pipeline.source.function)
         found["source"] = pipeline.source.model_copy(update={"function": function})

@@ -31,7 +31,8 @@ class Alert:
     Attributes:
         version: The champion.
         first: The first day of the window; of an audit, the day of the last one.
-        kind: `realised` or `estimated` if this performance is worse than on the evaluation rows; `data` if inputs have anomalies; `audit` if
+        kind: `realised` or `estimated` if this performance is worse than on the evaluation rows; `data` if inputs have anomalies; `check` if a check of the
+            team's own has found something; `audit` if
             labels are needed.
         messages: The evidence.
         is_repeated: Whether an earlier try of this run has told it.
@@ -71,7 +72,7 @@ def monitor_champion(context: StageContext) -> Monitored:
     log = log_folder(context, asked)
     loaded = load_trusted(context.registry.tracking_uri, version.model, version.version, code=context.code, files=version.files)
     since = oldest_day(context.clock().date(), asked.window, asked.windows)
-    of = Asked(asked.window, asked.metric, since, schema=context.schema())
+    of = Asked(asked.window, asked.metric, since, schema=context.schema(), checks=asked.checks)
     found = monitor(context.registry, version, loaded, log, of, store=context.store, show=context.log.info)
     windows = [window.performance for window in found.windows]
     found = replace(found, audit=champion_audit(context, asked, version, found.reference, windows))
@@ -120,7 +121,7 @@ def new_alerts(context: StageContext, found: Monitored) -> Iterator[tuple[Alert,
 def _window_alerts(found: Monitored) -> Iterator[Alert]:
     for window in found.windows:
         of = window.performance
-        kind = of.alert or ("data" if window.anomalies else "")
+        kind = of.alert or ("data" if window.anomalies else "check" if window.findings else "")
         if kind and of.rows >= MIN_ROWS:
             yield Alert(found.version.version, of.first, kind, tuple(_evidence(found, window)))
 
@@ -150,6 +151,7 @@ def _record(context: StageContext, version: Version, found: Monitored) -> None:
             "labelled": of.labelled,
             "drifted": len(window.drift.columns) + (window.drift.joint is not None),
             "anomalies": len(window.anomalies),
+            "findings": len(window.findings),
         }.items():
             values.setdefault(name, {})[step] = value
     context.recorder.history(values)

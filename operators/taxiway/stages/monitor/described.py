@@ -55,8 +55,9 @@ def served_performance(found: "Monitored", at: datetime) -> ServedPerformance:
 
 
 def input_messages(window: "MonitoredWindow") -> Iterator[str]:
-    """What is known about the inputs of a window: anomalies by the schema, then drift."""
+    """What is known about the rows of a window: anomalies by the schema, findings of checks, then drift."""
     yield from window.anomalies
+    yield from window.findings
     yield from (each.message for each in window.drift.columns)
     if window.drift.joint is not None:
         yield window.drift.joint.message
@@ -77,6 +78,7 @@ def _window(window: "MonitoredWindow") -> dict[str, Any]:
         "realised": _interval(of.realised),
         "drift": [asdict(drift) for drift in window.drift.columns],
         "anomalies": list(window.anomalies),
+        "findings": list(window.findings),
         "joint_drift": window.drift.joint and asdict(window.drift.joint),
     }
 

@@ -111,7 +111,16 @@ def evaluation_inputs(snapshot: Snapshot, columns: ModelColumns, store: Store) -
 
 
 @contextmanager
-def window_rows(log: Path, model: str, version: int, first: date, every: Every, columns: ModelColumns) -> Iterator[Path]:
+def window_rows(
+    log: Path,
+    model: str,
+    version: int,
+    first: date,
+    every: Every,
+    columns: ModelColumns,
+    *,
+    with_answers: bool = False,
+) -> Iterator[Path]:
     """A Parquet file with the inputs of a window, predicted numbers and labels that are numbers, which is deleted after the block.
 
     Args:
@@ -121,13 +130,24 @@ def window_rows(log: Path, model: str, version: int, first: date, every: Every, 
         first: The first day of the window.
         every: How long it is.
         columns: The columns, from `compared_columns`.
+        with_answers: Whether the file also has the other columns of `taxiway log export`, for checks.
     """
     from taxiway.serving.request_rows import export_inputs
 
     with temp_folder("window") as folder:
         path = folder / "rows.parquet"
         last = last_day(first, every)
-        export_inputs(log, model, version, path, since=first, until=last, types=columns.types, names=columns.names)
+        export_inputs(
+            log,
+            model,
+            version,
+            path,
+            since=first,
+            until=last,
+            types=columns.types,
+            names=columns.names,
+            with_answers=with_answers,
+        )
         yield path
 
 

@@ -11,6 +11,7 @@ from taxiway.features.signature import ModelColumns
 from taxiway.lineage.queries import model_lineage
 from taxiway.stages.batch.version import Version, row_model
 from taxiway.stages.monitor.causes import Causes, causes
+from taxiway.stages.monitor.checks import findings
 from taxiway.stages.monitor.inputs import (
     WindowDrift,
     anomalies,
@@ -43,6 +44,7 @@ class Asked:
         since: The first day of the requests, in UTC; None for all.
         until: The last day; None for today. Requests that are dated later are not looked at.
         schema: The schema of the inputs, by which requests are validated in the environment SERVING; None for no validation.
+        checks: The paths of functions that look at the rows of each window; see `taxiway.stages.monitor.checks`.
     """
 
     every: Every = "week"
@@ -50,6 +52,7 @@ class Asked:
     since: date | None = None
     until: date | None = None
     schema: "Schema | None" = None
+    checks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,11 +63,13 @@ class MonitoredWindow:
         performance: How well the version has predicted.
         drift: Which inputs have drifted.
         anomalies: The messages of the anomalies of its inputs that would block a training, by the schema.
+        findings: What the team's own checks found.
     """
 
     performance: WindowPerformance
     drift: WindowDrift
     anomalies: tuple[str, ...]
+    findings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -163,10 +168,13 @@ def monitor(
     by, errors = request_schema(asked.schema, columns, snapshot, store), error_estimates(reference, before, columns)
     for each in found:
         show(f"comparing the inputs from {each.first}")
-        with window_rows(log, version.model, version.version, each.first, asked.every, columns) as path:
+        with window_rows(
+            log, version.model, version.version, each.first, asked.every, columns, with_answers=bool(asked.checks)
+        ) as path:
             drift, rows = window_drift(before, path, columns)
             predicted = errors.of_window(each, path) if errors is not None else each
-            made.append(MonitoredWindow(predicted, drift, anomalies(path, about, by)))
+            found_by_checks = findings(asked.checks, path, before)
+            made.append(MonitoredWindow(predicted, drift, anomalies(path, about, by), found_by_checks))
         if each.rows >= MIN_ROWS:
             cause = each, drift, rows
     return Monitored(version, reference, made, causes(reference, loaded, before, *cause) if cause is not None else None)

@@ -1,0 +1,80 @@
+"""Checks of a team's own: functions that look at the rows of a window."""
+
+import contextlib
+import inspect
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from taxiway.errors import ConfigError, TaxiwayError
+from taxiway.messages import clipped, counted, error_text
+from taxiway.spec.python_refs import look_up, same_process, short_name
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_KEY = "monitor.checks"
+_MAX_CHARACTERS = 500
+_MAX_FINDINGS = 20
+
+
+def check_function(path: str) -> Any:
+    """The function of a check.
+
+    Args:
+        path: `FILE.py:function` or `package.module:function`.
+
+    Raises:
+        ConfigError: The function does not exist, or cannot be called with two arguments.
+    """
+    function = look_up(path, ":", _KEY)
+    try:
+        with contextlib.suppress(ValueError):  # some functions written in C do not say what they take
+            inspect.signature(function).bind(None, None)
+    except TypeError as error:
+        raise ConfigError(
+            f"{_KEY}: {short_name(path)} cannot be called with (rows, evaluation): {error}; allowed: a function of two arguments, the rows "
+            "of a window and the evaluation rows",
+            key=_KEY,
+        ) from error
+    return function
+
+
+def findings(checks: Sequence[str], path: Path, evaluation: "pd.DataFrame") -> tuple[str, ...]:
+    """What the checks find in a window, a sentence each; of each check at most 20.
+
+    Args:
+        checks: The paths of the functions.
+        path: The rows of the window with their predictions, as `taxiway log export` writes them.
+        evaluation: The inputs of the evaluation rows of the version.
+
+    Raises:
+        ConfigError: A function does not exist, raised an error, or returned something else than texts.
+    """
+    import pandas as pd
+
+    found: list[str] = []
+    for check in checks:
+        function, name = check_function(check), short_name(check)
+        try:
+            with same_process():
+                returned = function(pd.read_parquet(path), evaluation.copy())
+        except (MemoryError, TaxiwayError):
+            raise
+        except (Exception, SystemExit) as error:  # a team's code may raise anything
+            message = f"{_KEY}: {name} raised {clipped(error_text(error), _MAX_CHARACTERS)}"
+            raise ConfigError(message, key=_KEY) from error
+        found += _sentences(returned, name)
+    return tuple(found)
+
+
+def _sentences(returned: Any, name: str) -> list[str]:
+    if not isinstance(returned, list | tuple) or not all(isinstance(each, str) and each.strip() for each in returned):
+        raise ConfigError(
+            f"{_KEY}: {name} returned {clipped(repr(returned), _MAX_CHARACTERS)}; allowed: a list of what it found, a sentence each, which is "
+            "empty if it found nothing",
+            key=_KEY,
+        )
+    shown = [f"{name}: {clipped(each, _MAX_CHARACTERS)}" for each in returned[:_MAX_FINDINGS]]
+    more = len(returned) - len(shown)
+    return [*shown, f"{name}: and {counted(more, 'more finding')}"] if more else shown
