@@ -32,6 +32,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.modules.setdefault("dbruntime", None)
 # Threads that spin while they wait for each other would make training ten times slower beside a running stack.
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+os.environ["OMP_NUM_THREADS"] = "1"  # the processes of the tests keep all cores busy
 os.environ["OPENBLAS_THREAD_TIMEOUT"] = "4"
 # With Airflow, MLflow and scikit-learn imported, each collection of all objects takes a quarter of a second, and there would be hundreds.
 gc.set_threshold(50_000, 20, 100)

@@ -51,7 +51,13 @@ class Monday:
 
 
 def play(
-    installation: Installation, pipeline: Pipeline, data: Path, state: Path, show: Callable[[str], None] = lambda _: None
+    installation: Installation,
+    pipeline: Pipeline,
+    data: Path,
+    state: Path,
+    *,
+    last: str = LAST_SERVED,
+    show: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Monday]:
     """Play the weeks, and yield each when it is over.
 
@@ -60,6 +66,7 @@ def play(
         pipeline: The pipeline of the demonstration.
         data: The folder of all sources.
         state: The state folder of the request log.
+        last: The last week.
         show: Called with what is being done.
     """
     show("reading the flights of 2013")
@@ -72,7 +79,7 @@ def play(
     show("training the first model")
     run_in(installation, pipeline, clock=_clock(at))
     traffic, champion = Traffic(state, data / LOG, pipeline.name), _champion(installation, pipeline, None)
-    for number in range(names.index(FIRST_SERVED), names.index(LAST_SERVED) + 1):
+    for number in range(names.index(FIRST_SERVED), names.index(last) + 1):
         week, before = flights[names[number]], flights[names[number - 1]]
         show(f"{week.name}: predicting its {len(week.flights):,} flights")
         champion = _champion(installation, pipeline, champion)

@@ -64,7 +64,7 @@ def watch_demo(home: Path, dags: Path, *, exit_at_end: bool, report: Path | None
             f"The page of the pipeline: {stack.url('airflow')}/taxiway/pipelines/{PIPELINE}", highlight=False, soft_wrap=True
         )
         if report is not None:
-            write_json(report, [_described(each) for each in mondays])
+            write_json(report, [described(each) for each in mondays])
         return 0 if exit_at_end else stay(console, starting)
 
 
@@ -128,7 +128,7 @@ def _print_summary(console: Console, mondays: Sequence[Monday]) -> None:
     )
 
 
-def _described(monday: Monday) -> dict[str, Any]:
+def described(monday: Monday) -> dict[str, Any]:
     """A week as content for JSON."""
     decision = monday.monitored.decision
     return {

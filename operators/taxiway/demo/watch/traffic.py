@@ -45,31 +45,13 @@ class Traffic:
             The area under the ROC curve, by the labels that will come.
         """
         raw = raw_model(loaded)
-        requests, answers, labels = [], [], []
+        answers = raw.predict_proba(_cells(week.flights)).tolist()  # at once, because small batches cost as much as large ones
+        requests = []
         for request, at, rows in _hours(week):
-            split = json.loads(rows[list(COLUMNS)].to_json(orient="split", index=False))
-            cells = dict(zip(split["columns"], map(list, zip(*split["data"], strict=True)), strict=True))
-            probabilities = raw.predict_proba(cells).tolist()
-            answers += probabilities
-            labels += week.late.loc[rows.index].tolist()
-            answer = json.dumps(probabilities)
+            body = json.dumps({"dataframe_split": _split(rows)})
+            answer = json.dumps([answers[row] for row in rows.index])
             requests.append(
-                LoggedRequest(
-                    request,
-                    at,
-                    self.model,
-                    json.dumps({"dataframe_split": split}),
-                    "",
-                    version,
-                    200,
-                    answer,
-                    "",
-                    1.0,
-                    None,
-                    None,
-                    None,
-                    CALLER,
-                )
+                LoggedRequest(request, at, self.model, body, "", version, 200, answer, "", 1.0, None, None, None, CALLER)
             )
         logged = LoggedVersion(raw.columns, tuple(raw.classes), raw.threshold)
 
@@ -78,7 +60,7 @@ class Traffic:
             await log.add(requests)
 
         self._write(add)
-        return _realised(answers, labels, tuple(raw.classes))
+        return _realised(answers, week.late.tolist(), tuple(raw.classes))
 
     def label(self, week: Week, at: datetime) -> None:
         """Log the labels of a week's flights, which come at a time."""
@@ -106,6 +88,18 @@ def _hours(week: Week) -> "Iterator[tuple[str, float, pd.DataFrame]]":
         for hour, rows in of_day.groupby("hour"):
             at = datetime.fromisoformat(f"{day}T{hour:02d}:00:00+00:00")
             yield f"{day}-{hour:02d}", at.timestamp(), rows
+
+
+def _split(rows: "pd.DataFrame") -> dict[str, Any]:
+    """Flights as a request has them."""
+    found: dict[str, Any] = json.loads(rows[list(COLUMNS)].to_json(orient="split", index=False))
+    return found
+
+
+def _cells(rows: "pd.DataFrame") -> dict[str, list[Any]]:
+    """Flights by column, as a gateway reads them from a request."""
+    split = _split(rows)
+    return dict(zip(split["columns"], map(list, zip(*split["data"], strict=True)), strict=True))
 
 
 def _realised(answers: Sequence[Sequence[float]], labels: Sequence[bool], classes: tuple[str, ...]) -> Interval:
