@@ -6,10 +6,22 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from taxiway.spec.base import Duration, Number, Section, clock_schedule, mistake
-from taxiway.spec.metrics import MetricName, Problem, metrics_of
+from taxiway.spec.metrics import MetricName, Problem, metrics_of, parse_metric
 from taxiway.spec.source.span_pattern import DATA
 
 NOT_MONITORED = "expected_calibration_error"
+ROW_LOSSES = {
+    "accuracy": "error rate",
+    "average_precision": "Brier score",
+    "brier": "Brier score",
+    "clipped_log_loss": "clipped log loss",
+    "log_loss": "clipped log loss",
+    "mae": "absolute error",
+    "r2": "squared error",
+    "rmse": "squared error",
+    "roc_auc": "Brier score",
+}
+"""The metrics that a rollback can be decided by, each with the loss of single rows that is tested for it."""
 
 
 def not_monitored_text(problem: Problem) -> str:
@@ -60,6 +72,19 @@ class Retrain(Section):
         return self
 
 
+class Rollback(Section):
+    """When the version before becomes the champion again, because it predicts the requests since the promotion better.
+
+    Attributes:
+        confidence: 1 minus the probability that a champion whose rows have no larger loss than those of the version before is ever replaced,
+            however often it is looked at.
+        max_drop: How much worse the metric may be than that of the version before, in the metric's unit.
+    """
+
+    confidence: Number = Field(default=0.99, gt=0.5, le=0.9999)
+    max_drop: Number = Field(default=0.0, ge=0, allow_inf_nan=False)
+
+
 class Monitor(Section):
     """How the champion is monitored. This makes a second DAG, `TEAM.PIPELINE.monitor`.
 
@@ -70,6 +95,8 @@ class Monitor(Section):
         windows: How many windows a run compares, the newest ones. Labels that come later than that are not looked at.
         metric: The metric; None for `roc_auc` of two classes, `accuracy` of more, and `mae` of a regression.
         retrain: When the model is to be trained again; None if monitoring does not say so.
+        previous: Whether the version before predicts the champion's rows with a label, too, for comparison; `rollback` implies it.
+        rollback: When the version before becomes the champion again; None if only people decide that.
     """
 
     log: Annotated[str, BeforeValidator(_log)]
@@ -78,3 +105,15 @@ class Monitor(Section):
     windows: int = Field(default=8, ge=1, le=366, strict=True)
     metric: MetricName | None = None
     retrain: Retrain | None = None
+    previous: bool = Field(default=False, strict=True)
+    rollback: Rollback | None = None
+
+    @model_validator(mode="after")
+    def _can_roll_back(self) -> "Monitor":
+        if self.rollback is not None and self.metric is not None and parse_metric(self.metric).name not in ROW_LOSSES:
+            message = (
+                f"a rollback is decided by the losses of single rows, and {self.metric} has none; allowed with rollback: "
+                f"{', '.join(ROW_LOSSES)}"
+            )
+            raise ValidationError.from_exception_data("Monitor", [mistake(message, self.metric, "metric")])
+        return self
