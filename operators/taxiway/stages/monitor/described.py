@@ -22,6 +22,8 @@ def described(found: "Monitored") -> dict[str, Any]:
         "evaluation": _interval(found.reference.performance),
         "windows": [_window(window) for window in found.windows],
         "causes": found.causes and asdict(found.causes),
+        "slices": [each.model_dump(mode="json") for each in found.slices],
+        "previous": found.previous and found.previous.model_dump(mode="json"),
     }
 
 
@@ -47,6 +49,8 @@ def served_performance(found: "Monitored", at: datetime) -> ServedPerformance:
         evaluation=found.reference.performance,
         windows=tuple(windows),
         cause=found.causes.message if found.causes is not None else "",
+        slices=found.slices,
+        previous=found.previous,
         at=at,
     )
 
