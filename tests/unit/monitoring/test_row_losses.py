@@ -68,6 +68,22 @@ def test_a_real_loss_is_shown_within_days(metric: str, most_days: int) -> None:
     assert np.median(days) <= most_days
 
 
+def test_days_on_which_one_model_is_better_are_no_evidence_that_it_is() -> None:
+    """The models predict differently for a tenth of the rows, and which of them is right more often changes from day to day."""
+    series, days, rows = 60, 32, 1000
+    by_rows = both = 0
+    for seed in range(series):
+        rng = np.random.default_rng(seed)
+        gain = np.repeat(np.clip(rng.normal(0, 0.03, days), -0.09, 0.09), rows)
+        draws, of = rng.random(days * rows), np.repeat(np.arange(days), rows)
+        differences = (draws < (0.1 + gain) / 2).astype(float) - (draws > 1 - (0.1 - gain) / 2)
+        looks = [slice(last * rows) for last in range(4, days + 1, 4)]
+        by_rows += any(log_capital_of_values(differences[look]) >= -math.log(ERROR) for look in looks)
+        both += any(log_evidence(differences[look], 1.0, of[look]) >= -math.log(ERROR) for look in looks)
+    assert by_rows > series * 3 * ERROR, "rows alone would not do"
+    assert both <= series * ERROR + 3 * math.sqrt(series * ERROR)
+
+
 @pytest.mark.parametrize("metric", ROW_LOSSES)
 def test_every_metric_with_a_row_loss_has_losses_within_their_limits(metric: str) -> None:
     draw = two_classes if METRIC_FACTS[metric].problem == "classification" else numbers
