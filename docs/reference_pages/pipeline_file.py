@@ -8,7 +8,7 @@ from taxiway.spec.conditions.entry import GateCondition
 from taxiway.spec.gate import AgainstChampion, Gate, Slices
 from taxiway.spec.model.section import EarlyStopping, Model
 from taxiway.spec.model.threshold import ChosenThreshold
-from taxiway.spec.monitor import LabelAudits, Monitor, Retrain
+from taxiway.spec.monitor import LabelAudits, Monitor, Retrain, Rollback
 from taxiway.spec.own_metric import OwnMetric
 from taxiway.spec.pipeline import Features, Pipeline
 from taxiway.spec.purpose import Goal, Harm, Purpose
@@ -58,6 +58,7 @@ SECTIONS: Sections = (
     ("monitor", Monitor),
     ("monitor.retrain", Retrain),
     ("monitor.audit", LabelAudits),
+    ("monitor.rollback", Rollback),
 )
 
 WRITTEN = {
@@ -287,6 +288,11 @@ USED_BY = {
     "monitor.windows": "`monitor`: how many windows a run compares, the newest ones. Labels that come later are not looked at",
     "monitor.metric": "`monitor`: the metric. None: `roc_auc` of two classes, `accuracy` of more, `mae` of a regression",
     "monitor.retrain": "`monitor`: when the model is to be trained again; see below. `null`: monitoring does not say so",
+    "monitor.previous": "`monitor`: `true`: the version before predicts the champion's rows with a label, too, for comparison; `rollback` implies it",
+    "monitor.rollback": "`monitor`: when the version before becomes the champion again; see below. `null`: only people roll back",
+    "monitor.rollback.confidence": "`monitor`: 1 minus the probability that a champion whose rows have no larger loss is ever replaced, "
+    "however often it is looked at",
+    "monitor.rollback.max_drop": "`monitor`: how much worse the metric may be than that of the version before, in the unit of the metric",
     "monitor.retrain.min_gain": "`monitor`: the smallest expected improvement that is worth a training, in the unit of the metric",
     "monitor.retrain.triggers": "`monitor`: what is a reason: performance that is worse than on the evaluation rows, realised "
     "performance that is worse than its estimate, or drift of inputs",

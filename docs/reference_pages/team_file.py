@@ -33,8 +33,8 @@ USED_BY = {
     "notification.params": "`close_run`: its parameters; the ones that are templates can use `taxiway`",
     "notification.events": "`close_run`, `approval`, `ingest`, `predict`, `monitor`: the outcomes, ERROR (a run, a batch of predictions or a comparison of monitoring failed), APPROVAL (a run waits for a person), LABELS (a "
     "span waits for its labels), REOPENED (a verdict is re-opened), WAIVER (a waiver ends within a week), UPSTREAM (a "
-    "model whose predictions the pipeline reads has another champion) and ALERT (the champion begins to predict worse in production than "
-    "on its evaluation rows, or labels are needed) that send a notification",
+    "model whose predictions the pipeline reads has another champion), ALERT (the champion begins to predict worse in production than "
+    "on its evaluation rows, or labels are needed) and ROLLBACK (monitoring has replaced it by the version before) that send a notification",
     "gate.thresholds": "each pipeline has thresholds for at least these metrics, and they are not looser than these",
     "gate.min_improvement": "`against_champion.metric` is one of these, and its `min_improvement` is not below this value",
     "gate.max_drop": "there are `slices`, and their `max_drop` is not above this value",

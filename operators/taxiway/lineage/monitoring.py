@@ -21,11 +21,13 @@ class MonitoringRun:
     Attributes:
         found: The digest of its record, a `ServedPerformance`.
         retraining: Whether to train again, in a sentence; empty if the pipeline file does not ask.
+        rollback: Whether the version before became champion again, in a sentence; empty if the pipeline file does not ask.
         url: The page of its MLflow run.
     """
 
     found: str
     retraining: str
+    rollback: str
     url: str
 
 
@@ -45,5 +47,6 @@ def newest_monitoring(client: "MlflowClient", pipeline: str) -> MonitoringRun | 
         found = [ref.digest for ref in refs_of(run.data.tags) if ref.record == ServedPerformance.__name__]
         if found:
             url = run_url(client.tracking_uri, known.experiment_id, run.info.run_id)
-            return MonitoringRun(found[0], run.data.tags.get(tags.RETRAINING, ""), url)
+            retraining, rollback = (run.data.tags.get(tag, "") for tag in (tags.RETRAINING, tags.ROLLBACK))
+            return MonitoringRun(found[0], retraining, rollback, url)
     return None

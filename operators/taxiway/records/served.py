@@ -1,11 +1,12 @@
 """How a champion has predicted in production, by windows of its requests."""
 
-from datetime import date
+from datetime import UTC, date
 
 from pydantic import AwareDatetime
 
+from taxiway.messages import decimal_texts
 from taxiway.records.base import Record
-from taxiway.records.evaluation import Interval
+from taxiway.records.evaluation import Interval, Version
 
 
 class ServedWindow(Record):
@@ -62,6 +63,62 @@ class ServedAudit(Record):
     messages: tuple[str, ...]
 
 
+class PreviousPerformance(Record):
+    """How the version before the champion predicts the champion's rows that have a label.
+
+    Attributes:
+        version: The version before; None if there is none.
+        since: When the champion was promoted; rows before do not count. None if it was not.
+        rows: How many rows were compared.
+        served: The metric of the champion; None if nothing was compared.
+        previous: The metric of the version before on the same rows.
+        difference: Champion minus the version before, with its paired interval.
+        log_evidence: The logarithm of the evidence that the champion's rows have larger losses, see `taxiway.monitoring.row_losses`; None if
+            the metric has no loss of single rows.
+        not_compared: Why nothing was compared; empty if it was.
+    """
+
+    version: Version | None = None
+    since: AwareDatetime | None = None
+    rows: int = 0
+    served: Interval | None = None
+    previous: Interval | None = None
+    difference: Interval | None = None
+    log_evidence: float | None = None
+    not_compared: str = ""
+
+    def describe(self, metric: str, champion: int) -> str:
+        """What was found, in a sentence; `metric` is its name, and `champion` the version that was served."""
+        if self.served is None or self.previous is None or self.difference is None or self.since is None:
+            return f"not compared with the version before: {self.not_compared}"
+        served, previous, difference = _texts(self.served, self.previous, self.difference)
+        return (
+            f"{metric} of {self.rows:,} rows with a label since {self.since.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC: {served} of version "
+            f"{champion}, {previous} of version {self.version} for the same rows, difference {difference}"
+        )
+
+
+class WorseSlice(Record):
+    """The rows of a window in which an input has a value, whose realised performance is worse than that of such evaluation rows.
+
+    Attributes:
+        column: The input.
+        value: The value, as text.
+        realised: The metric of the rows with a label.
+        evaluation: The metric of the evaluation rows with this value.
+    """
+
+    column: str
+    value: str
+    realised: Interval
+    evaluation: Interval
+
+    def describe(self, metric: str) -> str:
+        """`carrier = "UA": accuracy 0.612 (0.552 to 0.672) of 1,204 rows; 0.790 (0.760 to 0.820) of the evaluation rows`."""
+        now, then = _texts(self.realised, self.evaluation)
+        return f"{self.column} = {self.value}: {metric} {now} of {self.realised.rows:,} rows; {then} of the evaluation rows"
+
+
 class ServedPerformance(Record):
     """What a run of monitoring has found.
 
@@ -73,6 +130,8 @@ class ServedPerformance(Record):
         windows: The windows, oldest first.
         cause: Which inputs the newest estimate comes from; empty if that is not known, or if it is not worse.
         audit: When labels are needed next; None if the pipeline file does not ask.
+        slices: The slices that are worse in the newest window whose realised performance is known, the largest loss first.
+        previous: How the version before predicts the same rows; None if it was not asked for.
         at: When it was found.
     """
 
@@ -83,4 +142,12 @@ class ServedPerformance(Record):
     windows: tuple[ServedWindow, ...]
     cause: str = ""
     audit: ServedAudit | None = None
+    slices: tuple[WorseSlice, ...] = ()
+    previous: PreviousPerformance | None = None
     at: AwareDatetime
+
+
+def _texts(*intervals: Interval) -> list[str]:
+    """Values with their intervals, all with as many decimals."""
+    texts = iter(decimal_texts(*(number for each in intervals for number in (each.value, each.low, each.high))))
+    return [f"{value} ({low} to {high})" for value, low, high in zip(texts, texts, texts, strict=True)]

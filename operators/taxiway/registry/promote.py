@@ -90,7 +90,16 @@ def require_current(ledger: Ledger, verdict: Verdict) -> None:
     _check_champion(ledger.client, verdict, champion_now(ledger, verdict.model, settled(ledger, verdict.model)))
 
 
-def rollback(ledger: Ledger, model: str, *, by: str, reason: str, at: datetime, to_version: int | None = None) -> Promotion:
+def rollback(
+    ledger: Ledger,
+    model: str,
+    *,
+    by: str,
+    reason: str,
+    at: datetime,
+    to_version: int | None = None,
+    from_version: int | None = None,
+) -> Promotion:
     """Make the version before the champion, or an earlier champion, the champion again; the ledger records it like any promotion.
 
     The alias `previous` then points to the version before that one.
@@ -103,13 +112,19 @@ def rollback(ledger: Ledger, model: str, *, by: str, reason: str, at: datetime, 
         at: The time of the rollback, in UTC.
         to_version: The version, which was champion before; None for the one before the champion, and after the end of a champion for
             that one.
+        from_version: The champion that the reason is about; None for whichever it is.
 
     Raises:
-        TerminalError: There is no champion, no version before it, or `to_version` never was champion.
+        TerminalError: There is no champion, no version before it, `to_version` never was champion, or the champion is another one than
+            `from_version`.
         TransientError: A promotion of the model is in progress.
     """
     known = settled(ledger, model)
     champion = champion_now(ledger, model, known)
+    if from_version not in (None, champion):
+        raise TerminalError(
+            f"{model} version {from_version} is not rolled back: the champion has changed to version {champion or 'none'}"
+        )
     wanted = _checked_target(known, model, champion, to_version) if to_version else _target(ledger, known, model, champion)
     promotion = Promotion(
         model=model,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,8 @@ classes AS "{OWN}classes", predicted_class AS "{OWN}predicted_class",
 '{{' || array_to_string(list_transform(map_entries({OTHER_INPUTS}),
 lambda input: to_json(input.key) || ': ' || CASE WHEN json_valid(input.value) THEN input.value ELSE to_json(input.value) END), ', ') || '}}'
 AS "{OWN}{OTHER_INPUTS}\""""
+ANSWERS = ("probabilities", "prediction_value", "label", "label_value", "day")
+"""What was predicted for a row, its label, and the day of its request."""
 _SQL_TYPES = {"boolean": "BOOLEAN", "integer": "BIGINT", "number": "DOUBLE", "date": "DATE", "datetime": "TIMESTAMP"}
 _LIST = "list"
 
@@ -192,6 +194,55 @@ def export_inputs(
 def is_hash(entry: str) -> str:
     """SQL for whether an entry of the log is a hash, which is no JSON."""
     return f"regexp_full_match({entry}, '[0-9a-f]{{32}}') AND NOT json_valid({entry})"
+
+
+def export_labelled(
+    folder: Path,
+    model: str,
+    version: int,
+    out: Path,
+    *,
+    since: datetime,
+    until: date,
+    types: Mapping[str, str],
+    names: Sequence[str],
+) -> None:
+    """Write some inputs of the rows with a label that a version has predicted to a Parquet file, with its predictions and the newest labels.
+
+    The columns that are not inputs begin with `OWN`, see `ANSWERS`.
+
+    Args:
+        folder: The folder of the request log.
+        model: The registered model.
+        version: Its version.
+        out: The file.
+        since: The time of the first requests, with a time zone.
+        until: The last day, in UTC.
+        types: The types of inputs, in the words of a schema.
+        names: The inputs; those that no row has are left out.
+
+    Raises:
+        NoRequestsError: There are no requests on these days.
+    """
+    day = since.astimezone(UTC).date()
+
+    def write(files: LogFiles) -> None:
+        if not files.requests:
+            raise NoRequestsError(no_requests_text(folder, model, day, until))
+        with connect() as connection:
+            labels = f"({newest_labels_sql(files.labels)}) AS labels"
+            rows = (
+                f"(SELECT requests.*, label, label_value FROM {files_sql(files.requests)} AS requests JOIN {labels} "  # noqa: S608 (the paths are quoted)
+                f"USING (model, day, request_id, row) WHERE champion_status = 200 AND champion_version = {version:d} "
+                f"AND received_at >= '{since.isoformat()}'::TIMESTAMPTZ)"
+            )
+            own = [f'{name} AS "{OWN}{name}"' for name in ANSWERS]
+            columns = ", ".join([*own, *(each.as_column for each in typed_inputs(connection, rows, types, names))])
+            connection.execute(
+                f"COPY (SELECT {columns} FROM {rows} ORDER BY received_at, seq, row) TO {path_literal(out)} (FORMAT parquet)"  # noqa: S608 (names and paths are quoted)
+            )
+
+    read_files(log_files(folder, model, day, until), write)
 
 
 def typed_inputs(

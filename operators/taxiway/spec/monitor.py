@@ -6,10 +6,22 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from taxiway.spec.base import Duration, Number, Section, clock_schedule, mistake
-from taxiway.spec.metrics import MetricName, Problem, metrics_of
+from taxiway.spec.metrics import MetricName, Problem, metrics_of, parse_metric
 from taxiway.spec.source.span_pattern import DATA
 
 NOT_MONITORED = "expected_calibration_error"
+ROW_LOSSES = {
+    "accuracy": "error rate",
+    "average_precision": "Brier score",
+    "brier": "Brier score",
+    "clipped_log_loss": "clipped log loss",
+    "log_loss": "clipped log loss",
+    "mae": "absolute error",
+    "r2": "squared error",
+    "rmse": "squared error",
+    "roc_auc": "Brier score",
+}
+"""The metrics that a rollback can be decided by, each with the loss of single rows that is tested for it."""
 
 
 def not_monitored_text(problem: Problem) -> str:
@@ -74,6 +86,19 @@ class LabelAudits(Section):
     max_change: Number | None = Field(default=None, gt=0, allow_inf_nan=False)
 
 
+class Rollback(Section):
+    """When the version before becomes the champion again, because it predicts the requests since the promotion better.
+
+    Attributes:
+        confidence: 1 minus the probability that a champion whose rows have no larger loss than those of the version before is ever replaced,
+            however often it is looked at.
+        max_drop: How much worse the metric may be than that of the version before, in the metric's unit.
+    """
+
+    confidence: Number = Field(default=0.99, gt=0.5, le=0.9999)
+    max_drop: Number = Field(default=0.0, ge=0, allow_inf_nan=False)
+
+
 class Monitor(Section):
     """How the champion is monitored. This makes a second DAG, `TEAM.PIPELINE.monitor`.
 
@@ -87,6 +112,8 @@ class Monitor(Section):
         audit: When labels are needed next; None if monitoring does not say so.
         checks: Functions of the team's own that look at the rows of each window: `FILE.py:function` with a Python file in the folder of the
             pipeline file, or `package.module:function`. Each gets the rows and the evaluation rows, and returns what it found.
+        previous: Whether the version before predicts the champion's rows with a label, too, for comparison; `rollback` implies it.
+        rollback: When the version before becomes the champion again; None if only people decide that.
     """
 
     log: Annotated[str, BeforeValidator(_log)]
@@ -97,3 +124,15 @@ class Monitor(Section):
     retrain: Retrain | None = None
     audit: LabelAudits | None = None
     checks: tuple[str, ...] = ()
+    previous: bool = Field(default=False, strict=True)
+    rollback: Rollback | None = None
+
+    @model_validator(mode="after")
+    def _can_roll_back(self) -> "Monitor":
+        if self.rollback is not None and self.metric is not None and parse_metric(self.metric).name not in ROW_LOSSES:
+            message = (
+                f"a rollback is decided by the losses of single rows, and {self.metric} has none; allowed with rollback: "
+                f"{', '.join(ROW_LOSSES)}"
+            )
+            raise ValidationError.from_exception_data("Monitor", [mistake(message, self.metric, "metric")])
+        return self

@@ -23,6 +23,7 @@ Event = Literal[
     "WAIVER",
     "UPSTREAM",
     "ALERT",
+    "ROLLBACK",
 ]
 Loosened = tuple[tuple[str, ...], str]
 
@@ -36,14 +37,15 @@ class Notification(Section):
             `event`, `reasons`, `version`, `airflow_url` and `mlflow_url`.
         events: The outcomes to notify about; ERROR is a run that failed before a decision, APPROVAL one that waits for a person, and
             LABELS a span that waits for its labels, REOPENED a verdict that is re-opened, WAIVER a waiver that ends within a week,
-            UPSTREAM a replaced champion of a model whose predictions the pipeline reads, and ALERT a champion that begins to predict worse
-            in production than on its evaluation rows.
+            UPSTREAM a replaced champion of a model whose predictions the pipeline reads, ALERT a champion that begins to predict worse in
+            production than on its evaluation rows, and ROLLBACK one that monitoring has replaced by the version before it.
     """
 
     notifier: str
     params: Mapping[str, Any] = Field(default_factory=dict)
     events: tuple[Event, ...] = (
         *("BLOCKED", "REJECTED", "UNDECIDED", "ERROR", "APPROVAL", "LABELS", "REOPENED", "WAIVER", "UPSTREAM", "ALERT"),
+        "ROLLBACK",
     )
 
 

@@ -5,6 +5,9 @@ needs no label. Whoever bets a fraction of their capital on the mean of X being 
 probability that their capital is ever 1/error times the start is at most the error (Ville's inequality; Waudby-Smith and Ramdas 2024,
 Journal of the Royal Statistical Society B 86:1). The capital is an average over many fractions, so none has to be chosen.
 
+`log_capital_of_values` is the same bet on other numbers between two limits, such as the difference of two models' losses. It depends on
+what the values are, and not on their order.
+
 The package confseq has such processes, too. It is compiled from C++ when it is installed, and this one depends on three counts only, in
 whatever order the rows came.
 """
@@ -37,9 +40,8 @@ def log_capital(wins: Any, losses: Any, ties: Any, bound: float) -> "Floats":
     import numpy as np
     from scipy.special import logsumexp
 
-    fractions = np.geomspace(_SMALLEST_FRACTION, _LARGEST_FRACTION, _FRACTIONS) / (1 + bound)
     shape = (..., *(None for _ in np.shape(wins)))
-    bets = fractions[shape]
+    bets = _fractions()[shape] / (1 + bound)
     gains = (
         np.asarray(wins) * np.log1p(bets * (1 - bound))
         + np.asarray(losses) * np.log1p(-bets * (1 + bound))
@@ -47,6 +49,19 @@ def log_capital(wins: Any, losses: Any, ties: Any, bound: float) -> "Floats":
     )
     found: Floats = logsumexp(gains, axis=0) - math.log(_FRACTIONS)
     return found
+
+
+def log_capital_of_values(values: "Floats") -> float:
+    """The logarithm of the capital after values of at least -1 and at most 1; the null hypothesis is that their mean is at most 0.
+
+    Args:
+        values: The values so far (n), such as differences of losses.
+    """
+    import numpy as np
+    from scipy.special import logsumexp
+
+    gains = [float(np.log1p(fraction * values).sum()) for fraction in _fractions()]
+    return float(logsumexp(gains)) - math.log(_FRACTIONS)
 
 
 def expected_labels(gain: float, disagreement: float, bound: float, log_error: float, most_rows: int) -> int | None:
@@ -71,3 +86,10 @@ def expected_labels(gain: float, disagreement: float, bound: float, log_error: f
 
     rows = smallest(shown, most=most_rows)
     return None if rows is None else math.ceil(rows * disagreement)
+
+
+def _fractions() -> "Floats":
+    """The fractions of the capital that are bet, which the largest loss of 1 cannot use up."""
+    import numpy as np
+
+    return np.geomspace(_SMALLEST_FRACTION, _LARGEST_FRACTION, _FRACTIONS)

@@ -30,6 +30,8 @@ MONITORED_VERSION = "taxiway.monitored_version"
 RETRAINING = "taxiway.retraining"
 """Whether to train again, in a sentence: of a run of monitoring, absent without a section `monitor.retrain`; and of the training that it
 has started."""
+ROLLBACK = "taxiway.rollback"
+"""Of a run of monitoring: whether the version before became champion again, in a sentence; absent without a section `monitor.rollback`."""
 ALERT = "taxiway.alert"
 """Of a run of monitoring: whether the realised or the estimated performance of the newest window is worse; or `none`."""
 AIRFLOW_DAG = "airflow.dag_id"

@@ -16,11 +16,13 @@ class Served:
     Attributes:
         found: The performance of the champion in production.
         retraining: Whether to train again, in a sentence; empty if the pipeline file does not ask.
+        rollback: Whether the version before became champion again, in a sentence; empty if the pipeline file does not ask.
         url: The page of the MLflow run.
     """
 
     found: ServedPerformance
     retraining: str
+    rollback: str
     url: str
 
 
@@ -29,4 +31,4 @@ def served(store: Store | None, run: MonitoringRun | None) -> Served | None:
     if store is None or run is None:
         return None
     found = cached_record(store, ServedPerformance, run.found)
-    return Served(found, run.retraining, MlflowHook().public_url(run.url)) if found is not None else None
+    return Served(found, run.retraining, run.rollback, MlflowHook().public_url(run.url)) if found is not None else None

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -34,31 +34,45 @@ def log_week(
     flipped: bool = False,
     labelled: int = 0,
     labelled_at: float | None = None,
+    version: int = 1,
+    at: float | None = None,
     change: Callable[[Cells], Mapping[str, list[Any]]] = lambda _: {},
     settings: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
-    """Log predictions of the champion for a week, whose labels follow from `a` as in the training rows, or are the others."""
+    """Log predictions of a version for a week, or for the time `at`; labels follow from `a` as in the training rows, or are the others."""
     rng = np.random.default_rng(week)
     a, noise = rng.normal(size=rows) * spread, rng.normal(size=rows)
     cells = {"id": list(range(rows)), "a": a.tolist(), "b": rng.choice(list("xyz"), rows).tolist()}
     cells |= change(cells)
-    model = load_trusted(database_uri(DEFAULT_HOME), NAME, 1)
+    model = load_trusted(database_uri(DEFAULT_HOME), NAME, version)
     raw = raw_model(model)
     answers = raw.predict_proba(cells).tolist() if raw.classes else raw.predict(cells)["prediction"].tolist()
     truth = [str(bool(label)) for label in (a + noise > 0) ^ flipped] if raw.classes else (a + noise + flipped * 9).tolist()
     log = RequestLog(Path("state"), keep_rows=10_000, keep_bytes=1 << 30)
     store_settings(Path("state"), RollSettings(folder=Path("log").absolute(), **settings))
-    log.versions.note(NAME, 1, LoggedVersion(raw.columns, tuple(raw.classes), raw.threshold))
-    at, request = START + week * WEEK, f"week-{week}"
+    log.versions.note(NAME, version, LoggedVersion(raw.columns, tuple(raw.classes), raw.threshold))
+    at, request = START + week * WEEK if at is None else at, f"week-{week}"
     body = json.dumps({"dataframe_split": {"columns": list(cells), "data": list(map(list, zip(*cells.values(), strict=True)))}})
 
     async def add() -> None:
         answer = json.dumps(answers)
-        await log.add([LoggedRequest(request, at, NAME, body, "c", 1, 200, answer, "", 1.0, None, None, None)])
+        await log.add([LoggedRequest(request, at, NAME, body, "c", version, 200, answer, "", 1.0, None, None, None)])
         labels = [
             (request, row, NAME, at, json.dumps(label), labelled_at or at, "me") for row, label in enumerate(truth[:labelled])
         ]
         await log.add_labels(labels)
+
+    asyncio.run(add())
+    log.close()
+    roll(Path("state"))
+
+
+def log_labels(request: str, labels: Sequence[tuple[int, str]], at: float) -> None:
+    """Send other labels for rows of a logged request, which was received at the time `at`."""
+    log = RequestLog(Path("state"), keep_rows=10_000, keep_bytes=1 << 30)
+
+    async def add() -> None:
+        await log.add_labels([(request, row, NAME, at, json.dumps(label), at, "me") for row, label in labels])
 
     asyncio.run(add())
     log.close()

@@ -47,7 +47,7 @@ from taxiway.records import (
     WaitingSpan,
     Waiver,
 )
-from taxiway.records.served import ServedAudit, ServedPerformance, ServedWindow
+from taxiway.records.served import PreviousPerformance, ServedAudit, ServedPerformance, ServedWindow, WorseSlice
 
 CONTENT, FILE, SCHEMA, TRANSFORM, ROWS = (f"{number:032x}" for number in (1, 2, 6, 7, 8))
 
@@ -320,6 +320,23 @@ SERVED = ServedPerformance(
         due=date(2026, 5, 1),
         labels=400,
         messages=("5 days after the last audit",),
+    ),
+    slices=(
+        WorseSlice(
+            column="carrier",
+            value='"UA"',
+            realised=Interval(value=0.45, low=0.35, high=0.55, rows=120),
+            evaluation=Interval(value=0.7, low=0.65, high=0.75, rows=400),
+        ),
+    ),
+    previous=PreviousPerformance(
+        version=1,
+        since=datetime(2026, 3, 1, tzinfo=UTC),
+        rows=300,
+        served=Interval(value=0.55, low=0.5, high=0.6, rows=300),
+        previous=Interval(value=0.65, low=0.6, high=0.7, rows=300),
+        difference=Interval(value=-0.1, low=-0.13, high=-0.07, rows=300),
+        log_evidence=7.5,
     ),
     at=datetime(2026, 3, 10, 12, tzinfo=UTC),
 )

@@ -16,6 +16,7 @@ from records.samples import CANDIDATE, REPORT, SAMPLES
 from taxiway.gates.model_gate import decide
 from taxiway.records import Candidate, DataReport, Evaluation, ReasonCode, Record, ShadowReport, Status, Verdict
 from taxiway.records.digests import digest_of_bytes
+from taxiway.records.served import ServedPerformance
 from taxiway.spec.gate import AgainstChampion, Gate
 from taxiway.store import Store
 
@@ -50,6 +51,16 @@ def test_an_old_record_says_the_same_as_a_new_one(path: Path) -> None:
     """But for the digests in it, which stay as they were, and the codes of reasons, which are not known."""
     old, new = (content(record) for record in (read(path), SAMPLES[path.stem]))
     assert old == new
+
+
+def test_what_monitoring_found_before_it_compared_slices_and_versions_stays_as_it_was() -> None:
+    now = (GOLDEN / "0.1" / "ServedPerformance.json").read_text()
+    content = json.loads(now)
+    del content["previous"], content["slices"]
+    before = json.dumps(content, separators=(",", ":"), sort_keys=True)
+    record = ServedPerformance.from_json(before)
+    assert (record.previous, record.slices) == (None, ())
+    assert record.to_json() == before
 
 
 @pytest.mark.parametrize("kind", ["Verdict", "ShadowReport"])

@@ -38,7 +38,7 @@ from taxiway.records import (
     WaitingSpan,
     Waiver,
 )
-from taxiway.records.served import ServedAudit, ServedPerformance, ServedWindow
+from taxiway.records.served import PreviousPerformance, ServedAudit, ServedPerformance, ServedWindow, WorseSlice
 from taxiway.registry.champions import ChampionInfo
 from taxiway.serving.api import ModelStatus
 from taxiway.stages.installation.diagnosis import Finding, Health
@@ -275,10 +275,21 @@ def hostile_served() -> Served:
         labels=300,
         messages=(HOSTILE,),
     )
+    worse = WorseSlice(column=HOSTILE, value=HOSTILE, realised=low, evaluation=value)
+    previous = PreviousPerformance(not_compared=HOSTILE)
     found = ServedPerformance(
-        model=HOSTILE, version=2, metric=HOSTILE, evaluation=value, windows=windows, cause=HOSTILE, audit=audit, at=WHEN
+        model=HOSTILE,
+        version=2,
+        metric=HOSTILE,
+        evaluation=value,
+        windows=windows,
+        cause=HOSTILE,
+        slices=(worse,),
+        previous=previous,
+        audit=audit,
+        at=WHEN,
     )
-    return Served(found, HOSTILE, HOSTILE)
+    return Served(found, HOSTILE, HOSTILE, HOSTILE)
 
 
 def every_page() -> dict[str, str]:

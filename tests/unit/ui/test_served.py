@@ -1,16 +1,22 @@
 """The chart of a champion's performance in production: each value where its numbers are, and no room is left out."""
 
 from datetime import date, timedelta
+from html import unescape
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ui.hostile import WHEN
+from records.samples import SAMPLES
+from ui.hostile import PLACES, WHEN
 
 from helping import examples
 from taxiway.records import Interval
 from taxiway.records.served import ServedPerformance, ServedWindow
+from taxiway_ui.history.ledger_view import LedgerView
+from taxiway_ui.history.served import Served
 from taxiway_ui.history.served_drawing import HEIGHT, draw_served
+from taxiway_ui.render import page
+from taxiway_ui.views import History
 
 NUMBERS = st.floats(-1e6, 1e6)
 
@@ -60,6 +66,19 @@ def test_every_value_is_drawn_within_the_chart(
         assert 0 <= value.high <= value.y <= value.low <= chart.bottom < HEIGHT
     top, height = chart.band
     assert 0 <= top <= top + height <= chart.bottom + 1
+
+
+def test_the_page_has_the_version_before_the_worse_slices_and_the_rollback() -> None:
+    found = SAMPLES["ServedPerformance"]
+    assert isinstance(found, ServedPerformance)
+    decision = "no rollback: the evidence of a larger Brier score is 12 (required: 100)"
+    history = History("a.b", None, LedgerView(writable=True), (), (), False, served=Served(found, "", decision, "https://m"))
+    html = unescape(page("pipeline.html", view=history, **PLACES))
+    assert (
+        "Roc_auc of 300 rows with a label since 2026-03-01 00:00:00 UTC: 0.550 (0.500 to 0.600) of version 2, 0.650 (" in html
+    )
+    assert 'carrier = "UA": roc_auc 0.450 (0.350 to 0.550) of 120 rows; 0.700 (0.650 to 0.750) of the evaluation rows' in html
+    assert "No rollback: the evidence" in html
 
 
 def test_the_worse_value_is_marked_and_the_higher_one_is_above() -> None:

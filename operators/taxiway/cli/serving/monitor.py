@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,7 @@ _MOST_SHOWN = 5
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     help="The schema file by which the inputs of each window are validated, in the environment SERVING.",
 )
+@click.option("--previous", is_flag=True, help="Compare the version before on the same rows with a label.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @code_option
 @records_options
@@ -50,6 +52,7 @@ def monitor(
     since: "datetime | None",
     until: "datetime | None",
     schema: Path | None,
+    previous: bool,
     as_json: bool,
     code: Path | None,
     **given: Any,
@@ -64,8 +67,11 @@ def monitor(
     from taxiway.registry.load import load_trusted
     from taxiway.stages.batch.version import find_version
     from taxiway.stages.monitor.described import described
+    from taxiway.stages.monitor.labelled_rows import period_of
     from taxiway.stages.monitor.monitor import Asked
     from taxiway.stages.monitor.monitor import monitor as compare
+    from taxiway.stages.monitor.previous import PreviousAsked, previous_performance
+    from taxiway.stages.monitor.slices import worse_slices
 
     by_schema = load_schema(schema) if schema is not None else None
     asked = Asked(every, metric, since and since.date(), until and until.date(), by_schema)
@@ -75,6 +81,13 @@ def monitor(
         with busy(f"loading {version.model} version {version.version}") as show:
             loaded = load_trusted(client.tracking_uri, version.model, version.version, code=code, files=version.files)
             found = compare(client, version, loaded, folder, asked, store=installation.store(), show=show)
+            show("comparing slices")
+            period, store = period_of(folder, asked.since, asked.until), installation.store()
+            found = replace(found, slices=worse_slices(client, found, loaded, period, every, store))
+            if previous:
+                show("predicting the same rows by the version before")
+                same = PreviousAsked(installation.ledger, store, period, code)
+                found = replace(found, previous=previous_performance(same, found, loaded))
     if as_json:
         click.echo(json.dumps(described(found), indent=2, allow_nan=False))
     else:
@@ -107,6 +120,13 @@ def _show(found: "Monitored") -> None:
     causes = [found.causes.message] if found.causes is not None else []
     for message in [*newest.anomalies, *causes, *(drift.message for drift in newest.drift.columns[:_MOST_SHOWN]), *joint]:
         console.print(f"from {newest.performance.first}: {message}", markup=False, soft_wrap=True)
+    if found.slices and found.newest_labelled is not None:
+        console.print(f"worse slices from {found.newest_labelled.performance.first}:")
+        for each in found.slices:
+            console.print(f"  {each.describe(reference.metric)}", markup=False, soft_wrap=True)
+    if found.previous is not None:
+        message = found.previous.describe(reference.metric, found.version.version)
+        console.print(message, markup=False, soft_wrap=True)
     console.print(reference.condition, style="dim", markup=False, soft_wrap=True)
 
 

@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 class MonitorOperator(ReportingOperator):
     """Compare the newest windows of the champion's requests with its evaluation rows.
 
-    An alert is told once: the notifier is called with the event ALERT, and the asset `TEAM.PIPELINE.alerts` is updated, which another
-    DAG can be scheduled by. The asset `TEAM.PIPELINE.retrain` is updated whenever the model is to be trained again. Without requests, the
-    task is skipped. It returns the version, the newest window and its alert, and whether to train again.
+    An alert is told once: the notifier is called with the event ALERT, or ROLLBACK if the version before has become champion again, and
+    the asset `TEAM.PIPELINE.alerts` is updated, which another DAG can be scheduled by. The asset `TEAM.PIPELINE.retrain` is updated
+    whenever the model is to be trained again. Without requests, the task is skipped. It returns the version, the newest window and its
+    alert, whether it was rolled back, and whether to train again.
 
     Args:
         pipeline: The pipeline; it has a section `monitor`.
@@ -40,17 +41,20 @@ class MonitorOperator(ReportingOperator):
         """Compare, record and tell; skip the task if the champion has answered no requests."""
         from taxiway.stages.monitor.champion import monitor_champion, new_alerts
         from taxiway.stages.monitor.retraining import retraining
+        from taxiway.stages.monitor.rollback import roll_back_if_worse, rollback_alerts
 
         with self.reporting(context), monitoring_context(self.pipeline, context, self.mlflow_conn_id) as stage:
             self.mlflow_run_url = MlflowHook(self.mlflow_conn_id).public_url(stage.recorder.url)
             self.log.info("MLflow run: %s", self.mlflow_run_url)
             found = monitor_champion(stage)
+            rollback = roll_back_if_worse(stage, found)
             decision = retraining(stage, found)
-            with new_alerts(stage, found) as alerts:
+            with new_alerts(stage, found, rollback_alerts(stage)) as alerts:
                 self._tell(alerts, context)
             if decision is not None and decision.retrain:
                 context["outlet_events"][self.alias].add(asset_of(self.pipeline, RETRAIN), extra=decision.described())
-            return {**found.summary(), "retraining": decision and decision.message, "mlflow_url": self.mlflow_run_url}
+            told = {"rollback": rollback or None, "retraining": decision and decision.message}
+            return {**found.summary(), **told, "mlflow_url": self.mlflow_run_url}
 
     def _tell(self, alerts: "tuple[Alert, ...]", context: "Context") -> None:
         for alert in alerts:
@@ -66,7 +70,7 @@ def _told(alert: "Alert", pipeline: Pipeline, mlflow_url: str, context: "Context
     return Told(
         pipeline=pipeline.name,
         span=str(alert.first),
-        event="ALERT",
+        event="ROLLBACK" if alert.kind == "rollback" else "ALERT",
         reasons=list(alert.messages),
         version=alert.version,
         airflow_url=airflow_url(context),

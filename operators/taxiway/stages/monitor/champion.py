@@ -1,7 +1,7 @@
 """Monitors the champion of a pipeline, and records what was found as an MLflow run."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
@@ -30,10 +30,10 @@ class Alert:
 
     Attributes:
         version: The champion.
-        first: The first day of the window; of an audit, the day of the last one.
-        kind: `realised` or `estimated` if this performance is worse than on the evaluation rows; `data` if inputs have anomalies; `check` if a check of the
-            team's own has found something; `audit` if
-            labels are needed.
+        first: The first day of the window; of an audit, the day of the last one; of a rollback, its day.
+        kind: `realised` or `estimated` if this performance is worse than on the evaluation rows; `data` if inputs have anomalies; `check` if
+            a check of the team's own has found something; `audit` if labels are needed; `rollback` if the policy has replaced the version by
+            the one before it.
         messages: The evidence.
         is_repeated: Whether an earlier try of this run has told it.
     """
@@ -60,13 +60,18 @@ def monitor_champion(context: StageContext) -> Monitored:
         NoRequestsError: There is no champion yet, or it has answered no requests in these windows.
         TerminalError: Its records cannot be read, or its scores are withheld.
     """
-    from taxiway.registry.alias_moves import champion_now
+    from taxiway.registry.alias_moves import champion_now, settled
     from taxiway.registry.load import load_trusted
+    from taxiway.stages.monitor.labelled_rows import period_of
+    from taxiway.stages.monitor.previous import PreviousAsked, previous_performance
+    from taxiway.stages.monitor.slices import worse_slices
 
     asked = context.pipeline.monitor
     if asked is None:
         raise ConfigError(f"{context.pipeline.name} has no section monitor; add it to the pipeline file")
-    if champion_now(context.ledger, context.pipeline.name) is None:
+    # A run that was killed may have decided a rollback, and not have moved the aliases.
+    known = settled(context.ledger, context.pipeline.name) if asked.rollback is not None else None
+    if champion_now(context.ledger, context.pipeline.name, known) is None:
         raise NoRequestsError(f"{context.pipeline.name} has no champion yet, so there is nothing to monitor")
     version = find_version(context.ledger, context.pipeline.name)
     log = log_folder(context, asked)
@@ -76,6 +81,11 @@ def monitor_champion(context: StageContext) -> Monitored:
     found = monitor(context.registry, version, loaded, log, of, store=context.store, show=context.log.info)
     windows = [window.performance for window in found.windows]
     found = replace(found, audit=champion_audit(context, asked, version, found.reference, windows))
+    period = period_of(log, since, None)
+    found = replace(found, slices=worse_slices(context.registry, found, loaded, period, asked.window, context.store))
+    if asked.previous or asked.rollback is not None:
+        compare = PreviousAsked(context.ledger, context.store, period, context.code)
+        found = replace(found, previous=previous_performance(compare, found, loaded))
     _record(context, version, found)
     for window in found.windows:
         context.log.info("%s", _line(found, window))
@@ -95,8 +105,8 @@ def log_folder(context: StageContext, asked: Monitor) -> Path:
 
 
 @contextmanager
-def new_alerts(context: StageContext, found: Monitored) -> Iterator[tuple[Alert, ...]]:
-    """The alerts of windows with enough rows that no other run has told, oldest window first.
+def new_alerts(context: StageContext, found: Monitored, others: Sequence[Alert] = ()) -> Iterator[tuple[Alert, ...]]:
+    """The alerts of windows with enough rows that no other run has told, oldest window first, and other alerts that none has told.
 
     A worse performance is an alert, and so are anomalies of the inputs by the schema, and labels that are needed. They count as told by this run when the block ends
     without an error. A retry has them again, because Airflow drops what a failed task has told its assets. A window is told again if
@@ -105,10 +115,11 @@ def new_alerts(context: StageContext, found: Monitored) -> Iterator[tuple[Alert,
     Args:
         context: The run.
         found: What was found.
+        others: Alerts that are not of a window.
     """
     ref = f"monitored/{context.pipeline.name}"
     told: dict[str, str] = json.loads(context.store.get_ref(ref) or "{}")
-    alerts = {_key(alert): alert for alert in (*_audit_alerts(context, found), *_window_alerts(found))}
+    alerts = {_key(alert): alert for alert in (*_audit_alerts(context, found), *_window_alerts(found), *others)}
     new = tuple(alert for key, alert in alerts.items() if told.get(key, context.run) == context.run)
     for message in (message for alert in new for message in alert.messages):
         context.log.warning("%s", message)

@@ -23,6 +23,8 @@ def described(found: "Monitored") -> dict[str, Any]:
         "windows": [_window(window) for window in found.windows],
         "causes": found.causes and asdict(found.causes),
         "audit": found.audit and found.audit.described(),
+        "slices": [each.model_dump(mode="json") for each in found.slices],
+        "previous": found.previous and found.previous.model_dump(mode="json"),
     }
 
 
@@ -50,6 +52,8 @@ def served_performance(found: "Monitored", at: datetime) -> ServedPerformance:
         windows=tuple(windows),
         cause=found.causes.message if found.causes is not None else "",
         audit=found.audit.record() if found.audit is not None else None,
+        slices=found.slices,
+        previous=found.previous,
         at=at,
     )
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from taxiway.errors import ConfigError, NoRequestsError, TerminalError
 from taxiway.features.signature import ModelColumns
 from taxiway.lineage.queries import model_lineage
+from taxiway.records.served import PreviousPerformance, WorseSlice
 from taxiway.stages.batch.version import Version, row_model
 from taxiway.stages.monitor.causes import Causes, causes
 from taxiway.stages.monitor.checks import findings
@@ -83,6 +84,8 @@ class Monitored:
         causes: Which inputs the estimate of the newest window with enough rows comes from, if it is worse and inputs have drifted; None if
             not.
         audit: When labels are needed next; None if that was not asked.
+        slices: The slices that are worse in the newest window whose realised performance is known, see `taxiway.stages.monitor.slices`.
+        previous: How the version before predicts the same rows, see `taxiway.stages.monitor.previous`; None if it was not compared.
     """
 
     version: Version
@@ -90,6 +93,8 @@ class Monitored:
     windows: Sequence[MonitoredWindow]
     causes: Causes | None
     audit: LabelAudit | None = None
+    slices: tuple[WorseSlice, ...] = ()
+    previous: PreviousPerformance | None = None
 
     @property
     def newest(self) -> MonitoredWindow | None:
@@ -146,7 +151,7 @@ def monitor(
     if asked.since is not None and asked.since > until:
         raise ConfigError(f"the first day {asked.since} is after the last one, {until}; give an earlier day")
     about, model = f"{version.model} version {version.version}", row_model(loaded, version)
-    snapshot, label = _records(client, version, about)
+    snapshot, label = evaluation_records(client, version, about)
     show(f"scoring the evaluation rows of {about}")
     metric = asked.metric or ("mae" if not model.classes else "roc_auc" if len(model.classes) == 2 else "accuracy")
     reference = reference_of(model, loaded, snapshot, label, metric, store)
@@ -180,8 +185,17 @@ def monitor(
     return Monitored(version, reference, made, causes(reference, loaded, before, *cause) if cause is not None else None)
 
 
-def _records(client: "MlflowClient", version: Version, about: str) -> tuple[Any, str]:
-    """The snapshot of a version, and its label."""
+def evaluation_records(client: "MlflowClient", version: Version, about: str) -> tuple[Any, str]:
+    """The snapshot of a version, and its label.
+
+    Args:
+        client: The MLflow client.
+        version: The version.
+        about: What it is called in errors.
+
+    Raises:
+        TerminalError: The version has no records, or its scores are withheld.
+    """
     records = model_lineage(client, version.model, version.version).records
     if records.snapshot is None or records.features is None or records.evaluation is None:
         raise TerminalError(f"the records of {about} cannot be read: {'; '.join(records.unread) or 'they are missing'}")

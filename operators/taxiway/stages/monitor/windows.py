@@ -65,7 +65,8 @@ def read_windows(
     asked = {"model": model, "version": version, "every": every, "since": since, "until": until}
     for (first,) in connection.execute(_WINDOWS.format(of_version=_OF_VERSION), asked).fetchall():
         values = {**asked, "first": first, "classes": len(classes)}
-        yield _window(first, connection.sql(_ROWS.format(of_version=_OF_VERSION), params=values).to_arrow_table(), classes)
+        table = connection.sql(_ROWS.format(of_version=_OF_VERSION), params=values).to_arrow_table()
+        yield Window(first, *answers_and_labels(table, classes))
 
 
 def first_day(day: date, every: Every) -> date:
@@ -96,15 +97,21 @@ def served_versions(connection: "duckdb.DuckDBPyConnection", model: str) -> list
     return [version for (version,) in connection.execute(query, [model]).fetchall()]
 
 
-def _window(first: date, table: Any, classes: Sequence[str]) -> Window:
+def answers_and_labels(table: Any, classes: Sequence[str]) -> "tuple[Floats, Floats]":
+    """The answers and the labels of rows, see `Window`.
+
+    Args:
+        table: An Arrow table with the columns `probabilities`, `prediction_value`, `label` and `label_value`.
+        classes: The classes of the version; empty for a regression.
+    """
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
 
     if not classes:
-        numbers = (table.column(name).to_numpy().astype(float) for name in ("prediction_value", "label_value"))
-        return Window(first, *numbers)
+        answers, labels = (table.column(name).to_numpy().astype(float) for name in ("prediction_value", "label_value"))
+        return answers, labels
     answers = table.column("probabilities").combine_chunks().flatten().to_numpy(zero_copy_only=False)
     positions = pc.index_in(table.column("label"), value_set=pa.array(classes, pa.string()))
     labels = np.asarray(positions.cast(pa.float64()).to_numpy(), dtype=float)
-    return Window(first, answers.astype(float).reshape(-1, len(classes)), labels)
+    return answers.astype(float).reshape(-1, len(classes)), labels

@@ -1,0 +1,120 @@
+"""Makes the version before the champion again if it predicts the requests since the promotion better: the policy `monitor.rollback`.
+
+A champion is judged after a promotion by gates or by force, and not after a rollback, so no two versions replace each other in turn.
+"""
+
+import math
+
+from taxiway.errors import TerminalError, TransientError
+from taxiway.ledger.entry import Entry, head
+from taxiway.messages import number_text
+from taxiway.monitoring.row_losses import row_loss_name
+from taxiway.records.served import PreviousPerformance
+from taxiway.registry import promote
+from taxiway.registry.alias_moves import settled
+from taxiway.registry.champions import model_history
+from taxiway.spec.metrics import facts_of
+from taxiway.spec.monitor import Rollback
+from taxiway.stages.context import StageContext
+from taxiway.stages.monitor.champion import Alert
+from taxiway.stages.monitor.monitor import Monitored
+from taxiway.stages.push import told_downstream
+from taxiway.tracking import tags
+
+POLICY = "policy monitor.rollback"
+"""Who rolls back, for the ledger."""
+_MOST_SHOWN = 1e6
+
+
+def roll_back_if_worse(context: StageContext, found: Monitored) -> str:
+    """Make the version before the champion again if the champion is worse on the rows since its promotion, and log what was decided.
+
+    Args:
+        context: The run.
+        found: What monitoring has found, with the comparison with the version before.
+
+    Returns:
+        The decision in a sentence; empty if the pipeline has no section `monitor.rollback`.
+
+    Raises:
+        TerminalError: A promotion in the ledger is not signed with a key of the installation.
+    """
+    section = context.pipeline.monitor
+    if section is None or section.rollback is None or found.previous is None:
+        return ""
+    compared, policy = found.previous, section.rollback
+    newest = head(context.ledger, settled(context.ledger, found.version.model))
+    problem = _not_judged(context, found, compared, newest) or _not_worse(policy, found, compared)
+    decision = f"no rollback: {problem}" if problem else _roll_back(context, found, _evidence_text(policy, found, compared))
+    context.log.info("%s", decision)
+    context.recorder.tags({tags.ROLLBACK: decision})
+    return decision
+
+
+def rollback_alerts(context: StageContext) -> tuple[Alert, ...]:
+    """The alert that the newest promotion is a rollback by the policy; from the ledger, so it is not lost if a task is killed after it."""
+    history = model_history(context.ledger, context.pipeline.name)
+    made = history.champion.promotion if history.champion is not None else None
+    if made is None or made.by != POLICY or made.from_version is None:
+        return ()
+    return (Alert(made.from_version, made.at.date(), "rollback", (made.reason,)),)
+
+
+def _not_judged(context: StageContext, found: Monitored, compared: PreviousPerformance, newest: Entry | None) -> str:
+    """Why the champion is not judged; empty if it is."""
+    version = found.version.version
+    promotion = newest.promotion if newest is not None else None
+    if promotion is not None and promotion.to_version == version and promotion.verdict is None:
+        return f"version {version} is champion by a rollback of {promotion.by}, which the policy leaves as it is"
+    if compared.not_compared:
+        return f"not compared with the version before: {compared.not_compared}"
+    if promotion is None or (promotion.to_version, promotion.from_version, promotion.at) != (
+        version,
+        compared.version,
+        compared.since,
+    ):
+        return f"version {version} was promoted before the first compared window, or is not the champion any more"
+    return model_history(context.ledger, found.version.model).moved
+
+
+def _not_worse(policy: Rollback, found: Monitored, compared: PreviousPerformance) -> str:
+    """Why the champion is not clearly worse than the version before; empty if it is."""
+    difference, evidence = compared.difference, compared.log_evidence
+    assert difference is not None
+    assert evidence is not None, "a metric without row losses is refused with the pipeline file"
+    least = -difference.high if facts_of(found.reference.metric).direction > 0 else difference.low
+    if evidence >= -math.log(1 - policy.confidence) and least > policy.max_drop:
+        return ""
+    return f"{_evidence_text(policy, found, compared)}; allowed drop: {number_text(policy.max_drop)}"
+
+
+def _roll_back(context: StageContext, found: Monitored, evidence: str) -> str:
+    version, previous = found.version, found.previous
+    try:
+        done = promote.rollback(
+            context.ledger,
+            version.model,
+            by=POLICY,
+            reason=f"{evidence}; by {context.run}",
+            at=context.clock(),
+            from_version=version.version,
+            to_version=previous.version if previous is not None else None,
+        )
+    except (TerminalError, TransientError) as error:  # another promotion came first, or is in progress
+        return f"no rollback: {error}"
+    context.recorder.record(done)
+    if done.downstream:
+        context.log.info("%s", told_downstream(done))
+    return f"{done.reason}; champion: version {done.to_version}, before: version {done.from_version}"
+
+
+def _evidence_text(policy: Rollback, found: Monitored, compared: PreviousPerformance) -> str:
+    """Both metrics, and `the evidence of a larger Brier score is 1,240 (required: 100)`."""
+    log_evidence, metric = compared.log_evidence or 0.0, found.reference.metric
+    if log_evidence >= math.log(_MOST_SHOWN):
+        shown = f"more than {_MOST_SHOWN:,.0f}"
+    else:
+        evidence = math.exp(log_evidence)
+        shown = f"{evidence:.3g}" if evidence < 100 else f"{evidence:,.0f}"
+    required = f"(required: {1 / (1 - policy.confidence):,.0f})"
+    return f"{compared.describe(metric, found.version.version)}; the evidence of a larger {row_loss_name(metric)} is {shown} {required}"
