@@ -97,7 +97,8 @@ def _compared(log: Path, reference_rows: int) -> dict[str, float]:
 
     from taxiway.features.encoding import raw_frame
     from taxiway.monitoring.domain_classifier import domain_shift, sample
-    from taxiway.stages.monitor.inputs import window_drift, window_rows
+    from taxiway.stages.monitor.windows.drift import window_drift
+    from taxiway.stages.monitor.windows.inputs import window_rows
 
     before = raw_frame(_frame(reference_rows, SEED - 1), COLUMNS.numeric, COLUMNS.categorical, COLUMNS.types)
     imported = _peak_mb()

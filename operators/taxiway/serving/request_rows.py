@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +27,7 @@ OWN = "served."
 """The columns that are not inputs begin with it."""
 PREDICTION_VALUE, LABEL_VALUE = f"{OWN}prediction_value", f"{OWN}label_value"
 """The columns of predicted numbers, and of labels that are numbers."""
-_OWN_COLUMNS = f"""request_id AS "{OWN}request_id", row AS "{OWN}row", received_at AS "{OWN}at", requests.caller AS "{OWN}caller",
+OWN_COLUMNS = f"""request_id AS "{OWN}request_id", row AS "{OWN}row", received_at AS "{OWN}at", requests.caller AS "{OWN}caller",
 champion_version AS "{OWN}version", prediction AS "{OWN}prediction", prediction_value AS "{PREDICTION_VALUE}",
 probabilities AS "{OWN}probabilities", label AS "{OWN}label", label_value AS "{LABEL_VALUE}",
 classes AS "{OWN}classes", predicted_class AS "{OWN}predicted_class",
@@ -135,7 +135,7 @@ def _write(files: LogFiles, out: Path, types: Mapping[str, str]) -> Exported:
     with connect() as connection:
         rows = f"(SELECT * FROM {files_sql(files.requests)} WHERE champion_status = 200)"  # noqa: S608 (the paths are quoted)
         inputs = typed_inputs(connection, rows, types)
-        columns = ", ".join([*(each.as_column for each in inputs), _OWN_COLUMNS])
+        columns = ", ".join([*(each.as_column for each in inputs), OWN_COLUMNS])
         labels = f"({newest_labels_sql(files.labels)}) AS labels"
         joined = f"{rows} AS requests LEFT JOIN {labels} USING (model, day, request_id, row)"
         (count,) = connection.execute(
@@ -144,105 +144,9 @@ def _write(files: LogFiles, out: Path, types: Mapping[str, str]) -> Exported:
     return Exported(int(count), tuple(each.not_typed for each in inputs if each.not_typed is not None))
 
 
-def export_inputs(
-    folder: Path,
-    model: str,
-    version: int,
-    out: Path,
-    *,
-    since: date,
-    until: date,
-    types: Mapping[str, str],
-    names: Sequence[str],
-    with_answers: bool = False,
-) -> None:
-    """Write some inputs of the rows that a version has predicted to a Parquet file, with the types of `export_rows`.
-
-    The columns `PREDICTION_VALUE` and `LABEL_VALUE` have the numbers that were predicted, and labels that are numbers.
-
-    Args:
-        folder: The folder of the request log.
-        model: The registered model.
-        version: Its version.
-        out: The file.
-        since: The first day of the requests, in UTC.
-        until: The last day.
-        types: The types of inputs, in the words of a schema.
-        names: The inputs; those that no row has are left out.
-        with_answers: Whether all columns of the gateway are written, as by `export_rows`.
-
-    Raises:
-        NoRequestsError: There are no such rows.
-    """
-
-    def write(files: LogFiles) -> None:
-        if not files.requests:
-            raise NoRequestsError(no_requests_text(folder, model, since, until))
-        with connect() as connection:
-            rows = f"(SELECT * FROM {files_sql(files.requests)} WHERE champion_status = 200 AND champion_version = {version:d})"  # noqa: S608 (the paths are quoted)
-            numbers = f'prediction_value AS "{PREDICTION_VALUE}", label_value AS "{LABEL_VALUE}"'
-            own = _OWN_COLUMNS if with_answers else numbers
-            columns = ", ".join([own, *(each.as_column for each in typed_inputs(connection, rows, types, names))])
-            joined = f"{rows} AS requests LEFT JOIN ({newest_labels_sql(files.labels)}) AS labels USING (model, day, request_id, row)"
-            connection.execute(
-                f"COPY (SELECT {columns} FROM {joined} ORDER BY received_at, requests.seq, row) TO {path_literal(out)} (FORMAT parquet)"  # noqa: S608 (names and paths are quoted)
-            )
-
-    read_files(log_files(folder, model, since, until), write)
-
-
 def is_hash(entry: str) -> str:
     """SQL for whether an entry of the log is a hash, which is no JSON."""
     return f"regexp_full_match({entry}, '[0-9a-f]{{32}}') AND NOT json_valid({entry})"
-
-
-def export_labelled(
-    folder: Path,
-    model: str,
-    version: int,
-    out: Path,
-    *,
-    since: datetime,
-    until: date,
-    types: Mapping[str, str],
-    names: Sequence[str],
-) -> None:
-    """Write some inputs of the rows with a label that a version has predicted to a Parquet file, with its predictions and the newest labels.
-
-    The columns that are not inputs begin with `OWN`, see `ANSWERS`.
-
-    Args:
-        folder: The folder of the request log.
-        model: The registered model.
-        version: Its version.
-        out: The file.
-        since: The time of the first requests, with a time zone.
-        until: The last day, in UTC.
-        types: The types of inputs, in the words of a schema.
-        names: The inputs; those that no row has are left out.
-
-    Raises:
-        NoRequestsError: There are no requests on these days.
-    """
-    day = since.astimezone(UTC).date()
-
-    def write(files: LogFiles) -> None:
-        if not files.requests:
-            raise NoRequestsError(no_requests_text(folder, model, day, until))
-        with connect() as connection:
-            labels = f"({newest_labels_sql(files.labels)}) AS labels"
-            rows = (
-                f"(SELECT requests.*, label, label_value FROM {files_sql(files.requests)} AS requests JOIN {labels} "  # noqa: S608 (the paths are quoted)
-                f"USING (model, day, request_id, row) WHERE champion_status = 200 AND champion_version = {version:d} "
-                f"AND received_at >= '{since.isoformat()}'::TIMESTAMPTZ)"
-            )
-            own = [f'{name} AS "{OWN}{name}"' for name in ANSWERS]
-            columns = ", ".join([*own, *(each.as_column for each in typed_inputs(connection, rows, types, names))])
-            connection.execute(
-                f"COPY (SELECT {columns} FROM {rows} ORDER BY received_at, seq, row) TO {path_literal(out)} (FORMAT parquet)"  # noqa: S608 (names and paths are quoted)
-            )
-
-    read_files(log_files(folder, model, day, until), write)
 
 
 def typed_inputs(

@@ -14,9 +14,9 @@ from stages.conftest import Site
 
 from taxiway.evaluation.predictions import Predictions
 from taxiway.records import Interval
-from taxiway.stages.monitor.labelled_rows import LabelledRows
-from taxiway.stages.monitor.performance import Reference
 from taxiway.stages.monitor.slices import compared_slices
+from taxiway.stages.monitor.windows.labelled_rows import LabelledRows
+from taxiway.stages.monitor.windows.performance import Reference
 
 
 @pytest.fixture

@@ -51,8 +51,8 @@ def test_weeks_are_served_monitored_and_trained_on(tmp_path: Path) -> None:
     assert (second.trained.outcome, second.trained.span.name) == (Outcome.PROMOTED, "2013-W23")
     assert second.trained.retraining.startswith("retrain: the realised roc_auc ")
     assert (second.version, third.version) == (1, 2)
-    assert third.monitored.decision is not None
-    assert third.monitored.decision.reason == "no_trigger"
+    assert third.monitored.retraining is not None
+    assert third.monitored.retraining.reason == "no_trigger"
     assert "2013-W24: training again" in shown
     draw(played, tmp_path / "watch.png")
     assert (tmp_path / "watch.png").stat().st_size > 20_000

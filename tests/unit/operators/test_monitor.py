@@ -23,7 +23,7 @@ from taxiway.lineage.monitoring import EXPERIMENT
 from taxiway.operators import MonitorOperator
 from taxiway.spec.files.pipeline_file import read_pipeline_and_team
 from taxiway.stages.monitor import retraining
-from taxiway.stages.monitor.windows import oldest_day
+from taxiway.stages.monitor.windows.log_windows import oldest_day
 from taxiway.templates.monitoring import monitoring
 
 EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"

@@ -18,7 +18,7 @@ from taxiway.spec.base import CONTINUOUS_TRAINING
 from taxiway.spec.files.pipeline_file import SUFFIX, line_of, read_pipeline
 from taxiway.spec.pipeline import Pipeline
 from taxiway.spec.python_refs import never_exiting
-from taxiway.stages.monitor.checks import check_function
+from taxiway.stages.monitor.windows.checks import check_function
 from taxiway.training.estimator import build_estimator
 from taxiway.training.fit import fit_on_few
 from taxiway.training.own.training import OwnTraining

@@ -15,8 +15,8 @@ from taxiway.cli.serving.serve import code_option
 
 if TYPE_CHECKING:
     from taxiway.stages.batch.version import Version
-    from taxiway.stages.monitor.label_audits import LabelAudit
-    from taxiway.stages.monitor.windows import Every
+    from taxiway.stages.monitor.windows.label_audits import LabelAudit
+    from taxiway.stages.monitor.windows.log_windows import Every
 
 _EXIT_DUE = 3
 
@@ -67,8 +67,8 @@ def audit(
     """
     from taxiway.registry.load import load_trusted
     from taxiway.stages.batch.version import find_version
-    from taxiway.stages.monitor.label_audits import audit_policy, next_audit
     from taxiway.stages.monitor.monitor import Asked, monitor
+    from taxiway.stages.monitor.windows.label_audits import audit_policy, next_audit
 
     check_folders(out)
     with opened(Given(**given)) as installation:
@@ -90,7 +90,7 @@ def audit(
 
 def _write(folder: Path, version: "Version", made: "LabelAudit", every: "Every", out: Path) -> None:
     from taxiway.messages import counted
-    from taxiway.stages.monitor.audit_rows import write_audit_rows
+    from taxiway.stages.monitor.windows.audit_rows import write_audit_rows
 
     if made.window is None:
         click.echo(f"{out} is not written: no window with enough rows has ended yet", err=True)

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from taxiway.records import Interval
-    from taxiway.stages.monitor.inputs import WindowDrift
     from taxiway.stages.monitor.monitor import Monitored
-    from taxiway.stages.monitor.windows import Every
+    from taxiway.stages.monitor.windows.drift import WindowDrift
+    from taxiway.stages.monitor.windows.log_windows import Every
 
 _EXIT_WORSE = 3
 _MOST_SHOWN = 5
@@ -67,11 +67,11 @@ def monitor(
     from taxiway.registry.load import load_trusted
     from taxiway.stages.batch.version import find_version
     from taxiway.stages.monitor.described import described
-    from taxiway.stages.monitor.labelled_rows import period_of
     from taxiway.stages.monitor.monitor import Asked
     from taxiway.stages.monitor.monitor import monitor as compare
     from taxiway.stages.monitor.previous import PreviousAsked, previous_performance
     from taxiway.stages.monitor.slices import worse_slices
+    from taxiway.stages.monitor.windows.labelled_rows import period_of
 
     by_schema = load_schema(schema) if schema is not None else None
     asked = Asked(every, metric, since and since.date(), until and until.date(), by_schema)
@@ -100,7 +100,7 @@ def _show(found: "Monitored") -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from taxiway.stages.monitor.performance import MIN_ROWS
+    from taxiway.stages.monitor.windows.performance import MIN_ROWS
 
     console, reference = stdout_console(highlight=False), found.reference
     about = f"{reference.metric} of {found.version.model} version {found.version.version}"

@@ -53,7 +53,7 @@ def _draw_performance(axes: "Axes", mondays: Sequence[Monday]) -> None:
     )
     evaluated = [each.monitored.found.reference.performance.value for each in mondays]
     axes.step(numbers, evaluated, where="mid", color=_GREY, label="the champion on its evaluation rows")
-    told = {alert.first for each in mondays for alert in each.monitored.alerts}
+    told = {alert.first for each in mondays for alert in each.alerts}
     alerts = [number for number, each in enumerate(mondays) if each.monday in told]
     axes.plot(alerts, [mondays[number].served.value for number in alerts], "o", color=_RED, label="a week with an alert")
     _draw_changes(axes, mondays)

@@ -15,7 +15,9 @@ from taxiway.registry.load import load_trusted
 from taxiway.spec.pipeline import Pipeline
 from taxiway.stages.batch.version import find_version
 from taxiway.stages.installation import Installation
-from taxiway.stages.runner import MonitoringResult, monitor_in, run_in
+from taxiway.stages.monitor.champion import Alert
+from taxiway.stages.monitor.run import MonitoringResult
+from taxiway.stages.runner import monitor_in, run_in
 
 PIPELINE = "flights.watched_arrivals"
 SOURCE, LOG = "flights_watched", "flights_watched_log"
@@ -33,7 +35,8 @@ class Monday:
         monday: Its first day.
         version: The version that predicted its flights.
         served: How well it did, by the labels that come a week later.
-        monitored: What monitoring found.
+        monitored: What monitoring found and decided.
+        alerts: What it told.
         trained: The outcome of the training that it asked for; None without one.
     """
 
@@ -42,6 +45,7 @@ class Monday:
     version: int
     served: Interval
     monitored: MonitoringResult
+    alerts: tuple[Alert, ...]
     trained: RunSummary | None
 
     @property
@@ -89,12 +93,12 @@ def play(
             traffic.label(before, at)
         write_span(before.delivered, data / SOURCE, before.name)
         show(f"{week.name}: monitoring")
-        monitored = monitor_in(installation, pipeline, clock=_clock(at))
+        monitored, alerts = monitor_in(installation, pipeline, clock=_clock(at))
         trained = None
-        if monitored.decision is not None and monitored.decision.retrain:
+        if monitored.retraining is not None and monitored.retraining.retrain:
             show(f"{week.name}: training again")
-            trained = run_in(installation, pipeline, clock=_clock(at), retraining=monitored.decision).summary
-        yield Monday(week.name, week.monday, champion.version, served, monitored, trained)
+            trained = run_in(installation, pipeline, clock=_clock(at), retraining=monitored.retraining).summary
+        yield Monday(week.name, week.monday, champion.version, served, monitored, alerts, trained)
 
 
 @dataclass(frozen=True)

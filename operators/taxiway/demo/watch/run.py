@@ -103,12 +103,12 @@ def _print_monday(console: Console, monday: Monday) -> None:
 
 def _events(monday: Monday) -> Iterator[tuple[str, str]]:
     """What happened, with its colour."""
-    for alert in monday.monitored.alerts:
+    for alert in monday.alerts:
         yield "red", f"alert: {alert.messages[0]}"
     if monday.trained is None:
         return
-    if monday.monitored.decision is not None:
-        yield "cyan", monday.monitored.decision.message
+    if monday.monitored.retraining is not None:
+        yield "cyan", monday.monitored.retraining.message
     trained = monday.trained
     if trained.outcome in _GOOD:
         yield "green", f"version {trained.version}, trained on {trained.span.name} and before it, is promoted"
@@ -119,7 +119,7 @@ def _events(monday: Monday) -> Iterator[tuple[str, str]]:
 def _print_summary(console: Console, mondays: Sequence[Monday]) -> None:
     trainings = [each.trained for each in mondays if each.trained is not None]
     promoted = sum(each.outcome in _GOOD for each in trainings)
-    alerts = sum(len(each.monitored.alerts) for each in mondays)
+    alerts = sum(len(each.alerts) for each in mondays)
     rows = sum(each.served.rows for each in mondays)
     console.print(
         f"\n{rows:,} flights in {len(mondays)} weeks: {counted(alerts, 'alert')}, {counted(len(trainings), 'training')} on evidence, "
@@ -130,15 +130,14 @@ def _print_summary(console: Console, mondays: Sequence[Monday]) -> None:
 
 def described(monday: Monday) -> dict[str, Any]:
     """A week as content for JSON."""
-    decision = monday.monitored.decision
     return {
         "week": monday.week,
         "version": monday.version,
         "estimated": monday.estimated and monday.estimated.model_dump(mode="json"),
         "realised": monday.served.model_dump(mode="json"),
         "drifted": [each.column for each in monday.monitored.found.windows[-1].drift.columns],
-        "alerts": [alert.described() for alert in monday.monitored.alerts],
-        "retraining": decision and decision.message,
+        "alerts": [alert.described() for alert in monday.alerts],
+        **monday.monitored.summary(),
         "trained": monday.trained and {"outcome": str(monday.trained.outcome), "version": monday.trained.version},
     }
 

@@ -17,7 +17,7 @@ from taxiway.serving.gateway.rolling.roll import roll
 from taxiway.serving.gateway.rolling.settings import RollSettings, store_settings
 from taxiway.serving.gateway.state.logged_version import LoggedVersion
 from taxiway.serving.gateway.state.request_log import LoggedRequest, RequestLog
-from taxiway.stages.monitor.performance import CONFIDENCE
+from taxiway.stages.monitor.windows.performance import CONFIDENCE
 
 if TYPE_CHECKING:
     import pandas as pd

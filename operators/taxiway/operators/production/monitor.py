@@ -39,22 +39,19 @@ class MonitorOperator(ReportingOperator):
 
     def execute(self, context: "Context") -> dict[str, Any]:
         """Compare, record and tell; skip the task if the champion has answered no requests."""
-        from taxiway.stages.monitor.champion import monitor_champion, new_alerts
-        from taxiway.stages.monitor.retraining import retraining
-        from taxiway.stages.monitor.rollback import roll_back_if_worse, rollback_alerts
+        from taxiway.stages.monitor.champion import new_alerts
+        from taxiway.stages.monitor.rollback import rollback_alerts
+        from taxiway.stages.monitor.run import run_monitoring
 
         with self.reporting(context), monitoring_context(self.pipeline, context, self.mlflow_conn_id) as stage:
             self.mlflow_run_url = MlflowHook(self.mlflow_conn_id).public_url(stage.recorder.url)
             self.log.info("MLflow run: %s", self.mlflow_run_url)
-            found = monitor_champion(stage)
-            rollback = roll_back_if_worse(stage, found)
-            decision = retraining(stage, found)
-            with new_alerts(stage, found, rollback_alerts(stage)) as alerts:
+            made = run_monitoring(stage)
+            with new_alerts(stage, made.found, rollback_alerts(stage)) as alerts:
                 self._tell(alerts, context)
-            if decision is not None and decision.retrain:
-                context["outlet_events"][self.alias].add(asset_of(self.pipeline, RETRAIN), extra=decision.described())
-            told = {"rollback": rollback or None, "retraining": decision and decision.message}
-            return {**found.summary(), **told, "mlflow_url": self.mlflow_run_url}
+            if made.retraining is not None and made.retraining.retrain:
+                context["outlet_events"][self.alias].add(asset_of(self.pipeline, RETRAIN), extra=made.retraining.described())
+            return {**made.summary(), "mlflow_url": self.mlflow_run_url}
 
     def _tell(self, alerts: "tuple[Alert, ...]", context: "Context") -> None:
         for alert in alerts:

@@ -14,10 +14,10 @@ from taxiway.spec.monitor import Monitor
 from taxiway.stages.batch.version import Version, find_version
 from taxiway.stages.context import StageContext
 from taxiway.stages.monitor.described import described, input_messages, interval_text, served_performance
-from taxiway.stages.monitor.label_audits import champion_audit, command_text
 from taxiway.stages.monitor.monitor import Asked, Monitored, MonitoredWindow, monitor
-from taxiway.stages.monitor.performance import MIN_ROWS
-from taxiway.stages.monitor.windows import oldest_day
+from taxiway.stages.monitor.windows.label_audits import champion_audit, command_text
+from taxiway.stages.monitor.windows.log_windows import oldest_day
+from taxiway.stages.monitor.windows.performance import MIN_ROWS
 from taxiway.tracking import tags
 
 FILE = "monitor.json"
@@ -62,9 +62,9 @@ def monitor_champion(context: StageContext) -> Monitored:
     """
     from taxiway.registry.alias_moves import champion_now, settled
     from taxiway.registry.load import load_trusted
-    from taxiway.stages.monitor.labelled_rows import period_of
     from taxiway.stages.monitor.previous import PreviousAsked, previous_performance
     from taxiway.stages.monitor.slices import worse_slices
+    from taxiway.stages.monitor.windows.labelled_rows import period_of
 
     asked = context.pipeline.monitor
     if asked is None:

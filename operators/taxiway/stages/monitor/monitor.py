@@ -11,21 +11,14 @@ from taxiway.features.signature import ModelColumns
 from taxiway.lineage.queries import model_lineage
 from taxiway.records.served import PreviousPerformance, WorseSlice
 from taxiway.stages.batch.version import Version, row_model
-from taxiway.stages.monitor.causes import Causes, causes
-from taxiway.stages.monitor.checks import findings
-from taxiway.stages.monitor.inputs import (
-    WindowDrift,
-    anomalies,
-    compared_columns,
-    evaluation_inputs,
-    request_schema,
-    window_drift,
-    window_rows,
-)
-from taxiway.stages.monitor.label_audits import LabelAudit
-from taxiway.stages.monitor.performance import MIN_ROWS, Reference, WindowPerformance, performance, reference_of
-from taxiway.stages.monitor.regression import error_estimates
-from taxiway.stages.monitor.windows import Every, read_windows, served_versions
+from taxiway.stages.monitor.windows.causes import Causes, causes
+from taxiway.stages.monitor.windows.checks import findings
+from taxiway.stages.monitor.windows.drift import WindowDrift, window_drift
+from taxiway.stages.monitor.windows.inputs import anomalies, compared_columns, evaluation_inputs, request_schema, window_rows
+from taxiway.stages.monitor.windows.label_audits import LabelAudit
+from taxiway.stages.monitor.windows.log_windows import Every, read_windows, served_versions
+from taxiway.stages.monitor.windows.performance import MIN_ROWS, Reference, WindowPerformance, performance, reference_of
+from taxiway.stages.monitor.windows.regression import error_estimates
 from taxiway.store import Store
 
 if TYPE_CHECKING:
@@ -45,7 +38,7 @@ class Asked:
         since: The first day of the requests, in UTC; None for all.
         until: The last day; None for today. Requests that are dated later are not looked at.
         schema: The schema of the inputs, by which requests are validated in the environment SERVING; None for no validation.
-        checks: The paths of functions that look at the rows of each window; see `taxiway.stages.monitor.checks`.
+        checks: The paths of functions that look at the rows of each window; see `taxiway.stages.monitor.windows.checks`.
     """
 
     every: Every = "week"

@@ -17,9 +17,9 @@ from taxiway.monitoring.row_losses import log_evidence, loss_differences, row_lo
 from taxiway.records import Promotion
 from taxiway.records.served import PreviousPerformance
 from taxiway.stages.batch.version import find_version, row_model
-from taxiway.stages.monitor.labelled_rows import LabelledRows, Period, evaluation_rows, labelled_rows, logged_columns
 from taxiway.stages.monitor.monitor import Monitored, evaluation_records
-from taxiway.stages.monitor.performance import CONFIDENCE, MIN_ROWS
+from taxiway.stages.monitor.windows.labelled_rows import LabelledRows, Period, evaluation_rows, labelled_rows, logged_columns
+from taxiway.stages.monitor.windows.performance import CONFIDENCE, MIN_ROWS
 from taxiway.store import Store
 
 if TYPE_CHECKING:

@@ -4,6 +4,7 @@ A champion is judged after a promotion by gates or by force, and not after a rol
 """
 
 import math
+from dataclasses import dataclass
 
 from taxiway.errors import TerminalError, TransientError
 from taxiway.ledger.entry import Entry, head
@@ -26,7 +27,20 @@ POLICY = "policy monitor.rollback"
 _MOST_SHOWN = 1e6
 
 
-def roll_back_if_worse(context: StageContext, found: Monitored) -> str:
+@dataclass(frozen=True)
+class RollbackDecision:
+    """Whether the version before has become champion again.
+
+    Attributes:
+        rolled_back: Whether it has.
+        message: The decision in a sentence.
+    """
+
+    rolled_back: bool
+    message: str
+
+
+def roll_back_if_worse(context: StageContext, found: Monitored) -> RollbackDecision | None:
     """Make the version before the champion again if the champion is worse on the rows since its promotion, and log what was decided.
 
     Args:
@@ -34,21 +48,25 @@ def roll_back_if_worse(context: StageContext, found: Monitored) -> str:
         found: What monitoring has found, with the comparison with the version before.
 
     Returns:
-        The decision in a sentence; empty if the pipeline has no section `monitor.rollback`.
+        The decision; None if the pipeline has no section `monitor.rollback`.
 
     Raises:
         TerminalError: A promotion in the ledger is not signed with a key of the installation.
     """
     section = context.pipeline.monitor
     if section is None or section.rollback is None or found.previous is None:
-        return ""
+        return None
     compared, policy = found.previous, section.rollback
     newest = head(context.ledger, settled(context.ledger, found.version.model))
     problem = _not_judged(context, found, compared, newest) or _not_worse(policy, found, compared)
-    decision = f"no rollback: {problem}" if problem else _roll_back(context, found, _evidence_text(policy, found, compared))
-    context.log.info("%s", decision)
-    context.recorder.tags({tags.ROLLBACK: decision})
+    decision = _refused(problem) if problem else _roll_back(context, found, _evidence_text(policy, found, compared))
+    context.log.info("%s", decision.message)
+    context.recorder.tags({tags.ROLLBACK: decision.message})
     return decision
+
+
+def _refused(problem: str) -> RollbackDecision:
+    return RollbackDecision(rolled_back=False, message=f"no rollback: {problem}")
 
 
 def rollback_alerts(context: StageContext) -> tuple[Alert, ...]:
@@ -88,7 +106,7 @@ def _not_worse(policy: Rollback, found: Monitored, compared: PreviousPerformance
     return f"{_evidence_text(policy, found, compared)}; allowed drop: {number_text(policy.max_drop)}"
 
 
-def _roll_back(context: StageContext, found: Monitored, evidence: str) -> str:
+def _roll_back(context: StageContext, found: Monitored, evidence: str) -> RollbackDecision:
     version, previous = found.version, found.previous
     try:
         done = promote.rollback(
@@ -101,11 +119,12 @@ def _roll_back(context: StageContext, found: Monitored, evidence: str) -> str:
             to_version=previous.version if previous is not None else None,
         )
     except (TerminalError, TransientError) as error:  # another promotion came first, or is in progress
-        return f"no rollback: {error}"
+        return _refused(str(error))
     context.recorder.record(done)
     if done.downstream:
         context.log.info("%s", told_downstream(done))
-    return f"{done.reason}; champion: version {done.to_version}, before: version {done.from_version}"
+    message = f"{done.reason}; champion: version {done.to_version}, before: version {done.from_version}"
+    return RollbackDecision(rolled_back=True, message=message)
 
 
 def _evidence_text(policy: Rollback, found: Monitored, compared: PreviousPerformance) -> str:

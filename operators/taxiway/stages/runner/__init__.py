@@ -1,6 +1,6 @@
 """The local runner: all stages of a pipeline, and its monitoring, in one process without Airflow."""
 
-from taxiway.stages.runner.monitoring_run import MonitoringResult, monitor_in
+from taxiway.stages.runner.monitoring_run import monitor_in
 from taxiway.stages.runner.whole_run import STAGES, Watcher, run, run_in
 
-__all__ = ["STAGES", "MonitoringResult", "Watcher", "monitor_in", "run", "run_in"]
+__all__ = ["STAGES", "Watcher", "monitor_in", "run", "run_in"]

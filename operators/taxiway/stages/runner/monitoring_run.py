@@ -1,34 +1,19 @@
 """A run of monitoring in this process, without Airflow."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 
-from taxiway.monitoring.retraining import RetrainingDecision
 from taxiway.spec.pipeline import Pipeline
 from taxiway.stages.context import StageContext
 from taxiway.stages.installation import Installation
-from taxiway.stages.monitor.champion import Alert, monitor_champion, new_alerts
-from taxiway.stages.monitor.monitor import Monitored
-from taxiway.stages.monitor.retraining import retraining
+from taxiway.stages.monitor.champion import Alert, new_alerts
+from taxiway.stages.monitor.rollback import rollback_alerts
+from taxiway.stages.monitor.run import MonitoringResult, run_monitoring
 
 
-@dataclass(frozen=True)
-class MonitoringResult:
-    """What a run of monitoring has found.
-
-    Attributes:
-        found: The windows of the champion.
-        alerts: The alerts that no earlier run has told.
-        decision: Whether to train again; None if the pipeline file does not ask, or if no window has enough rows.
-    """
-
-    found: Monitored
-    alerts: tuple[Alert, ...]
-    decision: RetrainingDecision | None
-
-
-def monitor_in(installation: Installation, pipeline: Pipeline, *, clock: Callable[[], datetime]) -> MonitoringResult:
+def monitor_in(
+    installation: Installation, pipeline: Pipeline, *, clock: Callable[[], datetime]
+) -> tuple[MonitoringResult, tuple[Alert, ...]]:
     """Monitor the champion of a pipeline in an open installation, as its monitoring DAG does.
 
     Args:
@@ -36,10 +21,11 @@ def monitor_in(installation: Installation, pipeline: Pipeline, *, clock: Callabl
         pipeline: The pipeline; it has a section `monitor`.
         clock: Returns the current time in UTC.
 
+    Returns:
+        What was found and decided, and the alerts that no earlier run has told.
+
     Raises:
-        ConfigError: The pipeline has no section `monitor`, or the log is not a folder.
-        NoRequestsError: There is no champion yet, or it has answered no requests in these windows.
-        TerminalError: Its records cannot be read, or its scores are withheld.
+        TaxiwayError: See `run_monitoring`.
     """
     from taxiway.lineage.monitoring import EXPERIMENT
     from taxiway.tracking import tags
@@ -57,12 +43,11 @@ def monitor_in(installation: Installation, pipeline: Pipeline, *, clock: Callabl
         clock=clock,
     )
     try:
-        found = monitor_champion(context)
-        decision = retraining(context, found)
-        with new_alerts(context, found) as alerts:
+        made = run_monitoring(context)
+        with new_alerts(context, made.found, rollback_alerts(context)) as alerts:
             pass
     except BaseException:
         recorder.end("FAILED")
         raise
     recorder.end("FINISHED")
-    return MonitoringResult(found, alerts, decision)
+    return made, alerts

@@ -12,7 +12,7 @@ from taxiway.monitoring.evidence import is_worse
 from taxiway.records import Interval, Snapshot
 from taxiway.spec.metrics import Problem, facts_of, metrics_of, require_classes
 from taxiway.spec.monitor import NOT_MONITORED, not_monitored_text
-from taxiway.stages.monitor.windows import Window
+from taxiway.stages.monitor.windows.log_windows import Window
 from taxiway.store import Store
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from taxiway.errors import ConfigError
 from taxiway.serving.request_files import INPUT, OTHER_INPUTS
 from taxiway.serving.request_rows import OWN, export_rows
 from taxiway.stages.batch.version import Version
-from taxiway.stages.monitor.windows import Every, last_day
+from taxiway.stages.monitor.windows.log_windows import Every, last_day
 from taxiway.store import temp_folder
 
 

@@ -17,8 +17,8 @@ from taxiway.spec.metrics import facts_of
 from taxiway.spec.monitor import Monitor
 from taxiway.stages.batch.version import Version
 from taxiway.stages.context import StageContext
-from taxiway.stages.monitor.performance import MIN_ROWS, Reference, WindowPerformance
-from taxiway.stages.monitor.windows import Every, last_day
+from taxiway.stages.monitor.windows.log_windows import Every, last_day
+from taxiway.stages.monitor.windows.performance import MIN_ROWS, Reference, WindowPerformance
 from taxiway.store import LOST
 
 if TYPE_CHECKING:

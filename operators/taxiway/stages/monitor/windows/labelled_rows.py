@@ -10,9 +10,9 @@ from taxiway.evaluation.predictions import Predictions, positive_class, predicti
 from taxiway.features.signature import ModelColumns
 from taxiway.records import Snapshot
 from taxiway.stages.batch.version import Version
-from taxiway.stages.monitor.inputs import compared_columns
-from taxiway.stages.monitor.performance import Reference
-from taxiway.stages.monitor.windows import answers_and_labels
+from taxiway.stages.monitor.windows.inputs import compared_columns
+from taxiway.stages.monitor.windows.log_windows import answers_and_labels
+from taxiway.stages.monitor.windows.performance import Reference
 from taxiway.store import Store, temp_folder
 
 if TYPE_CHECKING:
@@ -96,7 +96,8 @@ def labelled_rows(period: Period, version: Version, reference: Reference, column
     import pyarrow.parquet as pq
 
     from taxiway.data.engine.read_rows import rows_of_table
-    from taxiway.serving.request_rows import ANSWERS, OWN, export_labelled
+    from taxiway.serving.request_rows import ANSWERS, OWN
+    from taxiway.serving.version_rows import export_labelled
 
     classes = reference.classes
     with temp_folder("labelled") as folder:

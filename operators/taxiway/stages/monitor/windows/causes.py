@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from taxiway.evaluation.predictions import positive_class
 from taxiway.messages import percent
 from taxiway.monitoring.evidence import is_worse
-from taxiway.stages.monitor.inputs import WindowDrift
-from taxiway.stages.monitor.performance import MIN_ROWS, Reference, WindowPerformance
+from taxiway.stages.monitor.windows.drift import WindowDrift
+from taxiway.stages.monitor.windows.performance import MIN_ROWS, Reference, WindowPerformance
 
 if TYPE_CHECKING:
     import pandas as pd

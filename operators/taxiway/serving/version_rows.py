@@ -1,0 +1,106 @@
+"""The rows that one version has predicted, as a table for monitoring."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from taxiway.data.engine.connection import connect, path_literal
+from taxiway.errors import NoRequestsError
+from taxiway.serving.request_files import LogFiles, files_sql, log_files, newest_labels_sql, no_requests_text, read_files
+from taxiway.serving.request_rows import ANSWERS, LABEL_VALUE, OWN, OWN_COLUMNS, PREDICTION_VALUE, typed_inputs
+
+
+def export_inputs(
+    folder: Path,
+    model: str,
+    version: int,
+    out: Path,
+    *,
+    since: date,
+    until: date,
+    types: Mapping[str, str],
+    names: Sequence[str],
+    with_answers: bool = False,
+) -> None:
+    """Write some inputs of the rows that a version has predicted to a Parquet file, with the types of `export_rows`.
+
+    The columns `PREDICTION_VALUE` and `LABEL_VALUE` have the numbers that were predicted, and labels that are numbers.
+
+    Args:
+        folder: The folder of the request log.
+        model: The registered model.
+        version: Its version.
+        out: The file.
+        since: The first day of the requests, in UTC.
+        until: The last day.
+        types: The types of inputs, in the words of a schema.
+        names: The inputs; those that no row has are left out.
+        with_answers: Whether all columns of the gateway are written, as by `export_rows`.
+
+    Raises:
+        NoRequestsError: There are no such rows.
+    """
+
+    def write(files: LogFiles) -> None:
+        if not files.requests:
+            raise NoRequestsError(no_requests_text(folder, model, since, until))
+        with connect() as connection:
+            rows = f"(SELECT * FROM {files_sql(files.requests)} WHERE champion_status = 200 AND champion_version = {version:d})"  # noqa: S608 (the paths are quoted)
+            numbers = f'prediction_value AS "{PREDICTION_VALUE}", label_value AS "{LABEL_VALUE}"'
+            own = OWN_COLUMNS if with_answers else numbers
+            columns = ", ".join([own, *(each.as_column for each in typed_inputs(connection, rows, types, names))])
+            joined = f"{rows} AS requests LEFT JOIN ({newest_labels_sql(files.labels)}) AS labels USING (model, day, request_id, row)"
+            connection.execute(
+                f"COPY (SELECT {columns} FROM {joined} ORDER BY received_at, requests.seq, row) TO {path_literal(out)} (FORMAT parquet)"  # noqa: S608 (names and paths are quoted)
+            )
+
+    read_files(log_files(folder, model, since, until), write)
+
+
+def export_labelled(
+    folder: Path,
+    model: str,
+    version: int,
+    out: Path,
+    *,
+    since: datetime,
+    until: date,
+    types: Mapping[str, str],
+    names: Sequence[str],
+) -> None:
+    """Write some inputs of the rows with a label that a version has predicted to a Parquet file, with its predictions and the newest labels.
+
+    The columns that are not inputs begin with `OWN`, see `ANSWERS`.
+
+    Args:
+        folder: The folder of the request log.
+        model: The registered model.
+        version: Its version.
+        out: The file.
+        since: The time of the first requests, with a time zone.
+        until: The last day, in UTC.
+        types: The types of inputs, in the words of a schema.
+        names: The inputs; those that no row has are left out.
+
+    Raises:
+        NoRequestsError: There are no requests on these days.
+    """
+    day = since.astimezone(UTC).date()
+
+    def write(files: LogFiles) -> None:
+        if not files.requests:
+            raise NoRequestsError(no_requests_text(folder, model, day, until))
+        with connect() as connection:
+            labels = f"({newest_labels_sql(files.labels)}) AS labels"
+            rows = (
+                f"(SELECT requests.*, label, label_value FROM {files_sql(files.requests)} AS requests JOIN {labels} "  # noqa: S608 (the paths are quoted)
+                f"USING (model, day, request_id, row) WHERE champion_status = 200 AND champion_version = {version:d} "
+                f"AND received_at >= '{since.isoformat()}'::TIMESTAMPTZ)"
+            )
+            own = [f'{name} AS "{OWN}{name}"' for name in ANSWERS]
+            columns = ", ".join([*own, *(each.as_column for each in typed_inputs(connection, rows, types, names))])
+            connection.execute(
+                f"COPY (SELECT {columns} FROM {rows} ORDER BY received_at, seq, row) TO {path_literal(out)} (FORMAT parquet)"  # noqa: S608 (names and paths are quoted)
+            )
+
+    read_files(log_files(folder, model, day, until), write)
