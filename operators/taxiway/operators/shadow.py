@@ -1,7 +1,7 @@
 """Shadow: deploys the challenger beside the champion on mirrored live requests, and compares their answers."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from taxiway.operators.base import Input, StageOperator
 from taxiway.records import ShadowReport, Verdict
@@ -11,10 +11,13 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from taxiway.stages.context import StageContext
+    from taxiway.stages.shadow import Wait
 
 
 class ShadowDeployOperator(StageOperator[ShadowReport]):
     """Deploy the challenger, defer until it has answered enough requests, remove it, and decide.
+
+    With `shadow.labels`, it defers again as long as the labels of these requests do not decide.
 
     The task fails unless the ShadowReport is PASS or NOT_APPLICABLE.
 
@@ -41,7 +44,7 @@ class ShadowDeployOperator(StageOperator[ShadowReport]):
 
         begun = begin_shadow(stage, self.read(Verdict, self.verdict), in_container=self.in_container)
         if not isinstance(begun, ShadowReport):
-            self.defer(trigger=ShadowTrigger.of(self.pipeline, begun.owner, begun.until), method_name="resume")
+            self._wait(begun)
         return begun
 
     def resume(self, context: "Context", event: Mapping[str, Any]) -> Any:
@@ -51,7 +54,14 @@ class ShadowDeployOperator(StageOperator[ShadowReport]):
         self.log.info("the wait for requests ended: %s", event.get("why"))
         with self.reporting(context), self.ending(context):
             verdict, stage = self.read(Verdict, self.verdict), self.open(context)
-            return self.finish(finish_shadow(stage, verdict, in_container=self.in_container), stage, context)
+            found = finish_shadow(stage, verdict, in_container=self.in_container)
+            if not isinstance(found, ShadowReport):
+                self._wait(found)
+            return self.finish(found, stage, context)
+
+    def _wait(self, wait: "Wait") -> NoReturn:
+        trigger = ShadowTrigger.of(self.pipeline, wait.owner, wait.until, wait.labelled)
+        self.defer(trigger=trigger, method_name="resume")
 
     def failure_reason(self, stage: "StageContext", record: ShadowReport) -> str | None:
         from taxiway.stages.shadow import failure_reason

@@ -95,6 +95,8 @@ class ShadowReport(Record):
         challenger_errors: The number of pairs in which the challenger returned an error.
         latency_p50_ratio: The ratio of the median latencies, challenger to champion; None if it could not be estimated.
         latency_p99_ratio: The same ratio of the 99th percentiles.
+        loss_difference: The mean difference of the losses on requests with labels, challenger minus champion, with the confidence sequence;
+            `rows` is the number of these requests. None without `shadow.labels`, or without such requests.
         checked_answers: The number of logged predictions of both versions that were recomputed with the models and are equal;
             None if none were recomputed.
     """
@@ -118,6 +120,7 @@ class ShadowReport(Record):
     challenger_errors: int = 0
     latency_p50_ratio: Interval | None = None
     latency_p99_ratio: Interval | None = None
+    loss_difference: Interval | None = None
     checked_answers: int | None = None
 
 

@@ -1,5 +1,7 @@
 """Shadow: deploys the challenger beside the champion on mirrored live requests, and compares their answers."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -10,20 +12,31 @@ from taxiway.records import ShadowReport, Status, Verdict
 from taxiway.stages.context import StageContext, bullets
 
 if TYPE_CHECKING:
-    from taxiway.records.shadow_pairs import PairedLog
+    from taxiway.gates.shadow.estimates import VersionClasses
+    from taxiway.records.shadow_pairs import Pair, PairedLog
     from taxiway.serving.api import ChallengerStatus, ModelStatus, Remote
     from taxiway.serving.client import GatewayClient
 
 # How long after the end of the wait the gateway removes a challenger by itself.
 LEASE_SLACK = timedelta(minutes=10)
+_FIRST_LABELLED = 50
+_MORE_LABELLED = 0.1
+"""The labelled requests at which labels are looked at first, and the fraction of more of them for each further look."""
 
 
 @dataclass(frozen=True)
 class Wait:
-    """A deployed challenger. It is compared when it has answered enough requests, or at `until` (UTC)."""
+    """A deployed challenger. It is compared when it has answered enough requests, or at `until` (UTC).
+
+    Attributes:
+        owner: The challenger's owner.
+        until: When the wait ends at the latest.
+        labelled: How many of the requests are to have labels.
+    """
 
     owner: str
     until: datetime
+    labelled: int = 0
 
 
 def begin_shadow(context: StageContext, verdict: Verdict, *, in_container: bool = False) -> Wait | ShadowReport:
@@ -55,18 +68,31 @@ def begin_shadow(context: StageContext, verdict: Verdict, *, in_container: bool 
     return _deploy(context, verdict, context.pipeline.shadow.max_wait, in_container)
 
 
-def finish_shadow(context: StageContext, verdict: Verdict, *, in_container: bool = False) -> ShadowReport:
-    """Remove the challenger, and compare the answers of both versions.
+def next_look(labelled: int) -> int:
+    """The number of labelled requests at which to look again, after a look at some."""
+    return max(labelled + _FIRST_LABELLED, math.ceil(labelled * (1 + _MORE_LABELLED)))
+
+
+def finish_shadow(context: StageContext, verdict: Verdict, *, in_container: bool = False) -> Wait | ShadowReport:
+    """Compare the answers of both versions, and remove the challenger, unless there is time to wait for labels that decide.
+
+    Returns:
+        The report, or how long to wait for more labels.
 
     Raises:
         WrongAnswersError: The gateway's log has answers that the models do not reproduce; nothing is decided.
         TransientError: The gateway does not answer, or could not load the challenger until now; nothing is decided.
     """
+    wait = None
     try:
+        labelled, wait = _look_at_labels(context, verdict)
+        if wait is not None:
+            return wait
         pairs = _collect_pairs(context, verdict)
     finally:
-        _remove_challenger(context, verdict, in_container)
-    return record_shadow(context, _decide(context, verdict, pairs))
+        if wait is None:
+            _remove_challenger(context, verdict, in_container)
+    return record_shadow(context, _decide(context, verdict, pairs, labelled))
 
 
 def failure_reason(report: ShadowReport) -> str | None:
@@ -100,7 +126,7 @@ def _deploy(context: StageContext, verdict: Verdict, max_wait: timedelta, in_con
         gateway.put_challenger(verdict.model, verdict.version, owner, lease.total_seconds(), remote)
     point(context.registry, verdict.model, CHALLENGER, verdict.version)
     context.log.info("challenger version %d is deployed beside champion version %d", verdict.version, verdict.champion)
-    return Wait(owner, until)
+    return Wait(owner, until, labelled=_FIRST_LABELLED if _awaits_labels(context) else 0)
 
 
 def _start_container(context: StageContext, verdict: Verdict, lease: timedelta) -> "Remote":
@@ -111,6 +137,38 @@ def _start_container(context: StageContext, verdict: Verdict, lease: timedelta) 
             key="shadow.deployer",
         )
     return containers.start(model=verdict.model, version=verdict.version, run=context.run, lease=lease)
+
+
+def _awaits_labels(context: StageContext) -> bool:
+    return context.pipeline.shadow is not None and context.pipeline.shadow.labels is not None
+
+
+def _look_at_labels(context: StageContext, verdict: Verdict) -> "tuple[Sequence[Pair], Wait | None]":
+    """The pairs that have labels, and how long to wait for more; None if these decide, or the time is over."""
+    if not _awaits_labels(context):
+        return (), None
+    now, owner = context.clock(), _owner(context, verdict)
+    with _gateway(context) as gateway:
+        deployed = gateway.challenger(verdict.model)
+        labelled = gateway.labelled_pairs(verdict.model, verdict.version, owner)
+    if deployed is None or (deployed.version, deployed.owner) != (verdict.version, owner):
+        return labelled, None
+    until = deployed.expires_at - LEASE_SLACK
+    if now >= until or _labels_decide(context, verdict, labelled):
+        return labelled, None
+    return labelled, Wait(owner, until, labelled=next_look(deployed.labelled))
+
+
+def _labels_decide(context: StageContext, verdict: Verdict, labelled: "Sequence[Pair]") -> bool:
+    from taxiway.gates.shadow.labels import judge_labels
+
+    assert context.pipeline.shadow is not None
+    assert context.pipeline.shadow.labels is not None
+    compared = [pair for pair in labelled if pair.champion.version == verdict.champion]
+    confidence, classes = context.pipeline.gate.confidence, _classes(context, verdict)
+    reason, _ = judge_labels(compared, context.pipeline.shadow.labels, confidence, classes)
+    context.log.info("%s: %s", reason.status, reason.message)
+    return reason.status in (Status.PASS, Status.FAIL)
 
 
 def _collect_pairs(context: StageContext, verdict: Verdict) -> "PairedLog":
@@ -140,18 +198,13 @@ def require_loaded(status: "ModelStatus", version: int, owner: str) -> None:
         )
 
 
-def _decide(context: StageContext, verdict: Verdict, pairs: "PairedLog") -> ShadowReport:
-    from taxiway.gates.shadow.estimates import VersionClasses
+def _decide(context: StageContext, verdict: Verdict, pairs: "PairedLog", labelled: "Sequence[Pair]") -> ShadowReport:
     from taxiway.gates.shadow.gate import decide
-    from taxiway.registry.described import classes_in, threshold_in
     from taxiway.registry.load import load_trusted
     from taxiway.serving.answer_check import check_shadow
 
     assert context.pipeline.shadow is not None
     assert verdict.champion is not None
-    champion_tags, challenger_tags = (
-        context.registry.get_model_version(verdict.model, str(version)).tags for version in (verdict.champion, verdict.version)
-    )
     report = decide(
         pairs,
         model=verdict.model,
@@ -159,15 +212,26 @@ def _decide(context: StageContext, verdict: Verdict, pairs: "PairedLog") -> Shad
         champion=verdict.champion,
         requirements=context.pipeline.shadow,
         confidence=context.pipeline.gate.confidence,
-        classes=VersionClasses(
-            classes_in(champion_tags),
-            classes_in(challenger_tags),
-            champion_threshold=threshold_in(champion_tags),
-            challenger_threshold=threshold_in(challenger_tags),
-        ),
+        classes=_classes(context, verdict),
+        labelled=labelled,
     )
     return check_shadow(
         report, pairs.pairs, partial(load_trusted, context.registry.tracking_uri, verdict.model, code=context.code)
+    )
+
+
+def _classes(context: StageContext, verdict: Verdict) -> "VersionClasses":
+    from taxiway.gates.shadow.estimates import VersionClasses
+    from taxiway.registry.described import classes_in, threshold_in
+
+    champion_tags, challenger_tags = (
+        context.registry.get_model_version(verdict.model, str(version)).tags for version in (verdict.champion, verdict.version)
+    )
+    return VersionClasses(
+        classes_in(champion_tags),
+        classes_in(challenger_tags),
+        champion_threshold=threshold_in(champion_tags),
+        challenger_threshold=threshold_in(challenger_tags),
     )
 
 

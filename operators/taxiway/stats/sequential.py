@@ -12,7 +12,7 @@ whatever order the rows came.
 import math
 from typing import TYPE_CHECKING, Any
 
-from taxiway.stats.search import smallest
+from taxiway.stats.search import edge, smallest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,6 +47,42 @@ def log_capital(wins: Any, losses: Any, ties: Any, bound: float) -> "Floats":
     )
     found: Floats = logsumexp(gains, axis=0) - math.log(_FRACTIONS)
     return found
+
+
+def log_capital_of(values: "Floats", bound: float) -> float:
+    """The same as `log_capital` for rows with any value from -1 to 1, such as differences of losses; it falls with the bound.
+
+    The rows are independent, and may be in any order.
+
+    Args:
+        values: The values (n).
+        bound: The null hypothesis is that their expected value is at most this, above -1 and below 1.
+    """
+    import numpy as np
+    from scipy.special import logsumexp
+
+    growth = (1 + values) / (1 + bound) - 1
+    gains = [np.log1p(fraction * growth).sum() for fraction in np.geomspace(_SMALLEST_FRACTION, _LARGEST_FRACTION, _FRACTIONS)]
+    return float(logsumexp(gains)) - math.log(_FRACTIONS)
+
+
+def sequence_limits(values: "Floats", log_error: float) -> tuple[float, float]:
+    """A confidence sequence: limits of the expected value that hold for all numbers of rows at once, so one may look after each.
+
+    Args:
+        values: Values of independent rows, from -1 to 1 (n).
+        log_error: The logarithm of the probability that the lower limit is ever above the expected value; also of that of the upper one.
+    """
+    if not len(values):
+        return -1.0, 1.0
+    mean = float(values.mean())
+
+    def shown(signed: "Floats", bound: float) -> bool:
+        return log_capital_of(signed, bound) >= -log_error
+
+    low = edge(lambda bound: shown(values, bound), mean, -1.0)
+    high = -edge(lambda bound: shown(-values, bound), -mean, -1.0)
+    return low, high
 
 
 def expected_labels(gain: float, disagreement: float, bound: float, log_error: float, most_rows: int) -> int | None:

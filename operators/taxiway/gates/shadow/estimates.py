@@ -91,7 +91,7 @@ def agreement_of(
 
 
 def _agree(champion: Any, challenger: Any, tolerance: float | None, classes: VersionClasses) -> bool:
-    champion, challenger = _normalize_prediction(champion), _normalize_prediction(challenger)
+    champion, challenger = normalize_prediction(champion), normalize_prediction(challenger)
     if classes.differ and isinstance(champion, list) and isinstance(challenger, list):
         return classes.champion[classes.champion_index(champion)] == classes.challenger[classes.challenger_index(challenger)]
     if isinstance(champion, list) and isinstance(challenger, list):
@@ -117,7 +117,7 @@ def score_shift_of(
     from scipy.stats import t
 
     rows = _paired_predictions(predicted_by_both)
-    scores = [_scores(_normalize_prediction(a), _normalize_prediction(b), classes) for a, b in rows]
+    scores = [_scores(normalize_prediction(a), normalize_prediction(b), classes) for a, b in rows]
     shifts = np.array([challenger - champion for champion, challenger in filter(None, scores)])
     if len(shifts) < 2:
         return None
@@ -142,7 +142,7 @@ def _scores(champion: Any, challenger: Any, classes: VersionClasses) -> tuple[fl
     return None
 
 
-def _normalize_prediction(prediction: Any) -> Any:
+def normalize_prediction(prediction: Any) -> Any:
     """A row's probabilities as a list, also if they are an object (column: value); a list of one number is that number."""
     values = list(prediction.values()) if isinstance(prediction, dict) else prediction
     if not isinstance(values, list) or not values or not all(_is_number(value) for value in values):
