@@ -1,6 +1,7 @@
 """Shadow: deploys the challenger beside the champion on mirrored live requests, and compares their answers."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from taxiway.operators.base import Input, StageOperator
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 class ShadowDeployOperator(StageOperator[ShadowReport]):
     """Deploy the challenger, defer until it has answered enough requests, remove it, and decide.
 
-    With `shadow.labels`, it defers again as long as the labels of these requests do not decide.
+    With `shadow.replay`, it first asks the challenger logged requests, which may be enough to decide. With `shadow.labels`, it defers
+    again as long as labels do not decide.
 
     The task fails unless the ShadowReport is PASS or NOT_APPLICABLE.
 
@@ -54,14 +56,14 @@ class ShadowDeployOperator(StageOperator[ShadowReport]):
         self.log.info("the wait for requests ended: %s", event.get("why"))
         with self.reporting(context), self.ending(context):
             verdict, stage = self.read(Verdict, self.verdict), self.open(context)
-            found = finish_shadow(stage, verdict, in_container=self.in_container)
+            until = datetime.fromisoformat(event["until"])
+            found = finish_shadow(stage, verdict, until, in_container=self.in_container)
             if not isinstance(found, ShadowReport):
                 self._wait(found)
             return self.finish(found, stage, context)
 
     def _wait(self, wait: "Wait") -> NoReturn:
-        trigger = ShadowTrigger.of(self.pipeline, wait.owner, wait.until, wait.labelled)
-        self.defer(trigger=trigger, method_name="resume")
+        self.defer(trigger=ShadowTrigger.of(self.pipeline, wait), method_name="resume")
 
     def failure_reason(self, stage: "StageContext", record: ShadowReport) -> str | None:
         from taxiway.stages.shadow import failure_reason

@@ -88,7 +88,9 @@ class ShadowReport(Record):
         champion: The version of the champion; None if there was none.
         status: The decision; NOT_APPLICABLE without a champion or without a `shadow` section.
         reasons: The reasons.
-        requests: The number of pairs: requests with a result from both versions, predictions or an error.
+        requests: The number of pairs: live requests with a result from both versions, predictions or an error.
+        replayed: The number of logged requests that the challenger was asked afterwards. They count in the agreement, the errors and the
+            loss, and not in the latencies.
         agreement: The fraction of rows for which both predicted the same label; None if it could not be estimated.
         score_shift: The mean difference of the scores, challenger minus champion; None if it could not be estimated.
         champion_errors: The number of pairs in which the champion returned an error.
@@ -114,6 +116,7 @@ class ShadowReport(Record):
     status: Status
     reasons: tuple[Reason, ...]
     requests: int = 0
+    replayed: int = 0
     agreement: Interval | None = None
     score_shift: Interval | None = None
     champion_errors: int = 0

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails
 
 from taxiway.errors import allowed_values
@@ -20,6 +20,7 @@ from taxiway.spec.base import (
 LossName = Literal["accuracy", "brier", "clipped_log_loss", "mae"]
 _OF_CLASSES: tuple[LossName, ...] = ("brier", "accuracy", "clipped_log_loss")
 _TOLERANCE = 0.01
+_MOST_REPLAYED = timedelta(days=31)
 
 
 def _loss(value: Any) -> Any:
@@ -31,6 +32,12 @@ def _loss(value: Any) -> Any:
         f"labels need the mean of a number for each request; {value} is none, or has no limits for a row. For roc_auc and log_loss, brier and "
         f"clipped_log_loss are of the same probabilities; {allowed_values(str(value), allowed)}"
     )
+
+
+def _whole_days(value: timedelta | None) -> timedelta | None:
+    if value is not None and (value % timedelta(days=1) or not timedelta(days=1) <= value <= _MOST_REPLAYED):
+        raise ValueError(f"allowed: whole days, 1d to {_MOST_REPLAYED.days}d, because the log is kept by day")
+    return value
 
 
 class ShadowLabels(Section):
@@ -72,6 +79,7 @@ class Shadow(Section):
             predictions.
         max_p99_ratio: The largest ratio of the challenger's 99th percentile of latency to the champion's.
         labels: How the labels of these requests decide; None if labels are not awaited.
+        replay: How many days of logged requests the challenger is asked as well, in whole days; None for none.
     """
 
     deployer: Literal["process", "docker"] = "process"
@@ -82,6 +90,7 @@ class Shadow(Section):
     max_error_rate: Fraction = 0.001
     max_p99_ratio: Number = Field(default=1.5, gt=0)
     labels: Annotated[ShadowLabels | None, BeforeValidator(off_is_none)] = None
+    replay: Annotated[Duration | None, AfterValidator(_whole_days), BeforeValidator(off_is_none)] = None
 
     @model_validator(mode="after")
     def _labels_fit(self) -> "Shadow":

@@ -3,12 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from taxiway.errors import TerminalError, TransientError
 from taxiway.spec.pipeline import Pipeline
+
+if TYPE_CHECKING:
+    from taxiway.stages.shadow import Wait
 
 POLL_SECONDS = 2.0
 
@@ -41,17 +44,16 @@ class ShadowTrigger(BaseTrigger):
         self.labelled = labelled
 
     @classmethod
-    def of(cls, pipeline: Pipeline, owner: str, until: datetime, labelled: int) -> "ShadowTrigger":
+    def of(cls, pipeline: Pipeline, wait: "Wait") -> "ShadowTrigger":
         """Create the trigger for a pipeline's challenger."""
         assert pipeline.gateway is not None
-        assert pipeline.shadow is not None
         return cls(
             gateway_conn_id=pipeline.gateway,
             model=pipeline.name,
-            owner=owner,
-            min_requests=pipeline.shadow.min_requests,
-            until=until.isoformat(),
-            labelled=labelled,
+            owner=wait.owner,
+            min_requests=wait.requests,
+            until=wait.until.isoformat(),
+            labelled=wait.labelled,
         )
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -67,12 +69,12 @@ class ShadowTrigger(BaseTrigger):
         return f"{type(self).__module__}.{type(self).__qualname__}", arguments
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Yield one event, with the reason why the wait ended."""
+        """Yield one event, with the reason why the wait ended, and when it would have ended at the latest."""
         client = await self._client()
         # The connections are closed before the event: Airflow may not resume this generator after it.
         async with client.async_http() as http:
             why = await self._wait(client, http)
-        yield TriggerEvent({"why": why})
+        yield TriggerEvent({"why": why, "until": self.until})
 
     async def _wait(self, client: Any, http: Any) -> str:
         """Wait; returns why the wait ended."""

@@ -175,22 +175,31 @@ class Estimates:
 
 
 def estimate(
-    compared: Sequence[Pair], agree_within: float | None, confidence: float, classes: VersionClasses = _UNKNOWN_CLASSES
+    compared: Sequence[Pair],
+    live: Sequence[Pair],
+    agree_within: float | None,
+    confidence: float,
+    classes: VersionClasses = _UNKNOWN_CLASSES,
 ) -> Estimates:
     """Everything that is estimated from the pairs of both versions.
 
     Args:
         compared: The pairs of the challenger and the champion that it is compared with.
+        live: Those of live requests, whose latencies are compared.
         agree_within: See `agreement_of`.
         confidence: The confidence level of the intervals, such as 0.99.
         classes: The classes of both versions, if they are known.
     """
-    predicted_by_both = [pair for pair in compared if not pair.champion.error and not pair.challenger.error]
+    predicted_by_both = _predicted_by_both(compared)
     return Estimates(
         agreement_of(predicted_by_both, agree_within, confidence, classes),
         score_shift_of(predicted_by_both, confidence, classes),
-        *latency_ratios(predicted_by_both, confidence),
+        *latency_ratios(_predicted_by_both(live), confidence),
     )
+
+
+def _predicted_by_both(pairs: Sequence[Pair]) -> list[Pair]:
+    return [pair for pair in pairs if not pair.champion.error and not pair.challenger.error]
 
 
 def latency_ratios(predicted_by_both: Sequence[Pair], confidence: float) -> tuple[Interval | None, Interval | None]:

@@ -31,6 +31,7 @@ def decide(
     confidence: float,
     classes: VersionClasses = VersionClasses(),  # noqa: B008 it is frozen
     labelled: Sequence[Pair] = (),
+    replayed: Sequence[Pair] = (),
 ) -> ShadowReport:
     """Decide whether a challenger may replace the champion, by their answers to the same live requests.
 
@@ -46,7 +47,8 @@ def decide(
         requirements: The `shadow` section of the pipeline file.
         confidence: The two-sided confidence level of the intervals, such as 0.99.
         classes: The classes of both versions; predicted classes are compared by name if these differ.
-        labelled: The pairs with labels for all rows, for `requirements.labels`.
+        labelled: The live pairs with labels for all rows, for `requirements.labels`.
+        replayed: Pairs of logged requests that the challenger was asked afterwards; their latencies mean nothing.
 
     Returns:
         The report with its reasons. The score shift and the median latency are reported without a limit.
@@ -56,13 +58,15 @@ def decide(
     """
     if (pairs.model, pairs.version) != (model, version):
         raise ValueError(f"got the pairs of {pairs.model} version {pairs.version}, expected those of {model} version {version}")
-    compared = [pair for pair in pairs.pairs if pair.champion.version == champion]
+    live = [pair for pair in pairs.pairs if pair.champion.version == champion]
+    compared = [*live, *replayed]
     preconditions = (
-        _judge_pair_count(pairs, len(compared), requirements.min_requests),
-        *_judge_same_champion(pairs, len(compared), champion),
+        _judge_pair_count(pairs, len(live), requirements, len(replayed)),
+        *_judge_same_champion(pairs, len(live), champion),
     )
-    estimates = estimate(compared, requirements.agree_within, confidence, classes)
-    by_labels, loss_difference = _judge_labels(labelled, requirements, champion, confidence, classes)
+    estimates = estimate(compared, live, requirements.agree_within, confidence, classes)
+    known = [*labelled, *(pair for pair in replayed if pair.labels)]
+    by_labels, loss_difference = _judge_labels(known, requirements, champion, confidence, classes)
     reasons = (
         *preconditions,
         _judge_unpaired(pairs),
@@ -77,7 +81,8 @@ def decide(
         champion=champion,
         status=worst(tuple(reason.status for reason in reasons)) if comparable else Status.UNDECIDED,
         reasons=reasons,
-        requests=len(compared),
+        requests=len(live),
+        replayed=len(replayed),
         agreement=estimates.agreement,
         score_shift=estimates.score_shift,
         champion_errors=sum(bool(pair.champion.error) for pair in compared),
@@ -108,8 +113,10 @@ def _judge_labels(
     return (reason,), difference
 
 
-def _judge_pair_count(pairs: PairedLog, compared: int, needed: int) -> Reason:
-    found = f"{counted(compared, 'request')} with a result from both versions, predictions or an error"
+def _judge_pair_count(pairs: PairedLog, live: int, requirements: Shadow, replayed: int) -> Reason:
+    needed, compared = requirements.min_requests, live + replayed
+    logged = "" if requirements.replay is None else f", and {counted(replayed, 'logged request')} replayed"
+    found = f"{counted(live, 'request')} with a result from both versions, predictions or an error{logged}"
     missing = f"{found}; required: at least {needed:,}, which is {needed - compared:,} more ({_without_result(pairs)})"
     return Reason(
         status=Status.PASS if compared >= needed else Status.UNDECIDED,
