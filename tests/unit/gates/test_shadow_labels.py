@@ -187,3 +187,44 @@ def test_a_real_difference_is_found(true: float, right: Status) -> None:
     rng = np.random.default_rng(8)
     found = [_decided(np.clip(rng.normal(true, 0.2, 2000), -1, 1), 0.05) for _ in range(30)]
     assert found.count(right) >= 29
+
+
+def replaying(replayed: list[Pair], live: int) -> ShadowReport:
+    pairs = tuple(pair([[0.2, 0.8]], [[0.2, 0.8]], None).model_copy(update={"call": f"c{i}"}) for i in range(live))
+    log = PairedLog(model="m", version=CHALLENGER, owner="run-1", pairs=pairs, dropped=0, unanswered=0)
+    requirements = Shadow.model_validate({"min_requests": 1000, "replay": "7d", "labels": {"tolerance": 0.02}})
+    return decide(
+        log,
+        model="m",
+        version=CHALLENGER,
+        champion=CHAMPION,
+        requirements=requirements,
+        confidence=0.99,
+        classes=CLASSES,
+        replayed=replayed,
+    )
+
+
+@pytest.mark.parametrize(("live", "latency"), [(0, Status.NOT_APPLICABLE), (99, Status.NOT_APPLICABLE), (100, Status.PASS)])
+def test_replayed_requests_count_in_everything_but_latency(live: int, latency: Status) -> None:
+    found = replaying(pairs(1000, 0.0), live)
+    assert (found.status, found.requests, found.replayed) == (Status.PASS, live, 1000)
+    assert found.agreement is not None
+    assert found.agreement.rows == 1000 + live
+    assert found.loss_difference is not None
+    assert found.loss_difference.rows == 1000
+    (p99,) = (reason for reason in found.reasons if reason.code is ReasonCode.SHADOW_LATENCY_P99)
+    assert p99.status is latency
+    assert (found.latency_p99_ratio is None) == (live == 0)
+
+
+def test_too_few_replayed_requests_leave_the_rest_to_live_ones() -> None:
+    found = replaying(pairs(600, 0.0), 300)
+    assert found.status is Status.UNDECIDED
+    (requests,) = (reason for reason in found.reasons if reason.code is ReasonCode.SHADOW_REQUESTS)
+    assert "and 600 logged requests replayed; required: at least 1,000, which is 100 more" in requests.message
+
+
+def test_errors_of_replayed_requests_count() -> None:
+    broken = [pair([[0.2, 0.8]], None, None) for _ in range(100)]
+    assert replaying([*pairs(1000, 0.0), *broken], 0).status is Status.FAIL
