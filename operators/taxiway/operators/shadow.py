@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal
 
 from taxiway.operators.base import Input, StageOperator
 from taxiway.records import ShadowReport, Verdict
@@ -44,10 +44,7 @@ class ShadowDeployOperator(StageOperator[ShadowReport]):
     def run(self, stage: "StageContext", context: "Context") -> ShadowReport:
         from taxiway.stages.shadow import begin_shadow
 
-        begun = begin_shadow(stage, self.read(Verdict, self.verdict), in_container=self.in_container)
-        if not isinstance(begun, ShadowReport):
-            self._wait(begun)
-        return begun
+        return self._decided(begin_shadow(stage, self.read(Verdict, self.verdict), in_container=self.in_container))
 
     def resume(self, context: "Context", event: Mapping[str, Any]) -> Any:
         """Compare the answers and remove the challenger, when it has answered enough requests or the wait has ended."""
@@ -58,12 +55,13 @@ class ShadowDeployOperator(StageOperator[ShadowReport]):
             verdict, stage = self.read(Verdict, self.verdict), self.open(context)
             until = datetime.fromisoformat(event["until"])
             found = finish_shadow(stage, verdict, until, in_container=self.in_container)
-            if not isinstance(found, ShadowReport):
-                self._wait(found)
-            return self.finish(found, stage, context)
+            return self.finish(self._decided(found), stage, context)
 
-    def _wait(self, wait: "Wait") -> NoReturn:
-        self.defer(trigger=ShadowTrigger.of(self.pipeline, wait), method_name="resume")
+    def _decided(self, found: "Wait | ShadowReport") -> ShadowReport:
+        """The report; defers if there is something to wait for."""
+        if isinstance(found, ShadowReport):
+            return found
+        self.defer(trigger=ShadowTrigger.of(self.pipeline, found), method_name="resume")
 
     def failure_reason(self, stage: "StageContext", record: ShadowReport) -> str | None:
         from taxiway.stages.shadow import failure_reason
