@@ -59,9 +59,9 @@ class ShadowDeployOperator(StageOperator[ShadowReport]):
 
     def _decided(self, found: "Wait | ShadowReport") -> ShadowReport:
         """The report; defers if there is something to wait for."""
-        if isinstance(found, ShadowReport):
-            return found
-        self.defer(trigger=ShadowTrigger.of(self.pipeline, found), method_name="resume")
+        if not isinstance(found, ShadowReport):
+            self.defer(trigger=ShadowTrigger.of(self.pipeline, found), method_name="resume")
+        return found
 
     def failure_reason(self, stage: "StageContext", record: ShadowReport) -> str | None:
         from taxiway.stages.shadow import failure_reason
