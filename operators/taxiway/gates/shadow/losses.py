@@ -50,7 +50,8 @@ def loss_differences(pairs: Sequence[Pair], labels: ShadowLabels, classes: Versi
     """
     import numpy as np
 
-    compared = [pair for pair in pairs if _is_comparable(pair, labels, classes)]
+    known = frozenset(_all_classes(classes))
+    compared = [pair for pair in pairs if _is_comparable(pair, labels, classes, known)]
     if not compared:
         return np.empty(0)
     sizes = [len(pair.labels or ()) for pair in compared]
@@ -86,7 +87,7 @@ def _all_classes(classes: VersionClasses) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*classes.champion, *classes.challenger)))
 
 
-def _is_comparable(pair: Pair, labels: ShadowLabels, classes: VersionClasses) -> bool:
+def _is_comparable(pair: Pair, labels: ShadowLabels, classes: VersionClasses, known: frozenset[str]) -> bool:
     champion, challenger = (
         None if answer.predictions is None else [normalize_prediction(row) for row in answer.predictions]
         for answer in (pair.champion, pair.challenger)
@@ -96,7 +97,7 @@ def _is_comparable(pair: Pair, labels: ShadowLabels, classes: VersionClasses) ->
     if labels.compared == "mae":
         return all(_is_number(value) for value in (*pair.labels, *champion, *challenger))
     return (
-        all(category_text(label) in (*classes.champion, *classes.challenger) for label in pair.labels)
+        all(category_text(label) in known for label in pair.labels)
         and all(_are_probabilities(row, len(classes.champion)) for row in champion)
         and all(_are_probabilities(row, len(classes.challenger)) for row in challenger)
     )
