@@ -29,8 +29,8 @@ def _loss(value: Any) -> Any:
     if value is None or value in allowed:
         return value
     raise ValueError(
-        f"labels need the mean of a number for each request; {value} is none, or has no limits for a row. For roc_auc and log_loss, brier and "
-        f"clipped_log_loss are of the same probabilities; {allowed_values(str(value), allowed)}"
+        f"labels compare the mean of a number with limits for each request, which {value} is not. Instead of roc_auc or log_loss, brier and "
+        f"clipped_log_loss judge the same probabilities; {allowed_values(str(value), allowed)}"
     )
 
 

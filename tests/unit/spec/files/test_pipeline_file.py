@@ -110,8 +110,8 @@ def test_a_good_file_becomes_a_pipeline(write) -> None:
             "gateway: g\nshadow: {labels: {metric: roc_auc}}\ngate:",
             [
                 'shadow.labels.metric is "roc_auc"',
-                "the mean of a number for each request",
-                "brier and clipped_log_loss are of the same",
+                "the mean of a number with limits for each request, which roc_auc is not",
+                "brier and clipped_log_loss judge the same probabilities",
             ],
         ),
         (
