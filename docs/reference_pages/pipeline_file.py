@@ -12,7 +12,7 @@ from taxiway.spec.monitor import LabelAudits, Monitor, Retrain, Rollback
 from taxiway.spec.own_metric import OwnMetric
 from taxiway.spec.pipeline import Features, Pipeline
 from taxiway.spec.purpose import Goal, Harm, Purpose
-from taxiway.spec.shadow import Shadow
+from taxiway.spec.shadow import Shadow, ShadowLabels
 from taxiway.spec.source import KINDS, SourceKeys
 from taxiway.spec.source.csv_options import CsvOptions
 from taxiway.spec.source.join import Join
@@ -54,6 +54,7 @@ SECTIONS: Sections = (
     ("gate.slices", Slices),
     ("gate.metrics.NAME", OwnMetric),
     ("shadow", Shadow),
+    ("shadow.labels", ShadowLabels),
     ("approval", Approval),
     ("monitor", Monitor),
     ("monitor.retrain", Retrain),
@@ -274,14 +275,26 @@ USED_BY = {
     "shadow.deployer": "`shadow`, `close_run`: where the challenger runs: `process`, in a process of the gateway, or `docker`, in a "
     "container that the Airflow worker starts; the installation sets the image and the network",
     "shadow.min_requests": "`shadow`: the minimum number of requests with a result from both versions, predictions or an error",
-    "shadow.max_wait": "`shadow`: how long to wait for these requests: `90s`, `30m`, `12h`, `1d`",
+    "shadow.max_wait": "`shadow`: how long to wait for these requests, and for labels: `90s`, `30m`, `12h`, `1d`; at most 30 days",
     "shadow.min_agreement": "`shadow`: the minimum fraction of rows with the same label, or with numbers at most `agree_within` apart",
     "shadow.agree_within": "`shadow`: how far apart two numbers may be and still agree, in the unit of the label; required if the "
     "model predicts a number, and not allowed otherwise",
     "shadow.max_error_rate": "`shadow`: the maximum fraction of errors of the challenger, among the requests that the champion answered "
     "with predictions",
     "shadow.max_p99_ratio": "`shadow`: the maximum 99th percentile of the challenger's predict calls, as a multiple of the champion's",
-    "monitor.log": "`monitor`: the folder of the Parquet files of the gateway's request log, which the Airflow workers mount. `{data}`: "
+    "shadow.labels": "`shadow`: how the [labels of the compared requests](../guides/verdicts.md#labels-decide) decide; see below. `null` "
+    "or `off`: labels are not awaited",
+    "shadow.replay": "`shadow`: how many of the last days of [logged requests](../guides/verdicts.md#replayed-requests) the challenger is "
+    "asked as well, from `monitor.log`: `1d` to `31d`, without today. `null` or `off`: none",
+    "shadow.labels.metric": "`shadow`: the mean of a number for each request that is compared: `brier`, `accuracy` or `clipped_log_loss`; for "
+    "a regression `mae`. None: `brier`, or `mae`",
+    "shadow.labels.tolerance": "`shadow`: how much worse than the champion's the metric of the challenger may be. None: 0.01; required for a "
+    "regression, in the unit of the label",
+    "shadow.labels.max_error": "`shadow`: the largest absolute error that counts in a regression; larger ones count as this one, because the "
+    "interval needs a limit. Required for a regression, and not allowed otherwise",
+    "shadow.labels.required": "`shadow`: if the labels have not decided after `max_wait`, the report is UNDECIDED (`true`), or the other "
+    "requirements decide (`false`)",
+    "monitor.log": "`monitor`, `shadow` with `shadow.replay`: the folder of the Parquet files of the gateway's request log, which the Airflow workers mount. `{data}`: "
     "the installation's folder of data",
     "monitor.schedule": "the loader: when the champion is compared; a cron preset or expression. `null`: only by hand",
     "monitor.window": "`monitor`: how long a window of requests is; a week begins on Monday, in UTC",

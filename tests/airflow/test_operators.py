@@ -20,7 +20,7 @@ from taxiway.records import Span
 from taxiway.serving.api import ChallengerStatus
 from taxiway.spec.files.pipeline_file import read_pipeline
 from taxiway.spec.pipeline import Pipeline
-from taxiway.stages.shadow import LEASE_SLACK, wait_until
+from taxiway.stages.shadow.stage import LEASE_SLACK, wait_until
 from taxiway.templates import load_pipeline
 
 REPOSITORY = Path(__file__).parents[2]

@@ -11,7 +11,7 @@ from taxiway.evaluation.metrics.probabilities import brier_rows, clipped_log_los
 from taxiway.evaluation.predictions import Predictions
 from taxiway.spec.metrics import LEAST_PROBABILITY, parse_metric
 from taxiway.spec.monitor import ROW_LOSSES
-from taxiway.stats.sequential import log_capital_of_values
+from taxiway.stats.sequential import log_capital_of
 from taxiway.stats.sequential_t import log_t_evidence
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def log_evidence(differences: "Floats", largest: float, days: "NDArray[np.int64]
     values = np.clip(differences / largest, -1.0, 1.0)
     _, positions = np.unique(days, return_inverse=True)
     means = np.bincount(positions, weights=values) / np.bincount(positions)
-    return min(log_capital_of_values(values), log_t_evidence(means))
+    return min(log_capital_of(values, 0.0), log_t_evidence(means))
 
 
 def _errors(predictions: Predictions, labels: "Floats") -> "Floats":

@@ -88,13 +88,17 @@ class ShadowReport(Record):
         champion: The version of the champion; None if there was none.
         status: The decision; NOT_APPLICABLE without a champion or without a `shadow` section.
         reasons: The reasons.
-        requests: The number of pairs: requests with a result from both versions, predictions or an error.
+        requests: The number of pairs: live requests with a result from both versions, predictions or an error.
+        replayed: The number of logged requests that the challenger was asked afterwards. They count in the agreement, the errors and the
+            loss, and not in the latencies.
         agreement: The fraction of rows for which both predicted the same label; None if it could not be estimated.
         score_shift: The mean difference of the scores, challenger minus champion; None if it could not be estimated.
         champion_errors: The number of pairs in which the champion returned an error.
         challenger_errors: The number of pairs in which the challenger returned an error.
         latency_p50_ratio: The ratio of the median latencies, challenger to champion; None if it could not be estimated.
         latency_p99_ratio: The same ratio of the 99th percentiles.
+        loss_difference: The mean difference of the losses on requests with labels, challenger minus champion, with the confidence sequence;
+            `rows` is the number of these requests. None without `shadow.labels`, or without such requests.
         checked_answers: The number of logged predictions of both versions that were recomputed with the models and are equal;
             None if none were recomputed.
     """
@@ -112,12 +116,14 @@ class ShadowReport(Record):
     status: Status
     reasons: tuple[Reason, ...]
     requests: int = 0
+    replayed: int = 0
     agreement: Interval | None = None
     score_shift: Interval | None = None
     champion_errors: int = 0
     challenger_errors: int = 0
     latency_p50_ratio: Interval | None = None
     latency_p99_ratio: Interval | None = None
+    loss_difference: Interval | None = None
     checked_answers: int | None = None
 
 

@@ -37,6 +37,7 @@ class ReasonCode(StrEnum):
         SHADOW_SCORE_SHIFT: The mean difference of the scores.
         SHADOW_LATENCY_P50: The ratio of the median latencies.
         SHADOW_LATENCY_P99: The ratio of the 99th percentiles of the latency, which `shadow.max_p99_ratio` limits.
+        SHADOW_LABELS: The difference of both versions' losses on labelled requests, which `shadow.labels` limits.
         SHADOW_ANSWERS: The logged answers equal those that the models compute.
         UNKNOWN: The record is from a version of Taxiway without codes.
     """
@@ -69,5 +70,6 @@ class ReasonCode(StrEnum):
     SHADOW_SCORE_SHIFT = "shadow.score_shift"
     SHADOW_LATENCY_P50 = "shadow.latency_p50"
     SHADOW_LATENCY_P99 = "shadow.latency_p99"
+    SHADOW_LABELS = "shadow.labels"
     SHADOW_ANSWERS = "shadow.answers"
     UNKNOWN = "unknown"

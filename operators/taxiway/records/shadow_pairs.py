@@ -38,6 +38,7 @@ class Pair(ApiModel):
         champion: The champion's answer.
         challenger: The challenger's answer.
         body: The logged body of the request; None if the client did not ask for it. See `PairedLog`.
+        labels: The newest label of each row; None if the client did not ask for labels.
     """
 
     request_id: str
@@ -46,6 +47,7 @@ class Pair(ApiModel):
     champion: Answer
     challenger: Answer
     body: str | None = None
+    labels: tuple[Any, ...] | None = None
 
 
 class PairedLog(ApiModel):

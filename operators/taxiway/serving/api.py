@@ -66,6 +66,7 @@ class ChallengerStatus(ApiModel):
         answered: Requests that it answered with predictions.
         errors: Requests that it answered with an error.
         dropped: Requests that were not queued because its queue was full.
+        labelled: Requests that it answered with predictions and that have a label by now.
     """
 
     version: int
@@ -76,6 +77,7 @@ class ChallengerStatus(ApiModel):
     answered: int = 0
     errors: int = 0
     dropped: int = 0
+    labelled: int = 0
 
 
 class ModelStatus(ApiModel):

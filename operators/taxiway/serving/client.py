@@ -8,7 +8,7 @@ from urllib.parse import quote
 import httpx
 
 from taxiway.errors import TerminalError, TransientError
-from taxiway.records.shadow_pairs import PairedLog
+from taxiway.records.shadow_pairs import Pair, PairedLog
 from taxiway.serving.api import ChallengerRequest, ChallengerStatus, ModelStatus, Remote
 
 # A refresh and a new challenger are answered when the model is loaded.
@@ -140,6 +140,18 @@ class GatewayClient:
         """
         params = {"version": version, "owner": owner, "limit": limit, "bodies": bodies}
         return PairedLog.model_validate(self._call("GET", model, "/pairs", params=params))
+
+    def labelled_pairs(self, model: str, version: int, owner: str, *, limit: int = 50_000) -> tuple[Pair, ...]:
+        """The answers of both versions to the requests all of whose rows have labels, those first that were labelled first.
+
+        Args:
+            model: The registered model.
+            version: The challenger's version.
+            owner: The challenger's owner.
+            limit: How many pairs; at most 50,000.
+        """
+        params = {"version": version, "owner": owner, "limit": limit}
+        return tuple(Pair.model_validate(pair) for pair in self._call("GET", model, "/labelled-pairs", params=params))
 
     def _call(self, method: str, model: str, path: str = "", **content: Any) -> Any:
         return self._request(method, self._url(model, path), **content)

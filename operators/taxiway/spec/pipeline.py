@@ -130,6 +130,13 @@ class Pipeline(Section):
             return
         if self.gateway is None:
             yield mistake("shadow needs gateway: the Airflow connection of the model gateway, such as taxiway_gateway", self)
+        if self.shadow.replay is not None and self.monitor is None:
+            yield mistake(
+                "shadow.replay needs monitor.log: the folder of the request log that is replayed",
+                self.shadow.replay,
+                "shadow",
+                "replay",
+            )
         if self.gate.problem == "regression" and self.shadow.agree_within is None:
             yield mistake(
                 f"shadow needs agree_within: the largest difference of two predictions of {self.source.label} that counts as agreement",

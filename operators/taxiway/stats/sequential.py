@@ -5,7 +5,7 @@ needs no label. Whoever bets a fraction of their capital on the mean of X being 
 probability that their capital is ever 1/error times the start is at most the error (Ville's inequality; Waudby-Smith and Ramdas 2024,
 Journal of the Royal Statistical Society B 86:1). The capital is an average over many fractions, so none has to be chosen.
 
-`log_capital_of_values` is the same bet on other numbers between two limits, such as the difference of two models' losses. It depends on
+`log_capital_of` is the same bet on other numbers between two limits, such as the difference of two models' losses. It depends on
 what the values are, and not on their order.
 
 The package confseq has such processes, too. It is compiled from C++ when it is installed, and this one depends on three counts only, in
@@ -15,7 +15,7 @@ whatever order the rows came.
 import math
 from typing import TYPE_CHECKING, Any
 
-from taxiway.stats.search import smallest
+from taxiway.stats.search import edge, smallest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,17 +51,40 @@ def log_capital(wins: Any, losses: Any, ties: Any, bound: float) -> "Floats":
     return found
 
 
-def log_capital_of_values(values: "Floats") -> float:
-    """The logarithm of the capital after values of at least -1 and at most 1; the null hypothesis is that their mean is at most 0.
+def log_capital_of(values: "Floats", bound: float) -> float:
+    """The same as `log_capital` for rows with any value from -1 to 1, such as differences of losses; it falls with the bound.
+
+    The rows are independent, and may be in any order.
 
     Args:
-        values: The values so far (n), such as differences of losses.
+        values: The values (n).
+        bound: The null hypothesis is that their expected value is at most this, above -1 and below 1.
     """
     import numpy as np
     from scipy.special import logsumexp
 
-    gains = [float(np.log1p(fraction * values).sum()) for fraction in _fractions()]
+    growth = (1 + values) / (1 + bound) - 1
+    gains = [np.log1p(fraction * growth).sum() for fraction in _fractions()]
     return float(logsumexp(gains)) - math.log(_FRACTIONS)
+
+
+def sequence_limits(values: "Floats", log_error: float) -> tuple[float, float]:
+    """A confidence sequence: limits of the expected value that hold for all numbers of rows at once, so one may look after each.
+
+    Args:
+        values: Values of independent rows, from -1 to 1 (n).
+        log_error: The logarithm of the probability that the lower limit is ever above the expected value; also of that of the upper one.
+    """
+    if not len(values):
+        return -1.0, 1.0
+    mean = float(values.mean())
+
+    def shown(signed: "Floats", bound: float) -> bool:
+        return log_capital_of(signed, bound) >= -log_error
+
+    low = edge(lambda bound: shown(values, bound), mean, -1.0)
+    high = -edge(lambda bound: shown(-values, bound), -mean, -1.0)
+    return low, high
 
 
 def expected_labels(gain: float, disagreement: float, bound: float, log_error: float, most_rows: int) -> int | None:

@@ -13,7 +13,7 @@ from taxiway.evaluation.predictions import Predictions
 from taxiway.monitoring.row_losses import log_evidence, loss_differences, row_loss_name
 from taxiway.spec.metrics import METRIC_FACTS
 from taxiway.spec.monitor import ROW_LOSSES
-from taxiway.stats.sequential import log_capital, log_capital_of_values
+from taxiway.stats.sequential import log_capital, log_capital_of
 
 DAYS, ROWS, SERIES = 30, 60, 300
 ERROR = 0.05
@@ -78,7 +78,7 @@ def test_days_on_which_one_model_is_better_are_no_evidence_that_it_is() -> None:
         draws, of = rng.random(days * rows), np.repeat(np.arange(days), rows)
         differences = (draws < (0.1 + gain) / 2).astype(float) - (draws > 1 - (0.1 - gain) / 2)
         looks = [slice(last * rows) for last in range(4, days + 1, 4)]
-        by_rows += any(log_capital_of_values(differences[look]) >= -math.log(ERROR) for look in looks)
+        by_rows += any(log_capital_of(differences[look], 0.0) >= -math.log(ERROR) for look in looks)
         both += any(log_evidence(differences[look], 1.0, of[look]) >= -math.log(ERROR) for look in looks)
     assert by_rows > series * 3 * ERROR, "rows alone would not do"
     assert both <= series * ERROR + 3 * math.sqrt(series * ERROR)
@@ -116,7 +116,7 @@ def test_metrics_without_row_losses_have_none() -> None:
 @given(values=st.lists(st.sampled_from([-1.0, 0.0, 1.0]), max_size=300))
 def test_the_evidence_is_that_of_wins_losses_and_ties(values: list[float]) -> None:
     counts = [values.count(each) for each in (1.0, -1.0, 0.0)]
-    assert log_capital_of_values(np.array(values)) == pytest.approx(float(log_capital(*counts, 0.0)), abs=1e-9)
+    assert log_capital_of(np.array(values), 0.0) == pytest.approx(float(log_capital(*counts, 0.0)), abs=1e-9)
 
 
 @examples(100)
@@ -124,7 +124,7 @@ def test_the_evidence_is_that_of_wins_losses_and_ties(values: list[float]) -> No
 def test_the_evidence_is_never_more_than_that_of_rows(values: list[float], largest: float) -> None:
     before = np.array(values)
     days = np.arange(len(before)) % 7
-    assert log_evidence(before, largest, days) <= log_capital_of_values(np.clip(before / largest, -1, 1))
+    assert log_evidence(before, largest, days) <= log_capital_of(np.clip(before / largest, -1, 1), 0.0)
     most = np.full(6, largest)
     assert log_evidence(most, largest, np.arange(6)) == log_evidence(9 * most, largest, np.arange(6)) > 0
 

@@ -30,15 +30,21 @@ class Watched(GatewayClient):
     def _answer(self, request: httpx.Request) -> httpx.Response:
         assert request.url.path == "/models/f.late/challenger"
         self.polls += 1
-        counts = {"mirrored": self.polls, "answered": self.polls, "errors": 0, "dropped": 0}
+        counts = {"mirrored": self.polls, "answered": self.polls, "errors": 0, "dropped": 0, "labelled": self.polls // 2}
         return httpx.Response(200, json={"challenger": STATUS | counts})
 
 
 @pytest.mark.parametrize(
-    ("min_requests", "wait_s", "why"), [(4, 60, "the challenger answered 4 requests"), (10**9, 0.2, "max_wait ended at")]
+    ("min_requests", "labelled", "wait_s", "why"),
+    [
+        (4, 0, 60, "the challenger answered 4 requests"),
+        (2, 3, 60, "the challenger answered 6 requests, and 3 of them have labels"),
+        (10**9, 0, 0.2, "max_wait ended at"),
+        (2, 10**9, 0.2, "max_wait ended at"),
+    ],
 )
 def test_one_wait_is_one_set_of_connections(
-    min_requests: int, wait_s: float, why: str, monkeypatch: pytest.MonkeyPatch
+    min_requests: int, labelled: int, wait_s: float, why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = Watched()
 
@@ -48,7 +54,15 @@ def test_one_wait_is_one_set_of_connections(
     monkeypatch.setattr(ShadowTrigger, "_client", made)
     monkeypatch.setattr(shadow, "POLL_SECONDS", 0.01)
     until = (datetime.now(UTC) + timedelta(seconds=wait_s)).isoformat()
-    trigger = ShadowTrigger(gateway_conn_id="g", model="f.late", owner="f.late/run-1", min_requests=min_requests, until=until)
+    trigger = ShadowTrigger(
+        gateway_conn_id="g",
+        model="f.late",
+        owner="f.late/run-1",
+        min_requests=min_requests,
+        until=until,
+        labelled=labelled,
+    )
+    assert ShadowTrigger(**trigger.serialize()[1]).serialize() == trigger.serialize()
 
     async def events() -> list[str]:
         return [event.payload["why"] async for event in trigger.run()]

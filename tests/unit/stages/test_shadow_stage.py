@@ -7,7 +7,7 @@ import pytest
 
 from taxiway.errors import TransientError
 from taxiway.serving.api import ChallengerStatus, ModelStatus
-from taxiway.stages.shadow import require_loaded
+from taxiway.stages.shadow.evidence import require_loaded
 
 OWNER = "dag/run@1"
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from helping import examples
 from taxiway.stats.bounds import bennett_rows
-from taxiway.stats.sequential import expected_labels, log_capital
+from taxiway.stats.sequential import expected_labels, log_capital, log_capital_of, sequence_limits
 
 DISAGREEMENT = 0.1
 
@@ -69,3 +69,24 @@ def test_one_row_gains_nothing_on_average_at_the_bound() -> None:
             + 0.5 * np.exp(log_capital(0, 0, 1, bound))
         )
         assert mean == pytest.approx(1)
+
+
+@examples(20)
+@given(wins=st.integers(0, 60), losses=st.integers(0, 60), ties=st.integers(0, 300), bound=st.floats(-0.9, 0.9))
+def test_rows_with_any_value_are_bet_on_as_wins_and_losses_are(wins: int, losses: int, ties: int, bound: float) -> None:
+    values = np.repeat([1.0, -1.0, 0.0], [wins, losses, ties])
+    assert log_capital_of(values, bound) == pytest.approx(float(log_capital(wins, losses, ties, bound)), abs=1e-9)
+
+
+@examples(20)
+@given(seed=st.integers(0, 2**32 - 1), rows=st.integers(1, 200), spread=st.floats(0.01, 1))
+def test_the_limits_are_around_the_mean_and_do_not_depend_on_the_order(seed: int, rows: int, spread: float) -> None:
+    values = np.random.default_rng(seed).uniform(-spread, spread, rows)
+    low, high = sequence_limits(values, math.log(0.005))
+    assert -1 <= low <= values.mean() <= high <= 1
+    assert sequence_limits(values[::-1], math.log(0.005)) == pytest.approx((low, high))
+    assert sequence_limits(-values, math.log(0.005)) == pytest.approx((-high, -low))
+
+
+def test_without_rows_nothing_is_known() -> None:
+    assert sequence_limits(np.empty(0), math.log(0.005)) == (-1.0, 1.0)

@@ -254,6 +254,18 @@ def test_a_reopened_verdict_is_on_all_three_pages_with_what_to_do() -> None:
     )
 
 
+def test_a_shadow_shows_replayed_requests_and_the_loss_on_labels() -> None:
+    loss = Interval(value=-0.012, low=-0.02, high=-0.004, rows=1200)
+    report = ShadowReport(model="a.b", version=2, champion=1, status=Status.PASS, reasons=(), requests=40, replayed=2000)
+    shown = page("run.html", view=RunPage(seen({}), RunRecords(shadow=report), ()), **PLACES)
+    assert "on 40 live requests and 2,000 replayed ones" in shown
+    assert "requests with labels" not in shown
+    labelled = report.model_copy(update={"replayed": 0, "loss_difference": loss})
+    shown = page("run.html", view=RunPage(seen({}), RunRecords(shadow=labelled), ()), **PLACES)
+    assert "on 40 live requests</p>" in shown
+    assert "loss on 1,200 requests with labels, difference" in shown
+
+
 def test_an_anomaly_that_the_schema_waives_can_be_waived_on_because_its_waiver_expires() -> None:
     common = {"span": "1", "observed": "9", "expected": "1", "message": "m", "proposal": "p"}
     anomalies = (

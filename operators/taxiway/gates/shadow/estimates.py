@@ -91,7 +91,7 @@ def agreement_of(
 
 
 def _agree(champion: Any, challenger: Any, tolerance: float | None, classes: VersionClasses) -> bool:
-    champion, challenger = _normalize_prediction(champion), _normalize_prediction(challenger)
+    champion, challenger = normalize_prediction(champion), normalize_prediction(challenger)
     if classes.differ and isinstance(champion, list) and isinstance(challenger, list):
         return classes.champion[classes.champion_index(champion)] == classes.challenger[classes.challenger_index(challenger)]
     if isinstance(champion, list) and isinstance(challenger, list):
@@ -117,7 +117,7 @@ def score_shift_of(
     from scipy.stats import t
 
     rows = _paired_predictions(predicted_by_both)
-    scores = [_scores(_normalize_prediction(a), _normalize_prediction(b), classes) for a, b in rows]
+    scores = [_scores(normalize_prediction(a), normalize_prediction(b), classes) for a, b in rows]
     shifts = np.array([challenger - champion for champion, challenger in filter(None, scores)])
     if len(shifts) < 2:
         return None
@@ -142,7 +142,7 @@ def _scores(champion: Any, challenger: Any, classes: VersionClasses) -> tuple[fl
     return None
 
 
-def _normalize_prediction(prediction: Any) -> Any:
+def normalize_prediction(prediction: Any) -> Any:
     """A row's probabilities as a list, also if they are an object (column: value); a list of one number is that number."""
     values = list(prediction.values()) if isinstance(prediction, dict) else prediction
     if not isinstance(values, list) or not values or not all(_is_number(value) for value in values):
@@ -175,22 +175,31 @@ class Estimates:
 
 
 def estimate(
-    compared: Sequence[Pair], agree_within: float | None, confidence: float, classes: VersionClasses = _UNKNOWN_CLASSES
+    compared: Sequence[Pair],
+    live: Sequence[Pair],
+    agree_within: float | None,
+    confidence: float,
+    classes: VersionClasses = _UNKNOWN_CLASSES,
 ) -> Estimates:
     """Everything that is estimated from the pairs of both versions.
 
     Args:
         compared: The pairs of the challenger and the champion that it is compared with.
+        live: Those of live requests, whose latencies are compared.
         agree_within: See `agreement_of`.
         confidence: The confidence level of the intervals, such as 0.99.
         classes: The classes of both versions, if they are known.
     """
-    predicted_by_both = [pair for pair in compared if not pair.champion.error and not pair.challenger.error]
+    predicted_by_both = _predicted_by_both(compared)
     return Estimates(
         agreement_of(predicted_by_both, agree_within, confidence, classes),
         score_shift_of(predicted_by_both, confidence, classes),
-        *latency_ratios(predicted_by_both, confidence),
+        *latency_ratios(_predicted_by_both(live), confidence),
     )
+
+
+def _predicted_by_both(pairs: Sequence[Pair]) -> list[Pair]:
+    return [pair for pair in pairs if not pair.champion.error and not pair.challenger.error]
 
 
 def latency_ratios(predicted_by_both: Sequence[Pair], confidence: float) -> tuple[Interval | None, Interval | None]:

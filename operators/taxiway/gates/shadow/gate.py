@@ -2,18 +2,19 @@
 
 A pair is a request with a result from both versions: predictions or an error. Agreement, score shift and latencies are computed from
 the pairs in which both results are predictions. A check passes if its estimate meets the limit, fails if its whole confidence
-interval misses it, and is UNDECIDED otherwise. The preconditions are enough pairs, all with results from the same champion: if one
+interval misses it, and is UNDECIDED otherwise; labels decide only by the whole interval. The preconditions are enough pairs, all with results from the same champion: if one
 is not met, the report is UNDECIDED, whatever the checks say.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from taxiway.gates.shadow.estimates import VersionClasses, estimate
+from taxiway.gates.shadow.labels import judge_labels
 from taxiway.gates.shadow.reasons import judge_estimates, percentage, unmeasured
 from taxiway.gates.wording import rule_text
 from taxiway.messages import counted
-from taxiway.records import Reason, ReasonCode, ShadowReport, Status, worst
-from taxiway.records.shadow_pairs import PairedLog
+from taxiway.records import Interval, Reason, ReasonCode, ShadowReport, Status, worst
+from taxiway.records.shadow_pairs import Pair, PairedLog
 from taxiway.spec.shadow import Shadow
 
 # The largest fraction of requests without a pair: beyond it, the compared requests may not represent the live ones.
@@ -29,6 +30,8 @@ def decide(
     requirements: Shadow,
     confidence: float,
     classes: VersionClasses = VersionClasses(),  # noqa: B008 it is frozen
+    labelled: Sequence[Pair] = (),
+    replayed: Sequence[Pair] = (),
 ) -> ShadowReport:
     """Decide whether a challenger may replace the champion, by their answers to the same live requests.
 
@@ -44,6 +47,8 @@ def decide(
         requirements: The `shadow` section of the pipeline file.
         confidence: The two-sided confidence level of the intervals, such as 0.99.
         classes: The classes of both versions; predicted classes are compared by name if these differ.
+        labelled: The live pairs with labels for all rows, for `requirements.labels`.
+        replayed: Pairs of logged requests that the challenger was asked afterwards; their latencies mean nothing.
 
     Returns:
         The report with its reasons. The score shift and the median latency are reported without a limit.
@@ -53,16 +58,20 @@ def decide(
     """
     if (pairs.model, pairs.version) != (model, version):
         raise ValueError(f"got the pairs of {pairs.model} version {pairs.version}, expected those of {model} version {version}")
-    compared = [pair for pair in pairs.pairs if pair.champion.version == champion]
+    live = [pair for pair in pairs.pairs if pair.champion.version == champion]
+    compared = [*live, *replayed]
     preconditions = (
-        _judge_pair_count(pairs, len(compared), requirements.min_requests),
-        *_judge_same_champion(pairs, len(compared), champion),
+        _judge_pair_count(pairs, len(live), requirements, len(replayed)),
+        *_judge_same_champion(pairs, len(live), champion),
     )
-    estimates = estimate(compared, requirements.agree_within, confidence, classes)
+    estimates = estimate(compared, live, requirements.agree_within, confidence, classes)
+    known = [*labelled, *(pair for pair in replayed if pair.labels)]
+    by_labels, loss_difference = _judge_labels(known, requirements, champion, confidence, classes)
     reasons = (
         *preconditions,
         _judge_unpaired(pairs),
         *judge_estimates(estimates, compared, requirements, confidence),
+        *by_labels,
     )
     # The report has the reasons of all checks, but with too few pairs, or pairs of several champions, not even a FAIL decides it.
     comparable = all(reason.status is not Status.UNDECIDED for reason in preconditions)
@@ -72,13 +81,15 @@ def decide(
         champion=champion,
         status=worst(tuple(reason.status for reason in reasons)) if comparable else Status.UNDECIDED,
         reasons=reasons,
-        requests=len(compared),
+        requests=len(live),
+        replayed=len(replayed),
         agreement=estimates.agreement,
         score_shift=estimates.score_shift,
         champion_errors=sum(bool(pair.champion.error) for pair in compared),
         challenger_errors=sum(bool(pair.challenger.error) for pair in compared),
         latency_p50_ratio=estimates.p50_ratio,
         latency_p99_ratio=estimates.p99_ratio,
+        loss_difference=loss_difference,
     )
 
 
@@ -92,8 +103,20 @@ def not_applicable(model: str, version: int, reason: str) -> ShadowReport:
     )
 
 
-def _judge_pair_count(pairs: PairedLog, compared: int, needed: int) -> Reason:
-    found = f"{counted(compared, 'request')} with a result from both versions, predictions or an error"
+def _judge_labels(
+    labelled: Sequence[Pair], requirements: Shadow, champion: int, confidence: float, classes: VersionClasses
+) -> tuple[tuple[Reason, ...], Interval | None]:
+    if requirements.labels is None:
+        return (), None
+    compared = [pair for pair in labelled if pair.champion.version == champion]
+    reason, difference = judge_labels(compared, requirements.labels, confidence, classes)
+    return (reason,), difference
+
+
+def _judge_pair_count(pairs: PairedLog, live: int, requirements: Shadow, replayed: int) -> Reason:
+    needed, compared = requirements.min_requests, live + replayed
+    logged = "" if requirements.replay is None else f", and {counted(replayed, 'logged request')} replayed"
+    found = f"{counted(live, 'request')} with a result from both versions, predictions or an error{logged}"
     missing = f"{found}; required: at least {needed:,}, which is {needed - compared:,} more ({_without_result(pairs)})"
     return Reason(
         status=Status.PASS if compared >= needed else Status.UNDECIDED,

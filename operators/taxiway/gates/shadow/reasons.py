@@ -25,7 +25,7 @@ def judge_estimates(
         _judge_errors(compared, requirements.max_error_rate, confidence),
         _describe_shift(estimates.score_shift, "scores" if requirements.agree_within is None else "predictions", confidence),
         _describe_p50(estimates.p50_ratio, confidence),
-        _judge_p99(estimates.p99_ratio, requirements.max_p99_ratio, confidence),
+        _judge_p99(estimates.p99_ratio, requirements, confidence),
     )
 
 
@@ -95,19 +95,27 @@ def _difference_text(value: float, number_format: str) -> str:
 def _describe_p50(ratio: Interval | None, confidence: float) -> Reason:
     code = ReasonCode.SHADOW_LATENCY_P50
     if ratio is None:
-        message = "no request has predictions from both versions, so the median latency is unknown"
+        message = "no live request has predictions from both versions, so the median latency is unknown"
         return unmeasured(code, Status.NOT_APPLICABLE, message)
     return _measured(code, f"the challenger's median latency {_ratio_text(ratio, None, confidence)}", ratio, LATENCY_METHOD)
 
 
-def _judge_p99(ratio: Interval | None, most: float, confidence: float) -> Reason:
-    code, rule = ReasonCode.SHADOW_LATENCY_P99, rule_text("max_p99_ratio: ratio of the 99th percentiles", -1, most)
+def _judge_p99(ratio: Interval | None, requirements: Shadow, confidence: float) -> Reason:
+    code, most = ReasonCode.SHADOW_LATENCY_P99, requirements.max_p99_ratio
+    rule = rule_text("max_p99_ratio: ratio of the 99th percentiles", -1, most)
+    calls = 0 if ratio is None else ratio.rows
+    if requirements.replay is not None and calls < MIN_CALLS_FOR_P99:
+        message = (
+            f"the 99th-percentile latency is not compared: replayed requests have none, and there are {counted(calls, 'live predict call')}; it "
+            f"needs at least {MIN_CALLS_FOR_P99}"
+        )
+        return unmeasured(code, Status.NOT_APPLICABLE, message)
     if ratio is None:
-        message = "no request has predictions from both versions, so the 99th-percentile latency is unknown"
+        message = "no live request has predictions from both versions, so the 99th-percentile latency is unknown"
         return _judged(code, Status.UNDECIDED, message, rule, most)
     if ratio.rows < MIN_CALLS_FOR_P99:
-        calls, missing = counted(ratio.rows, "predict call"), MIN_CALLS_FOR_P99 - ratio.rows
-        message = f"only {calls}; the 99th percentile needs at least {MIN_CALLS_FOR_P99}, which is {missing} more"
+        missing = MIN_CALLS_FOR_P99 - calls
+        message = f"only {counted(calls, 'predict call')}; the 99th percentile needs at least {MIN_CALLS_FOR_P99}, which is {missing} more"
         return _judged(code, Status.UNDECIDED, message, rule, most)
     status = _estimate_status(ratio.value <= most, ratio.low > most)
     more = _more(status, ratio, most, "predict call")

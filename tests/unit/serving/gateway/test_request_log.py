@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -106,3 +107,33 @@ def test_requests_without_a_pair_are_counted_since_the_oldest_pair(log: RequestL
     whole, newest = log.pairs(MODEL, 2, "run-1", limit=1000), log.pairs(MODEL, 2, "run-1", limit=100)
     assert (len(whole.pairs), whole.dropped, whole.unanswered) == (156, 40, 4)
     assert (len(newest.pairs), newest.dropped, newest.unanswered) == (100, 20, 2), "those before the oldest pair do not count"
+
+
+def test_pairs_with_labels_are_those_whose_rows_all_have_one(log: RequestLog) -> None:
+    def label(number: int, row: int, text: str) -> tuple[str, int, str, float, str, float, str]:
+        return (f"r{number}", row, MODEL, float(number), text, 1.0, "ann")
+
+    async def write() -> None:
+        both = replace(request(1, mirror="queued"), champion_answer="[0.5, 0.6]")
+        await log.add(
+            [both, *(request(number, mirror="queued") for number in (2, 3, 4)), request(5, mirror="dropped"), request(6)]
+        )
+        await log.challenger_answered([(200, "[0.5]", "", 1.0, f"r{number}") for number in (1, 2, 3)])
+        await log.add_labels([label(3, 0, "1"), label(1, 1, '"late"'), label(2, 0, "0"), label(3, 0, "2"), label(3, 0, "2")])
+        await log.add_labels([label(4, 0, "1"), label(5, 0, "1"), label(6, 0, "1"), label(99, 0, "1")])
+
+    def seen(limit: int = 10) -> list[tuple[str, tuple[object, ...] | None]]:
+        return [(pair.request_id, pair.labels) for pair in log.labelled_pairs(MODEL, 2, "run-1", limit)]
+
+    asyncio.run(write())
+    assert seen() == [("r3", (2,)), ("r2", (0,))], "the first row of r1 has no label, r4 no answer, r5 and r6 no challenger"
+    asyncio.run(log_labels(log, [label(1, 0, '"early"')]))
+    assert seen() == [("r3", (2,)), ("r1", ("early", "late")), ("r2", (0,))]
+    assert seen(limit=1) == [("r3", (2,))], "those that were labelled first"
+    status = ChallengerStatus.model_validate({"version": 2, "owner": "run-1", "state": "serving", "expires_at": 0})
+    assert log.counted(MODEL, status).labelled == 3
+    assert log.labelled_pairs(MODEL, 2, "run-2", 10) == ()
+
+
+async def log_labels(log: RequestLog, labels: list[tuple[str, int, str, float, str, float, str]]) -> None:
+    await log.add_labels(labels)

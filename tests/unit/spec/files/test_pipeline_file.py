@@ -105,6 +105,32 @@ def test_a_good_file_becomes_a_pipeline(write) -> None:
             ["gate.against_champion.min_improvement is False", "boolean"],
         ),
         ("gate:", "gateway: g\nshadow: {agree_within: 2}\ngate:", ["shadow.agree_within is for regression"]),
+        (
+            "gate:",
+            "gateway: g\nshadow: {labels: {metric: roc_auc}}\ngate:",
+            [
+                'shadow.labels.metric is "roc_auc"',
+                "the mean of a number with limits for each request, which roc_auc is not",
+                "brier and clipped_log_loss judge the same probabilities",
+            ],
+        ),
+        (
+            "gate:",
+            "gateway: g\nshadow: {labels: {metric: mae, max_error: 3}}\ngate:",
+            ["mae is for regression; allowed: brier, accuracy, clipped_log_loss", "max_error is for regression"],
+        ),
+        (
+            "gate:\n  thresholds: {roc_auc: 0.6}\n  against_champion: {metric: roc_auc}",
+            "gateway: g\nshadow: {agree_within: 5, labels: {metric: brier}}\ngate:\n  thresholds: {rmse: 6}\n"
+            "  against_champion: {metric: rmse}",
+            [
+                "brier is for classification; allowed: mae",
+                "need tolerance: how much larger the challenger's mean error may be",
+                "need max_error: the largest error that counts, in the unit of the label",
+            ],
+        ),
+        ("gate:", "gateway: g\nshadow: {replay: 36h}\ngate:", ["shadow.replay", "allowed: whole days, 1d to 31d"]),
+        ("gate:", "gateway: g\nshadow: {replay: 7d}\ngate:", ["shadow.replay needs monitor.log"]),
         ("gate:", "approval: human\ngate:", ['late.pipeline.yaml:9: approval is "human"; allowed: none, off, required']),
         ("schema: late.schema.yaml", "schema: ../late.schema.yaml", ["is not a file in the folder of the pipeline file"]),
         ("team: flights", "team: flights\nteam: trains", ["late.pipeline.yaml:3: team occurs twice, first on line 2"]),
@@ -251,3 +277,12 @@ def test_the_facts_of_a_mistake_are_attributes_too(write) -> None:
     error = caught.value
     assert (error.file, error.line, error.key, error.got) == (path, 11, "gate.against_champion.metric", "auc")
     assert "roc_auc" in error.allowed
+
+
+def test_labels_and_a_replay_of_a_shadow_have_defaults(write) -> None:
+    keys = "gateway: g\nshadow: {labels: {}, replay: 7d}\nmonitor: {log: /srv/request-log}\n"
+    shadow = read_pipeline(write(MINIMAL + keys)).shadow
+    assert shadow.labels.compared == "brier"
+    assert (shadow.labels.allowed, shadow.labels.required, shadow.replay.days) == (0.01, True, 7)
+    off = read_pipeline(write(MINIMAL + "gateway: g\nshadow: {labels: off, replay: off}\n")).shadow
+    assert off.labels is off.replay is None

@@ -9,12 +9,14 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
+from pydantic import TypeAdapter
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, PlainTextResponse
 
 from taxiway.errors import LimitError, RequestError, TransientError
 from taxiway.messages import listed, quoted
+from taxiway.records.shadow_pairs import Pair
 from taxiway.serving.answer_check import MAX_CHECKED
 from taxiway.serving.api import MAX_VERSION, ChallengerRequest, ModelStatus
 from taxiway.serving.callers import Caller, Scope
@@ -31,6 +33,7 @@ from taxiway.serving.gateway.openapi.document import openapi_document
 from taxiway.serving.gateway.settings import GatewaySettings
 
 MAX_PAIRS = 50_000
+_PAIRS = TypeAdapter(tuple[Pair, ...])
 _installed = cache(version_of)  # it reads files
 
 
@@ -224,6 +227,20 @@ async def pairs(
     read_pairs = partial(gateway.log.pairs, _model(request, name).name, version, owner, limit, bodies)
     # The thread also writes the JSON: 50,000 pairs would block the event loop for seconds.
     content = await asyncio.to_thread(lambda: read_pairs().model_dump_json())
+    return Response(content, media_type="application/json")
+
+
+@_admins.get("/labelled-pairs")
+async def labelled_pairs(
+    name: str,
+    request: Request,
+    version: int = Query(ge=1, le=MAX_VERSION),
+    owner: str = Query(max_length=300),
+    limit: int = Query(default=MAX_PAIRS, ge=1, le=MAX_PAIRS),
+) -> Response:
+    """The answers of champion and challenger to the requests all of whose rows have labels, those first that were labelled first."""
+    read_pairs = partial(_gateway(request).log.labelled_pairs, _model(request, name).name, version, owner, limit)
+    content = await asyncio.to_thread(lambda: _PAIRS.dump_json(read_pairs()))
     return Response(content, media_type="application/json")
 
 

@@ -148,8 +148,9 @@ class RequestLog:
 
     def counted(self, model: str, status: ChallengerStatus) -> ChallengerStatus:
         """The status of a challenger with the counts of its requests."""
-        mirrored, answered, errors, dropped = self._read(sql.COUNTS, model, status.version, status.owner)[0]
-        return status.model_copy(update={"mirrored": mirrored, "answered": answered, "errors": errors, "dropped": dropped})
+        names = ("mirrored", "answered", "errors", "dropped", "labelled")
+        counts = self._read(sql.COUNTS, model, status.version, status.owner)[0]
+        return status.model_copy(update=dict(zip(names, counts, strict=True)))
 
     def pairs(self, model: str, version: int, owner: str, limit: int, bodies: int = 0) -> PairedLog:
         """The answers of champion and challenger to the same requests, oldest first.
@@ -172,6 +173,27 @@ class RequestLog:
             pairs=tuple(_pair(version, row, known) for _, *row in rows),
             dropped=self._read(sql.DROPPED, model, version, owner, since)[0][0],
             unanswered=self._read(sql.LOST, model, version, owner, since)[0][0],
+        )
+
+    def labelled_pairs(self, model: str, version: int, owner: str, limit: int) -> tuple[Pair, ...]:
+        """The answers of champion and challenger to the requests all of whose rows have labels.
+
+        The requests that were labelled first come first, so that those that come later do not displace any.
+
+        Args:
+            model: The registered model.
+            version: The challenger's version.
+            owner: The challenger's owner.
+            limit: How many pairs.
+        """
+        labels: dict[str, dict[int, Any]] = {}
+        for request_id, row, label in self._read(sql.LABELS_OF_PAIRS, model, version, owner):
+            labels.setdefault(request_id, {})[row] = json.loads(label)  # the newest label of a row is the last
+        pairs = [_pair(version, row, {}) for _, *row in self._read(sql.LABELLED_PAIRS, model, version, owner, limit)]
+        return tuple(
+            pair.model_copy(update={"labels": tuple(of_rows[row] for row in range(len(of_rows)))})
+            for pair in pairs
+            if len(of_rows := labels.get(pair.request_id, {})) == len(pair.champion.predictions or ())
         )
 
     def _bodies(self, model: str, version: int, owner: str, most: int) -> dict[str, str]:

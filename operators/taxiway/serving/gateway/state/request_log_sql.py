@@ -82,6 +82,16 @@ SELECT seq, request_id, call, at, champion_version, champion_answer, champion_er
 challenger_error, challenger_ms FROM requests
 WHERE model = ? AND challenger_version = ? AND challenger_owner = ? AND challenger_status IS NOT NULL ORDER BY seq DESC LIMIT ?
 """
+LABELLED_PAIRS = """
+SELECT (SELECT min(seq) FROM labels WHERE labels.request_id = requests.request_id) AS labelled,
+request_id, call, at, champion_version, champion_answer, champion_error, champion_ms, challenger_answer, challenger_error, challenger_ms
+FROM requests WHERE model = ? AND challenger_version = ? AND challenger_owner = ? AND challenger_status IS NOT NULL
+AND labelled IS NOT NULL ORDER BY labelled LIMIT ?
+"""
+LABELS_OF_PAIRS = """
+SELECT request_id, row, label FROM labels WHERE request_id IN
+(SELECT request_id FROM requests WHERE model = ? AND challenger_version = ? AND challenger_owner = ?) ORDER BY seq
+"""
 BODIES = """
 SELECT request_id, payload FROM requests
 WHERE model = ? AND challenger_version = ? AND challenger_owner = ? AND challenger_status IS NOT NULL ORDER BY seq DESC LIMIT ?
@@ -96,8 +106,9 @@ WHERE model = ? AND challenger_status = 200 ORDER BY seq""",
 }
 COUNTS = """
 SELECT count(*) FILTER (WHERE mirror = 'queued'), count(*) FILTER (WHERE challenger_status = 200),
-count(*) FILTER (WHERE challenger_status <> 200), count(*) FILTER (WHERE mirror = 'dropped') FROM requests
-WHERE model = ? AND challenger_version = ? AND challenger_owner = ?
+count(*) FILTER (WHERE challenger_status <> 200), count(*) FILTER (WHERE mirror = 'dropped'),
+count(*) FILTER (WHERE challenger_status = 200 AND EXISTS (SELECT * FROM labels WHERE labels.request_id = requests.request_id))
+FROM requests WHERE model = ? AND challenger_version = ? AND challenger_owner = ?
 """
 DROPPED = """
 SELECT count(*) FROM requests
