@@ -48,12 +48,13 @@ from taxiway_ui.airflow_db import APPROVAL, DagFacts, LastRun, Question, RunStat
 from taxiway_ui.history.ledger_view import LedgerView
 from taxiway_ui.history.metric_history import MetricHistory, Point, Return
 from taxiway_ui.history.served import Served
-from taxiway_ui.overview import Overview, Row, RowFilter
+from taxiway_ui.overview import Overview
 from taxiway_ui.people.forms import Forms
 from taxiway_ui.people.labels import LabelsPage
 from taxiway_ui.render import page
 from taxiway_ui.reviews.files import Files, ShownFile
 from taxiway_ui.reviews.reviews import Reviewed
+from taxiway_ui.rows import Row, RowFilter
 from taxiway_ui.runs.states import State as RowState
 from taxiway_ui.views import ChampionTenure, History, RunPage, SpanDecision
 
@@ -310,7 +311,7 @@ def every_page() -> dict[str, str]:
         labels=True,
         has_gate_report=True,
     )
-    row_filter = RowFilter(HOSTILE, HOSTILE, 2)
+    row_filter = RowFilter(HOSTILE, HOSTILE, page=2)
     overview = Overview(rows, rows, 500, row_filter, hostile_decisions()[:1], (HOSTILE,), True, reviewed)
     overview = replace(overview, has_gateway=True, labels_due=(LabelsDue(pipeline=HOSTILE, spans=(waiting, waiting)),))
     files = Files(HOSTILE, (ShownFile(HOSTILE, HOSTILE, (HOSTILE, ""), HOSTILE),), WHEN, (HOSTILE,))
