@@ -10,7 +10,7 @@ from taxiway.records import MetricResult, Outcome, Promotion, RunSummary
 from taxiway.registry.champions import ChampionInfo
 from taxiway.serving.api import ModelStatus
 from taxiway_ui.airflow_db import DagFacts, LastRun, Question
-from taxiway_ui.monitoring.health import Health, HealthState
+from taxiway_ui.monitoring.health import ChampionHealth, HealthState
 from taxiway_ui.runs.states import State
 
 _OPEN = (Outcome.BLOCKED, Outcome.UNDECIDED)
@@ -62,7 +62,7 @@ class Row:
     questions: tuple[Question, ...] = ()
     metric: MetricResult | None = None
     served: ModelStatus | None = None
-    health: Health | None = None
+    health: ChampionHealth | None = None
     moved: str = ""
 
     @property
@@ -112,7 +112,7 @@ class RowFilter:
 ALL_ROWS = RowFilter()
 
 
-def _health_place(health: Health | None) -> int:
+def _health_place(health: ChampionHealth | None) -> int:
     return health.urgency if health is not None and health.needs_a_person else len(HealthState)
 
 

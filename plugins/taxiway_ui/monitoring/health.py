@@ -1,18 +1,15 @@
 """The health of a pipeline in production: the mark that the first page shows, by what monitoring has found last."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
-from taxiway.records import Decision, DecisionKind
-from taxiway.records.served import AlertKind, ServedAlert, ServedPerformance
+from taxiway.records.served import AlertKind, ServedPerformance
 from taxiway.registry.champions import ChampionInfo
+from taxiway_ui.monitoring.alerts import Acknowledgements, StandingAlert, standing_alerts
 from taxiway_ui.monitoring.runs import MonitoringState
 from taxiway_ui.times import time_text
-
-Acknowledgements = Mapping[str, Sequence[Decision]]
-"""The acknowledgements of each alert, by its digest, newest first."""
 
 
 class HealthState(StrEnum):
@@ -39,7 +36,7 @@ _ORDER = {state: place for place, state in enumerate(HealthState)}
 
 
 @dataclass(frozen=True)
-class Health:
+class ChampionHealth:
     """The health of a pipeline.
 
     Attributes:
@@ -68,18 +65,9 @@ class Health:
         return self.urgency < _ORDER[HealthState.ACKNOWLEDGED]
 
 
-def acknowledgements(made: Sequence[Decision]) -> dict[str, list[Decision]]:
-    """The acknowledgements among decisions of people, by the digest of the alert."""
-    found: dict[str, list[Decision]] = {}
-    for decision in made:
-        if decision.kind is DecisionKind.ACKNOWLEDGEMENT:
-            found.setdefault(decision.about, []).append(decision)
-    return found
-
-
 def health_of(
     monitoring: MonitoringState, found: ServedPerformance | None, champion: ChampionInfo, acknowledged: Acknowledgements
-) -> Health:
+) -> ChampionHealth:
     """The health of a pipeline with monitoring.
 
     Args:
@@ -91,35 +79,39 @@ def health_of(
     current = found if found is not None and found.version == champion.version else None
     known = [*_of_runs(monitoring, current, champion)]
     if current is not None:
-        known += [_of_alert(alert, current, acknowledged.get(alert.digest, ())) for alert in current.alerts]
+        known += map(_of_alert, standing_alerts(current, acknowledged))
         known.append(
-            Health(HealthState.WELL, f"no alert of version {current.version} stands, compared {time_text(current.at)}")
+            ChampionHealth(HealthState.WELL, f"no alert of version {current.version} stands, compared {time_text(current.at)}")
         )
-    not_compared = Health(
+    not_compared = ChampionHealth(
         HealthState.NOT_COMPARED, f"version {champion.version} has not been compared with its evaluation rows yet"
     )
     return min(known, key=lambda health: health.urgency, default=not_compared)
 
 
-def _of_runs(monitoring: MonitoringState, current: ServedPerformance | None, champion: ChampionInfo) -> Iterator[Health]:
+def _of_runs(
+    monitoring: MonitoringState, current: ServedPerformance | None, champion: ChampionInfo
+) -> Iterator[ChampionHealth]:
     """What the newest run of monitoring says, beside its record."""
     if monitoring.failed:
-        yield Health(HealthState.FAILED, f"the newest run of monitoring failed, {time_text(monitoring.ended_at)}")
+        yield ChampionHealth(HealthState.FAILED, f"the newest run of monitoring failed, {time_text(monitoring.ended_at)}")
     since = current.silent_since if current is not None else None
     if since is not None:
-        yield Health(HealthState.SILENT, f"version {champion.version} has predicted no rows since {since}", since)
+        yield ChampionHealth(HealthState.SILENT, f"version {champion.version} has predicted no rows since {since}", since)
     elif monitoring.skipped and _is_after_promotion(monitoring.ended_at, champion):
         windows = "in the windows that monitoring looks at"
-        yield Health(HealthState.SILENT, f"version {champion.version} has predicted no rows {windows}")
+        yield ChampionHealth(HealthState.SILENT, f"version {champion.version} has predicted no rows {windows}")
 
 
 def _is_after_promotion(at: datetime | None, champion: ChampionInfo) -> bool:
     return at is not None and (champion.promotion is None or at > champion.promotion.at)
 
 
-def _of_alert(alert: ServedAlert, found: ServedPerformance, acknowledged: Sequence[Decision]) -> Health:
-    message = alert.describe(found.metric)
-    if not acknowledged:
-        return Health(_OF_ALERT[alert.kind], message)
-    first = acknowledged[-1]
-    return Health(HealthState.ACKNOWLEDGED, f"{message}; acknowledged by {first.by} at {time_text(first.at)}: {first.reason}")
+def _of_alert(standing: StandingAlert) -> ChampionHealth:
+    if not standing.acknowledged:
+        return ChampionHealth(_OF_ALERT[standing.alert.kind], standing.message)
+    first = standing.acknowledged[0]
+    return ChampionHealth(
+        HealthState.ACKNOWLEDGED,
+        f"{standing.message}; acknowledged by {first.by} at {time_text(first.at)}: {first.reason}",
+    )

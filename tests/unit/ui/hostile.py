@@ -38,7 +38,7 @@ from taxiway.records import (
     WaitingSpan,
     Waiver,
 )
-from taxiway.records.served import ServedAudit, ServedPerformance, ServedWindow
+from taxiway.records.served import AlertKind, ServedAlert, ServedAudit, ServedPerformance, ServedWindow
 from taxiway.registry.champions import ChampionInfo
 from taxiway.serving.api import ModelStatus
 from taxiway.stages.installation.diagnosis import Finding, Health
@@ -48,6 +48,8 @@ from taxiway_ui.airflow_db import APPROVAL, DagFacts, LastRun, Question, RunStat
 from taxiway_ui.history.ledger_view import LedgerView
 from taxiway_ui.history.metric_history import MetricHistory, Point, Return
 from taxiway_ui.history.served import Served
+from taxiway_ui.monitoring.changes import Change
+from taxiway_ui.monitoring.health import ChampionHealth, HealthState
 from taxiway_ui.overview import Overview
 from taxiway_ui.people.forms import Forms
 from taxiway_ui.people.labels import LabelsPage
@@ -194,6 +196,7 @@ def hostile_decisions() -> tuple[Decision, ...]:
     return (
         Decision(kind=DecisionKind.WAIVER, about="r", **waiver, **common),
         Decision(kind=DecisionKind.FORCE, about="v", version=2, **common),
+        Decision(kind=DecisionKind.ACKNOWLEDGEMENT, about=hostile_served().found.alerts[0].digest, version=2, **common),
     )
 
 
@@ -206,7 +209,7 @@ def hostile_rows(champion: ChampionInfo, made: RunSummary, asked: Question) -> t
     ended = champion.promotion.model_copy(update={"to_version": None})
     return (
         Row(HOSTILE, RowState.FAILED, facts, last, made, WHEN, forced, questions=(asked,), metric=metric, served=served),
-        Row(HOSTILE, RowState.NEW, retired=ended),
+        Row(HOSTILE, RowState.NEW, retired=ended, health=ChampionHealth(HealthState.WORSE_REALISED, HOSTILE)),
     )
 
 
@@ -276,8 +279,17 @@ def hostile_served() -> Served:
         labels=300,
         messages=(HOSTILE,),
     )
+    alerts = tuple(ServedAlert(model=HOSTILE, version=2, first=WHEN.date(), kind=kind) for kind in AlertKind)
     found = ServedPerformance(
-        model=HOSTILE, version=2, metric=HOSTILE, evaluation=value, windows=windows, cause=HOSTILE, audit=audit, at=WHEN
+        model=HOSTILE,
+        version=2,
+        metric=HOSTILE,
+        evaluation=value,
+        windows=windows,
+        cause=HOSTILE,
+        audit=audit,
+        alerts=alerts,
+        at=WHEN,
     )
     return Served(found, HOSTILE, HOSTILE)
 
@@ -314,6 +326,7 @@ def every_page() -> dict[str, str]:
     row_filter = RowFilter(HOSTILE, HOSTILE, page=2)
     overview = Overview(rows, rows, 500, row_filter, hostile_decisions()[:1], (HOSTILE,), True, reviewed)
     overview = replace(overview, has_gateway=True, labels_due=(LabelsDue(pipeline=HOSTILE, spans=(waiting, waiting)),))
+    overview = replace(overview, changes=tuple(Change(WHEN, HOSTILE, HOSTILE, HOSTILE, run) for run in (HOSTILE, None)))
     files = Files(HOSTILE, (ShownFile(HOSTILE, HOSTILE, (HOSTILE, ""), HOSTILE),), WHEN, (HOSTILE,))
     return {
         "pipelines": page("pipelines.html", view=overview, doctor=True, **PLACES),

@@ -13,9 +13,10 @@ from taxiway.records.served import AlertKind, ServedAlert, ServedPerformance, Se
 from taxiway.registry.champions import ChampionInfo
 from taxiway.store import Store
 from taxiway_ui.airflow_db import LastRun
+from taxiway_ui.monitoring.alerts import acknowledgements
 from taxiway_ui.monitoring.changes import MOST_CHANGES, changes
 from taxiway_ui.monitoring.found import newest_found
-from taxiway_ui.monitoring.health import Health, HealthState, acknowledgements, health_of
+from taxiway_ui.monitoring.health import ChampionHealth, HealthState, health_of
 from taxiway_ui.monitoring.runs import MonitoringState, NewAlert, monitoring_states, new_alerts
 from taxiway_ui.overview import MOST_NEEDS, Overview
 from taxiway_ui.render import page
@@ -116,10 +117,10 @@ def test_an_acknowledged_alert_is_shown_as_such_until_another_one_stands() -> No
 def test_the_worst_health_is_first_and_the_order_can_be_changed() -> None:
     rows = [
         Row("d", State.FAILED),
-        Row("c", State.PROMOTED, health=Health(HealthState.WORSE_ESTIMATED, "x")),
-        Row("b", State.PROMOTED, health=Health(HealthState.WELL, "x")),
-        Row("a", State.PROMOTED, health=Health(HealthState.ACKNOWLEDGED, "x")),
-        Row("e", State.RUNNING, health=Health(HealthState.WORSE_REALISED, "x")),
+        Row("c", State.PROMOTED, health=ChampionHealth(HealthState.WORSE_ESTIMATED, "x")),
+        Row("b", State.PROMOTED, health=ChampionHealth(HealthState.WELL, "x")),
+        Row("a", State.PROMOTED, health=ChampionHealth(HealthState.ACKNOWLEDGED, "x")),
+        Row("e", State.RUNNING, health=ChampionHealth(HealthState.WORSE_REALISED, "x")),
     ]
     assert [row.name for row in ordered(rows, Order.HEALTH)] == ["e", "c", "d", "a", "b"]
     assert [row.name for row in ordered(rows, Order.STATE)] == ["d", "e", "a", "b", "c"]
@@ -127,7 +128,7 @@ def test_the_worst_health_is_first_and_the_order_can_be_changed() -> None:
 
 
 def test_the_first_page_shows_the_marks_and_lets_people_change_the_order() -> None:
-    worse = Row("a.b", State.PROMOTED, health=Health(HealthState.WORSE_REALISED, "it fell"))
+    worse = Row("a.b", State.PROMOTED, health=ChampionHealth(HealthState.WORSE_REALISED, "it fell"))
     rows = (worse, Row("c.d", State.PROMOTED))
     html = page("pipelines.html", view=Overview(rows, rows, 2, RowFilter("a b", "promoted")), here="/taxiway", airflow="")
     assert html.count('href="/taxiway/pipelines/a.b#monitoring"') == 2, "in the list of what needs a person and in the line"
