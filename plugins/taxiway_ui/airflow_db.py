@@ -137,15 +137,15 @@ class RunState:
     in_airflow: bool = True
 
 
-def pipelines(session: Session, readable: Collection[str]) -> tuple[str, ...]:
-    """The ids of the DAGs that are pipelines, among those that the user may read."""
+def pipelines(session: Session, readable: Collection[str] | None = None) -> tuple[str, ...]:
+    """The ids of the DAGs that are pipelines, among those that the user may read; None for all."""
     known = (
         select(DagModel.dag_id)
         .join(DagTag, DagTag.dag_id == DagModel.dag_id)
         .where(DagTag.name == TAG, DagModel.is_stale.is_(False))
         .order_by(DagModel.dag_id)
     )
-    return tuple(dag for dag in session.scalars(known) if dag in readable)
+    return tuple(dag for dag in session.scalars(known) if readable is None or dag in readable)
 
 
 def newest_runs(session: Session, dags: Collection[str]) -> dict[str, LastRun]:

@@ -17,6 +17,7 @@ from taxiway.credentials import without_credentials
 from taxiway.errors import TaxiwayError, TransientError
 from taxiway_ui import actions, views
 from taxiway_ui.doctor import diagnosis
+from taxiway_ui.monitoring.metrics import scrape
 from taxiway_ui.overview import overview
 from taxiway_ui.people.forms import DONE, forms_for
 from taxiway_ui.people.tokens import ForgedFormError
@@ -91,6 +92,7 @@ def run(request: Request, dag_id: str, run_id: str, session: SessionDep, user: G
 
 
 app.include_router(actions.router)
+app.add_route("/metrics", scrape)  # a plain route, without Airflow's login: it asks for a token of its own
 
 
 @app.exception_handler(TaxiwayError)
