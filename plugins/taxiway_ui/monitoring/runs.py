@@ -1,12 +1,12 @@
 """Queries of Airflow's database: the newest runs of monitoring, and its new alerts.
 
-Each function takes one or three queries, whatever the number of pipelines.
+Each function takes one to five queries, whatever the number of pipelines.
 """
 
 import contextlib
 import json
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,7 @@ from airflow.models.dagrun import DagRun
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
 from airflow.utils.state import DagRunState, TaskInstanceState
-from sqlalchemy import and_, func, select
+from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.orm import Session
 
 from taxiway.hooks.retraining import ALERTS
@@ -59,17 +59,26 @@ class NewAlert:
 
 
 def monitoring_states(session: Session, pipelines: Collection[str]) -> dict[str, MonitoringState]:
-    """The monitoring of those pipelines that have any; takes three queries."""
+    """The monitoring of those pipelines that have any; takes three to five queries."""
     names = {monitoring_dag(name): name for name in pipelines}
     known = select(DagModel.dag_id).where(DagModel.dag_id.in_(names), DagModel.is_stale.is_(False))
-    found = {dag: MonitoringState() for dag in session.scalars(known)}
-    newest = select(func.max(DagRun.id)).where(DagRun.dag_id.in_(found), DagRun.state.in_(_ENDED)).group_by(DagRun.dag_id)
-    of_run = (TaskInstance.dag_id == DagRun.dag_id, TaskInstance.run_id == DagRun.run_id, TaskInstance.task_id == TASK)
-    ended = select(DagRun.dag_id, DagRun.end_date, DagRun.state, TaskInstance.state).outerjoin(TaskInstance, and_(*of_run))
-    for dag, at, state, task in session.execute(ended.where(DagRun.id.in_(newest))):
-        found[dag] = MonitoringState(at, state == DagRunState.FAILED, task == TaskInstanceState.SKIPPED)
-    records = _newest_records(session, found)
-    return {names[dag]: replace(state, record=records.get(dag)) for dag, state in found.items()}
+    dags = list(session.scalars(known))
+    newest = _newest_runs(session, dags)
+    in_progress = [dag for dag, run in newest.items() if run.state not in _ENDED]
+    ended = {dag: run for dag, run in newest.items() if run.state in _ENDED}
+    ended |= _newest_runs(session, in_progress, DagRun.state.in_(_ENDED)) if in_progress else {}
+    records = _records(session, XComModel.dag_run_id.in_([run.id for run in ended.values()]))
+    older = _of_task(dag for dag in dags if dag not in records)
+    found = select(func.max(XComModel.dag_run_id)).where(*older).group_by(XComModel.dag_id)
+    records |= _records(session, XComModel.dag_run_id.in_(found)) if len(records) < len(dags) else {}
+    return {
+        names[dag]: MonitoringState(record=records.get(dag))
+        if (run := ended.get(dag)) is None
+        else MonitoringState(
+            run.end_date, run.state == DagRunState.FAILED, run.task == TaskInstanceState.SKIPPED, records.get(dag)
+        )
+        for dag in dags
+    }
 
 
 def new_alerts(session: Session, pipelines: Collection[str], since: datetime, limit: int) -> tuple[NewAlert, ...]:
@@ -94,11 +103,25 @@ def new_alerts(session: Session, pipelines: Collection[str], since: datetime, li
     )
 
 
-def _newest_records(session: Session, dags: Collection[str]) -> dict[str, str]:
-    """The digest of the newest record of each of these DAGs that has one; a skipped run has none."""
-    of_these = XComModel.dag_id.in_(dags), XComModel.task_id == TASK, XComModel.key == _RESULT
-    newest = select(func.max(XComModel.dag_run_id)).where(*of_these).group_by(XComModel.dag_id)
-    rows = session.execute(select(XComModel.dag_id, XComModel.value).where(*of_these, XComModel.dag_run_id.in_(newest)))
+def _newest_runs(session: Session, dags: Collection[str], *which: ColumnElement[bool]) -> dict[str, Any]:
+    """The newest run of each of these DAGs: its `id`, `end_date` and `state`, and the state of its task as `task`."""
+    newest = select(func.max(DagRun.id)).where(DagRun.dag_id.in_(dags), *which).group_by(DagRun.dag_id)
+    of_run = and_(TaskInstance.dag_id == DagRun.dag_id, TaskInstance.run_id == DagRun.run_id, TaskInstance.task_id == TASK)
+    columns = DagRun.dag_id, DagRun.id, DagRun.end_date, DagRun.state, TaskInstance.state.label("task")
+    return {
+        run.dag_id: run
+        for run in session.execute(select(*columns).outerjoin(TaskInstance, of_run).where(DagRun.id.in_(newest)))
+    }
+
+
+def _of_task(dags: Iterable[str]) -> tuple[ColumnElement[bool], ...]:
+    return XComModel.dag_id.in_(list(dags)), XComModel.task_id == TASK, XComModel.key == _RESULT
+
+
+def _records(session: Session, of_runs: ColumnElement[bool]) -> dict[str, str]:
+    """The digests of the records that runs of monitoring have returned, by DAG; a skipped run has none."""
+    wanted = of_runs, XComModel.task_id == TASK, XComModel.key == _RESULT
+    rows = session.execute(select(XComModel.dag_id, XComModel.value).where(*wanted))
     found = {dag: _mapping(value).get("record") for dag, value in rows}
     return {dag: digest for dag, digest in found.items() if isinstance(digest, str)}
 
