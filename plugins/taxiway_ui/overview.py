@@ -19,10 +19,10 @@ from taxiway.stages.review import ReviewedVersion
 from taxiway.store import Store
 from taxiway_ui import airflow_db
 from taxiway_ui.airflow_db import DagFacts, Decided, Question
+from taxiway_ui.changes import CHANGED_WITHIN, MOST_CHANGES, Change, changes
 from taxiway_ui.clients import cached_record, notices, open_store, query_ledger, query_store
 from taxiway_ui.history.main_metric import evaluation_of, main_metric
 from taxiway_ui.monitoring.alerts import Acknowledgements, acknowledgements
-from taxiway_ui.monitoring.changes import CHANGED_WITHIN, MOST_CHANGES, Change, changes
 from taxiway_ui.monitoring.found import newest_found
 from taxiway_ui.monitoring.health import health_of
 from taxiway_ui.monitoring.runs import monitoring_states, new_alerts

@@ -1,1 +1,1 @@
-"""What monitoring has found about all pipelines: their health, what has changed, and the metrics for Prometheus."""
+"""What monitoring has found about all pipelines: their alerts and health, and the metrics for Prometheus."""

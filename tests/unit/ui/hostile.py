@@ -45,10 +45,10 @@ from taxiway.stages.installation.diagnosis import Finding, Health
 from taxiway.stages.labels.importing import Agreement, Imported
 from taxiway.stages.review import Reopening, ReviewedVersion, Standing
 from taxiway_ui.airflow_db import APPROVAL, DagFacts, LastRun, Question, RunState
+from taxiway_ui.changes import Change
 from taxiway_ui.history.ledger_view import LedgerView
 from taxiway_ui.history.metric_history import MetricHistory, Point, Return
 from taxiway_ui.history.served import Served
-from taxiway_ui.monitoring.changes import Change
 from taxiway_ui.monitoring.health import ChampionHealth, HealthState
 from taxiway_ui.overview import Overview
 from taxiway_ui.people.forms import Forms

@@ -13,8 +13,8 @@ from taxiway.records.served import AlertKind, ServedAlert, ServedPerformance, Se
 from taxiway.registry.champions import ChampionInfo
 from taxiway.store import Store
 from taxiway_ui.airflow_db import LastRun
+from taxiway_ui.changes import MOST_CHANGES, changes
 from taxiway_ui.monitoring.alerts import acknowledgements
-from taxiway_ui.monitoring.changes import MOST_CHANGES, changes
 from taxiway_ui.monitoring.found import newest_found
 from taxiway_ui.monitoring.health import ChampionHealth, HealthState, health_of
 from taxiway_ui.monitoring.runs import MonitoringState, NewAlert, monitoring_states, new_alerts
