@@ -8,7 +8,7 @@ from typing import Any
 from airflow.models import import_all_models
 from airflow.models.asset import AssetEvent, AssetModel
 from airflow.models.base import Base
-from airflow.models.dag import DagModel
+from airflow.models.dag import DagModel, DagTag
 from airflow.models.dagrun import DagRun
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
@@ -37,6 +37,10 @@ def airflow_tables() -> Iterator[Session]:
 
 def add_dag(session: Session, dag: str, *, stale: bool = False) -> None:
     session.execute(insert(DagModel).values(dag_id=dag, is_stale=stale, **_DAG))
+
+
+def add_tag(session: Session, dag: str, tag: str) -> None:
+    session.execute(insert(DagTag).values(dag_id=dag, name=tag))
 
 
 def add_run(session: Session, dag: str, at: datetime, states: tuple[str, str | None], result: Any = None) -> None:

@@ -3,6 +3,8 @@
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -10,12 +12,16 @@ import pytest
 import yaml
 from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy.orm import Session
+from ui.airflow_tables import add_dag, add_run, add_tag, airflow_tables
 from ui.hostile import HOSTILE, hostile_served
 
 from helping import PATIENCE_S, require
 from taxiway.records import Interval
 from taxiway.records.served import AlertKind, ServedAlert, ServedPerformance, ServedWindow
+from taxiway.store import Store
 from taxiway_ui.app import app
+from taxiway_ui.monitoring import metrics
 from taxiway_ui.monitoring.metrics import metrics_text
 from taxiway_ui.monitoring.runs import MonitoringState
 
@@ -97,6 +103,26 @@ def test_only_who_has_the_token_may_scrape(monkeypatch: pytest.MonkeyPatch) -> N
     for given in ({}, {"Authorization": "Bearer "}, {"Authorization": "Bearer a-long-toke"}, {"Authorization": "a-long-token"}):
         assert client.get("/metrics", headers=given).status_code == 401, given
     assert client.post("/metrics", headers={"Authorization": "Bearer a-long-token"}).status_code == 405
+
+
+def test_a_scrape_reads_all_pipelines_of_airflow(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    digest = Store(str(tmp_path)).put(FOUND).digest
+
+    @contextmanager
+    def session() -> Iterator[Session]:
+        with airflow_tables() as made:
+            for dag in ("a.b", "a.b.monitor"):
+                add_dag(made, dag)
+            add_tag(made, "a.b", "taxiway")
+            add_run(made, "a.b.monitor", WHEN, ("success", "success"), {"record": digest})
+            yield made
+
+    monkeypatch.setattr(metrics, "create_session", session)
+    monkeypatch.setenv("AIRFLOW__TAXIWAY__STORE", str(tmp_path))
+    monkeypatch.setenv("AIRFLOW__TAXIWAY__METRICS_TOKEN", "a-long-token")
+    answer = TestClient(app).get("/metrics", headers={"Authorization": "Bearer a-long-token"})
+    assert answer.headers["content-type"].startswith("text/plain; version=")
+    assert samples(answer.content) == samples(metrics_text({"a.b": STATES["a.b"]}, {"a.b": FOUND}))
 
 
 def test_the_rules_name_metrics_that_exist() -> None:
