@@ -50,11 +50,6 @@ class ChampionHealth:
     silent_since: date | None = None
 
     @property
-    def word(self) -> str:
-        """The mark, such as `no requests since 2026-06-20`."""
-        return f"{self.state} since {self.silent_since}" if self.silent_since is not None else self.state
-
-    @property
     def urgency(self) -> int:
         """Its place in the order of the states, from 0."""
         return _ORDER[self.state]

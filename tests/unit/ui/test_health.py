@@ -98,7 +98,8 @@ def test_the_mark_is_the_most_urgent_of_what_is_known(
     monitoring: MonitoringState, record: ServedPerformance | None, word: str
 ) -> None:
     health = health_of(monitoring, record, CHAMPION, {})
-    assert health.word == word
+    since = f" since {health.silent_since}" if health.silent_since is not None else ""
+    assert f"{health.state}{since}" == word
     assert health.needs_a_person is (word not in ("well", "not compared yet"))
     assert health.message
 
