@@ -207,6 +207,14 @@ def waive(form: FormDep, user: GetUserDep) -> RedirectResponse:
     return form.back("waive")
 
 
+@router.post("/pipelines/{dag_id}/acknowledge", dependencies=[MAY_DECIDE, PIPELINE])
+def acknowledge(form: FormDep, user: GetUserDep) -> RedirectResponse:
+    """Acknowledge an alert of monitoring."""
+    with _person(form, user) as person:
+        decisions.acknowledge(person, settings.open_store(), form.field("alert"))
+    return form.back("acknowledge")
+
+
 @router.post("/pipelines/{dag_id}/labels", dependencies=[MAY_DECIDE, PIPELINE])
 def labels(request: Request, sent: UploadDep, user: GetUserDep, session: SessionDep) -> Response:
     """Import the labels that the user has given to rows without one."""

@@ -41,12 +41,14 @@ class LastRun:
         state: Its state.
         began: When it started; None if it has not.
         stopped_at: A task that failed; empty if none did.
+        ended: When it ended; None if it has not.
     """
 
     run: str
     state: str
     began: datetime | None = None
     stopped_at: str = ""
+    ended: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -135,31 +137,30 @@ class RunState:
     in_airflow: bool = True
 
 
-def pipelines(session: Session, readable: Collection[str]) -> tuple[str, ...]:
-    """The ids of the DAGs that are pipelines, among those that the user may read."""
+def pipelines(session: Session, readable: Collection[str] | None = None) -> tuple[str, ...]:
+    """The ids of the DAGs that are pipelines, among those that the user may read; None for all."""
     known = (
         select(DagModel.dag_id)
         .join(DagTag, DagTag.dag_id == DagModel.dag_id)
         .where(DagTag.name == TAG, DagModel.is_stale.is_(False))
         .order_by(DagModel.dag_id)
     )
-    return tuple(dag for dag in session.scalars(known) if dag in readable)
+    return tuple(dag for dag in session.scalars(known) if readable is None or dag in readable)
 
 
 def newest_runs(session: Session, dags: Collection[str]) -> dict[str, LastRun]:
     """The latest run of each DAG; takes two queries."""
     newest = select(func.max(DagRun.id)).where(DagRun.dag_id.in_(dags)).group_by(DagRun.dag_id)
-    runs = session.execute(
-        select(DagRun.dag_id, DagRun.run_id, DagRun.state, DagRun.start_date).where(DagRun.id.in_(newest))
-    ).all()
-    failed = {(dag, run) for dag, run, state, _ in runs if state == "failed"}
+    columns = DagRun.dag_id, DagRun.run_id, DagRun.state, DagRun.start_date, DagRun.end_date
+    runs = session.execute(select(*columns).where(DagRun.id.in_(newest))).all()
+    failed = {(dag, run) for dag, run, state, _, _ in runs if state == "failed"}
     broken = select(TaskInstance.dag_id, TaskInstance.run_id, TaskInstance.task_id).where(
         TaskInstance.dag_id.in_([dag for dag, _ in failed]),
         TaskInstance.run_id.in_([run for _, run in failed]),
         TaskInstance.state == TaskInstanceState.FAILED,
     )
     stopped = {(dag, run): task for dag, run, task in session.execute(broken)} if failed else {}
-    return {dag: LastRun(run, str(state), began, stopped.get((dag, run), "")) for dag, run, state, began in runs}
+    return {dag: LastRun(run, str(state), began, stopped.get((dag, run), ""), ended) for dag, run, state, began, ended in runs}
 
 
 def dag_facts(session: Session, dags: Collection[str]) -> dict[str, DagFacts]:

@@ -17,13 +17,15 @@ from taxiway.credentials import without_credentials
 from taxiway.errors import TaxiwayError, TransientError
 from taxiway_ui import actions, views
 from taxiway_ui.doctor import diagnosis
-from taxiway_ui.overview import RowFilter, overview
+from taxiway_ui.monitoring.metrics import scrape
+from taxiway_ui.overview import overview
 from taxiway_ui.people.forms import DONE, forms_for
 from taxiway_ui.people.tokens import ForgedFormError
 from taxiway_ui.people.upload import InvalidFormError
 from taxiway_ui.render import FOLDER
 from taxiway_ui.responses import html
 from taxiway_ui.reviews.files import files_of
+from taxiway_ui.rows import Order, RowFilter
 
 
 def _printable(request: Request) -> None:
@@ -43,12 +45,13 @@ _STATIC = {path.name: path for path in (FOLDER / "static").iterdir() if path.suf
 
 @app.get("/")
 def pipelines(
-    request: Request, session: SessionDep, user: GetUserDep, q: str = "", state: str = "", page: str = "1"
+    request: Request, session: SessionDep, user: GetUserDep, q: str = "", state: str = "", order: str = "", page: str = "1"
 ) -> Response:
-    """The page with all pipelines that the user may read; `q`, `state` and `page` choose which are shown."""
+    """The page with all pipelines that the user may read; `q`, `state` and `page` choose which are shown, and `order` what is first."""
     readable = get_auth_manager().get_authorized_dag_ids(user=user, method="GET", session=session)
     number = int(page) if page.isascii() and page.isdecimal() and len(page) < _DIGITS else 1
-    found = overview(session, readable, RowFilter(q.strip(), state, max(1, number)))
+    known = Order(order) if order in tuple(Order) else Order.HEALTH
+    found = overview(session, readable, RowFilter(q.strip(), state, known, max(1, number)))
     doctor = get_auth_manager().is_authorized_configuration(method="PUT", user=user)
     return html(request, "pipelines.html", _status(found.incomplete), view=found, doctor=doctor)
 
@@ -89,6 +92,7 @@ def run(request: Request, dag_id: str, run_id: str, session: SessionDep, user: G
 
 
 app.include_router(actions.router)
+app.add_route("/metrics", scrape)  # a plain route, without Airflow's login: it asks for a token of its own
 
 
 @app.exception_handler(TaxiwayError)

@@ -1,9 +1,9 @@
 """The content of the first page: what needs a person, and a line for each pipeline."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from sqlalchemy.orm import Session
@@ -13,17 +13,22 @@ from taxiway.ledger.decisions import decisions
 from taxiway.lineage.labels_due import labels_due, pipelines_with_labels_due
 from taxiway.lineage.outcomes import summaries
 from taxiway.lineage.waivers import ending_waivers
-from taxiway.records import Decision, LabelsDue, MetricResult, Outcome, Promotion, RunSummary
-from taxiway.registry.champions import ChampionInfo, ChampionsAndPromotions, champions_and_promotions
-from taxiway.serving.api import ModelStatus
+from taxiway.records import Decision, LabelsDue, RunSummary
+from taxiway.registry.champions import ChampionsAndPromotions, champions_and_promotions
 from taxiway.stages.review import ReviewedVersion
 from taxiway.store import Store
 from taxiway_ui import airflow_db
-from taxiway_ui.airflow_db import DagFacts, Decided, LastRun, Question
+from taxiway_ui.airflow_db import DagFacts, Decided, Question
+from taxiway_ui.changes import CHANGED_WITHIN, MOST_CHANGES, Change, changes
 from taxiway_ui.clients import cached_record, notices, open_store, query_ledger, query_store
 from taxiway_ui.history.main_metric import evaluation_of, main_metric
+from taxiway_ui.monitoring.alerts import Acknowledgements, acknowledgements
+from taxiway_ui.monitoring.found import newest_found
+from taxiway_ui.monitoring.health import health_of
+from taxiway_ui.monitoring.runs import monitoring_states, new_alerts
 from taxiway_ui.reviews.reviews import NOT_REVIEWED, Reviewed
 from taxiway_ui.reviews.subjects import review_pipelines
+from taxiway_ui.rows import ALL_ROWS, Order, Row, RowFilter, matches, ordered
 from taxiway_ui.runs.states import State, state_of
 from taxiway_ui.serving import served
 
@@ -32,77 +37,6 @@ MOST_NEEDS = 10
 """How many things of one kind that need a person are shown."""
 _NEWEST_DECISIONS = 1000
 _READERS = 16
-_ORDER = {state: place for place, state in enumerate(State)}
-_OPEN = (Outcome.BLOCKED, Outcome.UNDECIDED)
-
-
-@dataclass(frozen=True)
-class Row:
-    """The line of a pipeline.
-
-    Attributes:
-        name: The pipeline's name.
-        state: Its current state.
-        facts: What Airflow knows of its DAG.
-        last: Its latest run; None if it has not run.
-        decision: Its latest decision, which may belong to an earlier run; None if there is none.
-        decided_at: When that was made; None if it is not known.
-        champion: Its champion; None if it has none.
-        retired: The end of its last champion; None if the model was not retired.
-        questions: What its runs ask a person.
-        metric: The main metric of the champion when it was judged; None if it is not known, or the row is not shown.
-        served: The status of its model in the gateway; None if the gateway does not serve it.
-        moved: A message if somebody has moved the alias of the champion outside of Taxiway; empty if not.
-    """
-
-    name: str
-    state: State
-    facts: DagFacts = field(default_factory=DagFacts)
-    last: LastRun | None = None
-    decision: RunSummary | None = None
-    decided_at: datetime | None = None
-    champion: ChampionInfo | None = None
-    retired: Promotion | None = None
-    questions: tuple[Question, ...] = ()
-    metric: MetricResult | None = None
-    served: ModelStatus | None = None
-    moved: str = ""
-
-    @property
-    def serving_problem(self) -> str:
-        """What is wrong with the serving; empty if nothing is, or the gateway does not serve the model."""
-        if self.served is None:
-            return ""
-        if self.served.problem:
-            return self.served.problem
-        wanted, found = self.champion.version if self.champion else 0, self.served.champion
-        return f"the champion is version {wanted or 'none'}" if found != wanted else ""
-
-    @property
-    def forced(self) -> Promotion | None:
-        """The promotion by which a person forced the champion; None if it had passed its gates."""
-        promotion = self.champion.promotion if self.champion else None
-        return promotion if promotion is not None and promotion.forced else None
-
-    @property
-    def open_span(self) -> RunSummary | None:
-        """The latest decision, if it left its span blocked or undecided."""
-        return self.decision if self.decision is not None and self.decision.outcome in _OPEN else None
-
-
-@dataclass(frozen=True)
-class RowFilter:
-    """Which rows a user wants to see.
-
-    Attributes:
-        text: Only pipelines with this in their name or owner.
-        state: Only pipelines in this state; empty for all.
-        page: The number of the page, from 1.
-    """
-
-    text: str = ""
-    state: str = ""
-    page: int = 1
 
 
 @dataclass(frozen=True)
@@ -110,7 +44,7 @@ class Overview:
     """The first page.
 
     Attributes:
-        rows: All pipelines, the most urgent first.
+        rows: All pipelines, in the order of the filter.
         shown: Those that the page shows.
         matching: How many match the filter, on all pages.
         row_filter: The filter.
@@ -119,18 +53,20 @@ class Overview:
         incomplete: Whether MLflow did not answer, or the store could not be read.
         reviewed: The reviews of the verdicts on the versions of the pipelines.
         labels_due: The spans that wait for their labels, by pipeline; of a few pipelines more than the page shows.
+        changes: What has changed within a day, newest first; more than the page shows.
         has_gateway: Whether a gateway says what it serves.
     """
 
     rows: tuple[Row, ...]
     shown: tuple[Row, ...]
     matching: int
-    row_filter: RowFilter = RowFilter()
+    row_filter: RowFilter = ALL_ROWS
     ending: tuple[Decision, ...] = ()
     notices: tuple[str, ...] = ()
     incomplete: bool = False
     reviewed: Reviewed = NOT_REVIEWED
     labels_due: tuple[LabelsDue, ...] = ()
+    changes: tuple[Change, ...] = ()
     has_gateway: bool = False
 
     @property
@@ -175,9 +111,20 @@ class Overview:
         return tuple(row for row in self.rows if row.state is State.FAILED and row.last is not None)
 
     @property
+    def has_monitoring(self) -> bool:
+        """Whether the health of any pipeline is known."""
+        return any(row.health is not None for row in self.rows)
+
+    @property
+    def unhealthy(self) -> tuple[Row, ...]:
+        """The pipelines whose health in production needs a person, the worst first."""
+        found = [row for row in self.rows if row.health is not None and row.health.needs_a_person]
+        return tuple(ordered(found, Order.HEALTH))
+
+    @property
     def nothing_needed(self) -> bool:
         """Whether nothing needs a person."""
-        in_rows = self.questions or self.failed or self.forced or self.moved or self.open_spans
+        in_rows = self.questions or self.failed or self.forced or self.moved or self.open_spans or self.unhealthy
         return not (in_rows or self.ending or self.reopened or self.labels_due)
 
 
@@ -188,12 +135,14 @@ def _pages(rows: int) -> int:
 def overview(session: Session, readable: set[str], row_filter: RowFilter) -> Overview:
     """The first page, for a user who may read the DAGs `readable`. Takes five requests to MLflow for any number of pipelines."""
     names = airflow_db.pipelines(session, readable)
-    nothing = _FromLedger(ChampionsAndPromotions({}, {}, (), {}), (), None)
+    now = datetime.now(UTC)
+    nothing = _FromLedger(ChampionsAndPromotions({}, {}, (), {}), (), {}, None)
     found, problem = query_ledger(lambda ledger: _read_ledger(ledger, names), nothing) if names else (nothing, "")
     store = open_store()
     rows, unread = _rows(session, store, names, found.models)
+    rows = tuple(ordered(_with_health(session, store, rows, found.acknowledged), row_filter.order))
     reviewed = review_pipelines(session, store, found.ledger, names, found.models)
-    matching = [row for row in rows if _matches(row, row_filter)]
+    matching = [row for row in rows if matches(row, row_filter)]
     page = min(row_filter.page, _pages(len(matching)))
     statuses, silent = served()
     shown = _with_metrics(store, matching[(page - 1) * PAGE_ROWS : page * PAGE_ROWS])
@@ -211,6 +160,7 @@ def overview(session: Session, readable: set[str], row_filter: RowFilter) -> Ove
         incomplete=bool(problem or unread or due_unread),
         reviewed=reviewed,
         labels_due=due,
+        changes=changes(rows, found.models.promotions, new_alerts(session, names, now - CHANGED_WITHIN, MOST_CHANGES + 1), now),
         has_gateway=statuses is not None,
     )
 
@@ -229,19 +179,20 @@ def _labels_due(store: Store | None, names: Sequence[str]) -> tuple[LabelsDue, .
 class _FromLedger:
     models: ChampionsAndPromotions
     ending: tuple[Decision, ...]
+    acknowledged: Acknowledgements
     ledger: Ledger | None
 
 
 def _read_ledger(ledger: Ledger, names: Sequence[str]) -> _FromLedger:
     models = champions_and_promotions(ledger, names)
     made = decisions(ledger, limit=_NEWEST_DECISIONS)
-    return _FromLedger(models, ending_waivers(made, names, datetime.now(UTC).date()), ledger)
+    return _FromLedger(models, ending_waivers(made, names, datetime.now(UTC).date()), acknowledgements(made), ledger)
 
 
 def _rows(
     session: Session, store: Store | None, names: Sequence[str], found: ChampionsAndPromotions
 ) -> tuple[tuple[Row, ...], str]:
-    """The lines of the pipelines, the most urgent first; and a message if the store cannot be read."""
+    """The lines of the pipelines; and a message if the store cannot be read."""
     last, facts = airflow_db.newest_runs(session, names), airflow_db.dag_facts(session, names)
     decided = airflow_db.last_summaries(session, names)
     nothing: dict[str, RunSummary | None] = dict.fromkeys(names)
@@ -264,7 +215,18 @@ def _rows(
         )
         for name in names
     ]
-    return tuple(sorted(rows, key=lambda row: (_ORDER[row.state], row.name))), unread
+    return tuple(rows), unread
+
+
+def _with_health(session: Session, store: Store | None, rows: Sequence[Row], acknowledged: Acknowledgements) -> Iterator[Row]:
+    """The rows with the health of their champions. The records are read once in this process."""
+    known = monitoring_states(session, [row.name for row in rows])
+    records = newest_found(store, known)
+    for row in rows:
+        if row.champion is not None and row.name in known:
+            health = health_of(known[row.name], records.get(row.name), row.champion, acknowledged)
+            row = replace(row, health=health)
+        yield row
 
 
 def _summaries(store: Store | None, names: Sequence[str], decided: Mapping[str, Decided]) -> dict[str, RunSummary | None]:
@@ -280,13 +242,6 @@ def _summaries(store: Store | None, names: Sequence[str], decided: Mapping[str, 
 
     with ThreadPoolExecutor(_READERS) as readers:
         return dict(zip(names, readers.map(read, names), strict=True))
-
-
-def _matches(row: Row, row_filter: RowFilter) -> bool:
-    text = row_filter.text.casefold()
-    return (not row_filter.state or row.state == row_filter.state) and (
-        text in row.name.casefold() or text in row.facts.owner.casefold()
-    )
 
 
 def _with_metrics(store: Store | None, rows: Sequence[Row]) -> tuple[Row, ...]:

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -15,13 +14,16 @@ from taxiway.messages import number_text as plain_number
 from taxiway.records import DataReport, Interval, Severity
 from taxiway.records.evaluation import Better
 from taxiway.spec.metrics import facts_of
+from taxiway_ui.changes import MOST_CHANGES
 from taxiway_ui.clients import NO_KEYS
 from taxiway_ui.history.drawing import draw
 from taxiway_ui.history.metric_history import MOST_POINTS
 from taxiway_ui.history.served_drawing import draw_served
 from taxiway_ui.overview import MOST_NEEDS
+from taxiway_ui.rows import Order
 from taxiway_ui.runs.marks import stages, stopped_at
 from taxiway_ui.runs.states import State
+from taxiway_ui.times import age_text, day_text, time_text
 
 FOLDER = Path(__file__).parent
 WIDTH = 240
@@ -78,32 +80,6 @@ def page(template: str, **values: Any) -> str:
         values: What it shows. Without `forms`, it has none; `done` is what a form has just done; `doctor` is whether to link to its page.
     """
     return _environment().get_template(template).render(**{"forms": None, "done": None, "doctor": False} | values)
-
-
-def time_text(moment: datetime | None) -> str:
-    """Format a time in UTC, to the second; empty for None."""
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if moment else ""
-
-
-def age_text(moment: datetime | None, now: datetime | None = None) -> str:
-    """Format how long ago a time was, such as `3 d`; empty for None.
-
-    Args:
-        moment: The time.
-        now: The time that it is now; None for that of the clock.
-    """
-    if moment is None:
-        return ""
-    minutes = max(0, int(((now or datetime.now(UTC)) - moment).total_seconds() // 60))
-    for unit, size in (("d", 24 * 60), ("h", 60)):
-        if minutes >= size:
-            return f"{minutes // size:,} {unit}"
-    return f"{minutes} min"
-
-
-def day_text(moment: datetime | None) -> str:
-    """Format the day of a time in UTC; empty for None."""
-    return f"{moment.astimezone(UTC):%Y-%m-%d}" if moment else ""
 
 
 def number_text(value: float) -> str:
@@ -164,7 +140,6 @@ def _environment() -> Environment:
         "params": params_text,
         "percent": percent,
         "web": web_address,
-        "query": urlencode,
         "path": lambda text: quote(text, safe=""),
     }
     made.globals |= {
@@ -176,7 +151,9 @@ def _environment() -> Environment:
         "waivable_names": waivable_names,
         "no_keys": NO_KEYS,
         "states": tuple(State),
+        "orders": tuple(Order),
         "most_needs": MOST_NEEDS,
+        "most_changes": MOST_CHANGES,
         "most_points": MOST_POINTS,
         "draw": draw,
         "draw_served": draw_served,

@@ -26,6 +26,7 @@ from taxiway_ui.history.ledger_view import NO_LEDGER, LedgerView, ledger_of
 from taxiway_ui.history.metric_history import MetricHistory, metric_history, newest_evaluated
 from taxiway_ui.history.served import Served, served
 from taxiway_ui.history.timeline import Event, timeline
+from taxiway_ui.monitoring.alerts import StandingAlert, acknowledgements, standing_alerts
 from taxiway_ui.people.labels import takes_labels
 from taxiway_ui.reviews.loaded import load
 from taxiway_ui.reviews.reviews import NOT_REVIEWED, Reviewed
@@ -79,6 +80,14 @@ class History:
     def events(self) -> tuple[Event, ...]:
         """The promotions and the decisions of people, newest first."""
         return timeline(self.ledger.promotions, self.ledger.decisions)
+
+    @property
+    def alerts(self) -> tuple[StandingAlert, ...]:
+        """The alerts of monitoring about the champion that stand."""
+        found, champion = self.served.found if self.served is not None else None, self.ledger.champion
+        if found is None or champion is None or found.version != champion.version:
+            return ()
+        return standing_alerts(found, acknowledgements(self.ledger.decisions))
 
     @property
     def runs(self) -> Mapping[int, str]:

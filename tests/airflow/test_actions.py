@@ -25,7 +25,7 @@ from taxiway.registry.aliases import CHAMPION, version_at
 
 DAG = "faults.acted"
 PAGE = f"/taxiway/pipelines/{DAG}"
-ACTIONS = ("run", "again", "approve", "reject", "waive", "force", "rollback", "retire")
+ACTIONS = ("run", "again", "approve", "reject", "waive", "acknowledge", "force", "rollback", "retire")
 
 
 def begin_early(running: Running) -> None:

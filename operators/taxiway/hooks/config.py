@@ -41,6 +41,11 @@ def ledger_keys() -> "LedgerKeys":
     return LedgerKeys.parse(str(conf.get("taxiway", "ledger_keys", fallback="") or ""))
 
 
+def metrics_token() -> str:
+    """The token with which Prometheus reads the metrics of monitoring; empty if there are none to read."""
+    return str(conf.get("taxiway", "metrics_token", fallback="") or "")
+
+
 def poll_seconds() -> float:
     """The seconds between two checks of the source of a pipeline with `schedule: new_span`.
 

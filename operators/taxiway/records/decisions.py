@@ -176,6 +176,7 @@ class DecisionKind(StrEnum):
         WAIVER: An anomaly of a data report is accepted until a date.
         FORCE: A version is pushed although it did not pass.
         LABELS: Labels for rows of a version's evaluation were imported.
+        ACKNOWLEDGEMENT: An alert of monitoring was acknowledged.
     """
 
     APPROVAL = "approval"
@@ -183,6 +184,7 @@ class DecisionKind(StrEnum):
     WAIVER = "waiver"
     FORCE = "force"
     LABELS = "labels"
+    ACKNOWLEDGEMENT = "acknowledgement"
 
 
 class Decision(Record):
@@ -192,7 +194,7 @@ class Decision(Record):
         kind: What was decided.
         model: The registered model, which has the name of its pipeline.
         version: The version that the decision is about; None if it is about data only.
-        about: The digest of the record that it is about: a Verdict, or for a waiver a DataReport.
+        about: The digest of the record that it is about: a Verdict, for a waiver a DataReport, for an acknowledgement a ServedAlert.
         by: Who decided, as the operating system or Airflow's login names them.
         via: Where: `command line` or `airflow`.
         at: When, with a time zone.

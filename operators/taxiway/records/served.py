@@ -1,6 +1,7 @@
 """How a champion has predicted in production, by windows of its requests."""
 
 from datetime import UTC, date
+from enum import StrEnum
 
 from pydantic import AwareDatetime
 
@@ -21,6 +22,7 @@ class ServedWindow(Record):
         worse: `realised` or `estimated` if this is worse than on the evaluation rows; empty if it is not.
         drifted: The inputs that have drifted.
         messages: What is known about its inputs: anomalies by the schema, and drift.
+        anomalies: How many of these messages are anomalies that would block a training.
         band: Where the metric can be by the last audit; None before it, or if that is not known.
     """
 
@@ -32,6 +34,7 @@ class ServedWindow(Record):
     worse: str = ""
     drifted: tuple[str, ...] = ()
     messages: tuple[str, ...] = ()
+    anomalies: int = 0
     band: Interval | None = None
 
 
@@ -119,6 +122,53 @@ class WorseSlice(Record):
         return f"{self.column} = {self.value}: {metric} {now} of {self.realised.rows:,} rows; {then} of the evaluation rows"
 
 
+class AlertKind(StrEnum):
+    """What an alert of monitoring is about, the most urgent first.
+
+    Attributes:
+        REALISED: The realised performance is worse than on the evaluation rows.
+        ESTIMATED: The estimated performance is worse.
+        DATA: Inputs have anomalies by the schema.
+        CHECK: A check of the team's own has found something.
+        AUDIT: Labels are needed.
+    """
+
+    REALISED = "realised"
+    ESTIMATED = "estimated"
+    DATA = "data"
+    CHECK = "check"
+    AUDIT = "audit"
+
+
+class ServedAlert(Record):
+    """An alert of monitoring. Every run that finds it finds the same record, so a person can acknowledge it by its digest.
+
+    Attributes:
+        model: The registered model.
+        version: The champion.
+        first: The first day of the window; of an audit, the day of the last one.
+        kind: What it is about.
+    """
+
+    model: str
+    version: Version
+    first: date
+    kind: AlertKind
+
+    def describe(self, metric: str) -> str:
+        """The alert in a sentence; `metric` is the name of the monitored one."""
+        if self.kind is AlertKind.AUDIT:
+            return f"labels are needed for the {metric} of version {self.version}; the last audit was on {self.first}"
+        if self.kind is AlertKind.DATA:
+            return f"inputs of version {self.version} have anomalies in the window from {self.first}"
+        if self.kind is AlertKind.CHECK:
+            return f"a check of the team's own has found something in the window of version {self.version} from {self.first}"
+        return (
+            f"the {self.kind} {metric} of version {self.version} is worse in the window from {self.first} than on the "
+            "evaluation rows"
+        )
+
+
 class ServedPerformance(Record):
     """What a run of monitoring has found.
 
@@ -132,6 +182,9 @@ class ServedPerformance(Record):
         audit: When labels are needed next; None if the pipeline file does not ask.
         slices: The slices that are worse in the newest window whose realised performance is known, the largest loss first.
         previous: How the version before predicts the same rows; None if it was not asked for.
+        alerts: The alerts that stand, the most urgent first: those of the newest window with enough rows, and of the newest one whose
+            realised performance is known.
+        silent_since: The last day with requests, if the window before the present one has none; None if it has.
         at: When it was found.
     """
 
@@ -144,6 +197,8 @@ class ServedPerformance(Record):
     audit: ServedAudit | None = None
     slices: tuple[WorseSlice, ...] = ()
     previous: PreviousPerformance | None = None
+    alerts: tuple[ServedAlert, ...] = ()
+    silent_since: date | None = None
     at: AwareDatetime
 
 

@@ -16,6 +16,11 @@ DEFAULT_ARGS = {"retries": 2}
 TASK = "monitor"
 
 
+def monitoring_dag(pipeline: str) -> str:
+    """The id of the DAG that monitors a pipeline."""
+    return f"{pipeline}.monitor"
+
+
 def monitoring(
     pipeline: Pipeline, section: Monitor, team: Team | None = None, *, mlflow_conn_id: str = MlflowHook.default_conn_name
 ) -> DAG:
@@ -32,7 +37,7 @@ def monitoring(
     """
     ours = {"owner": (team and team.owner) or pipeline.team, **({"pool": team.pool} if team and team.pool else {})}
     with DAG(
-        dag_id=f"{pipeline.name}.monitor",
+        dag_id=monitoring_dag(pipeline.name),
         schedule=section.schedule,
         start_date=datetime(2013, 1, 1),
         catchup=False,

@@ -50,10 +50,11 @@ def timeline(promotions: Sequence[Entry], decisions: Sequence[Decision]) -> tupl
 def _promotion(entry: Entry) -> Event:
     made = entry.promotion
     what = f"{made.from_version or 'none'} → {made.to_version or 'none'}"
-    return Event(made.at, _kind(made), what, made.reason, made.by, entry.state)
+    return Event(made.at, promotion_kind(made), what, made.reason, made.by, entry.state)
 
 
-def _kind(made: Promotion) -> str:
+def promotion_kind(made: Promotion) -> str:
+    """What a promotion is: `promotion`, `forced promotion`, `rollback` or `retirement`."""
     if made.to_version is None:
         return "retirement"
     if made.forced:

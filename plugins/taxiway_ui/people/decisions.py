@@ -8,9 +8,11 @@ from taxiway.ledger.chain import Ledger
 from taxiway.ledger.decisions import answer, decisions, record_decision
 from taxiway.ledger.entry import head
 from taxiway.ledger.promotions import entries
+from taxiway.lineage.monitoring import newest_monitoring
 from taxiway.lineage.verdicts import judged_version
 from taxiway.lineage.waivers import report_and_model, waiver
 from taxiway.records import Decision, DecisionKind, Verdict
+from taxiway.records.served import ServedPerformance
 from taxiway.registry import promote
 from taxiway.registry.forced import force_version
 from taxiway.store import Store
@@ -108,6 +110,35 @@ def waive(person: Person, store: Store, report: str, anomaly: str, until: date) 
     if pipeline != person.pipeline:
         raise TerminalError(f"report {report} is of {pipeline}, not of {person.pipeline}")
     made = waiver(found, pipeline, anomaly, until=until, by=person.name, via=VIA, reason=person.reason)
+    record_decision(person.ledger, made)
+
+
+def acknowledge(person: Person, store: Store, alert: str) -> None:
+    """Acknowledge an alert of monitoring that stands.
+
+    Args:
+        person: The person.
+        store: The store.
+        alert: The digest of the alert.
+
+    Raises:
+        TerminalError: It does not stand, or the reason cannot be kept.
+    """
+    run = newest_monitoring(person.ledger.client, person.pipeline)
+    standing = store.get(ServedPerformance, run.found).alerts if run is not None else ()
+    found = next((each for each in standing if each.digest == alert), None)
+    if found is None:
+        raise TerminalError(f"{person.pipeline} has no such alert any more; open its page again, which shows those that stand")
+    made = Decision(
+        kind=DecisionKind.ACKNOWLEDGEMENT,
+        model=person.pipeline,
+        version=found.version,
+        about=found.digest,
+        by=person.name,
+        via=VIA,
+        at=datetime.now(UTC),
+        reason=person.reason,
+    )
     record_decision(person.ledger, made)
 
 

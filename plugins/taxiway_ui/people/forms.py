@@ -17,6 +17,7 @@ DONE = {
     "reject": "Your rejection is in the ledger, and the run continues.",
     "answered": "Somebody else had answered before; that answer stands, and the run continues.",
     "waive": "The waiver is in the ledger. Run the span again, so that it is decided with it.",
+    "acknowledge": "Your acknowledgement is in the ledger. An alert of another window, kind or version is shown again.",
     "force": "The version is the champion now; the gateway follows within seconds.",
     "rollback": "The version is the champion again; the gateway follows within seconds.",
     "retire": "The model has no champion any more; the gateway follows within seconds.",

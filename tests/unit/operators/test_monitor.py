@@ -18,9 +18,11 @@ from mlflow import MlflowClient
 from mlflow.artifacts import load_dict
 
 from taxiway.errors import ConfigError
+from taxiway.hooks import config
 from taxiway.hooks.mlflow import MlflowHook
 from taxiway.lineage.monitoring import EXPERIMENT
 from taxiway.operators import MonitorOperator
+from taxiway.records.served import ServedPerformance
 from taxiway.spec.files.pipeline_file import read_pipeline_and_team
 from taxiway.stages.monitor import retraining
 from taxiway.stages.monitor.windows.log_windows import oldest_day
@@ -115,6 +117,28 @@ def test_an_alert_is_told_once_and_recorded(team: Path) -> None:
     assert [each.step for each in steps] == [20260105, 20260112]
     content = load_dict(f"{run.info.artifact_uri}/monitor/monitor.json")
     assert [window["alert"] for window in content["windows"]] == ["", "estimated"]
+
+
+def test_the_record_says_which_alerts_stand_and_when_the_last_requests_were(team: Path) -> None:
+    log_week(0, 1000)
+    log_week(1, 1000, flipped=True, labelled=1000, change=lambda cells: {"a": [*cells["a"][:-1], 1e6]})
+    log_week(2, 1000, spread=0.1)
+
+    def record() -> ServedPerformance:
+        digest = monitored("run")[0]["record"]
+        assert recorded("run").data.tags["taxiway.record.ServedPerformance"] == digest
+        return config.open_store().get(ServedPerformance, digest)
+
+    found = record()
+    assert [(alert.kind, str(alert.first)) for alert in found.alerts] == [
+        ("realised", "2026-01-12"),
+        ("estimated", "2026-01-19"),
+    ], "of the newest window with labels, and of the newest one"
+    assert [window.anomalies for window in found.windows] == [0, 1, 0]
+    assert {alert.version for alert in found.alerts} == {1}
+    assert found.silent_since is not None
+    assert date(2026, 1, 19) <= found.silent_since <= date(2026, 1, 25)
+    assert [alert.digest for alert in record().alerts] == [alert.digest for alert in found.alerts], "a later run finds the same"
 
 
 def test_anomalies_of_the_inputs_are_told(team: Path) -> None:

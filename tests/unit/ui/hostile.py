@@ -38,22 +38,33 @@ from taxiway.records import (
     WaitingSpan,
     Waiver,
 )
-from taxiway.records.served import PreviousPerformance, ServedAudit, ServedPerformance, ServedWindow, WorseSlice
+from taxiway.records.served import (
+    AlertKind,
+    PreviousPerformance,
+    ServedAlert,
+    ServedAudit,
+    ServedPerformance,
+    ServedWindow,
+    WorseSlice,
+)
 from taxiway.registry.champions import ChampionInfo
 from taxiway.serving.api import ModelStatus
 from taxiway.stages.installation.diagnosis import Finding, Health
 from taxiway.stages.labels.importing import Agreement, Imported
 from taxiway.stages.review import Reopening, ReviewedVersion, Standing
 from taxiway_ui.airflow_db import APPROVAL, DagFacts, LastRun, Question, RunState
+from taxiway_ui.changes import Change
 from taxiway_ui.history.ledger_view import LedgerView
 from taxiway_ui.history.metric_history import MetricHistory, Point, Return
 from taxiway_ui.history.served import Served
-from taxiway_ui.overview import Overview, Row, RowFilter
+from taxiway_ui.monitoring.health import ChampionHealth, HealthState
+from taxiway_ui.overview import Overview
 from taxiway_ui.people.forms import Forms
 from taxiway_ui.people.labels import LabelsPage
 from taxiway_ui.render import page
 from taxiway_ui.reviews.files import Files, ShownFile
 from taxiway_ui.reviews.reviews import Reviewed
+from taxiway_ui.rows import Row, RowFilter
 from taxiway_ui.runs.states import State as RowState
 from taxiway_ui.views import ChampionTenure, History, RunPage, SpanDecision
 
@@ -193,6 +204,7 @@ def hostile_decisions() -> tuple[Decision, ...]:
     return (
         Decision(kind=DecisionKind.WAIVER, about="r", **waiver, **common),
         Decision(kind=DecisionKind.FORCE, about="v", version=2, **common),
+        Decision(kind=DecisionKind.ACKNOWLEDGEMENT, about=hostile_served().found.alerts[0].digest, version=2, **common),
     )
 
 
@@ -205,7 +217,7 @@ def hostile_rows(champion: ChampionInfo, made: RunSummary, asked: Question) -> t
     ended = champion.promotion.model_copy(update={"to_version": None})
     return (
         Row(HOSTILE, RowState.FAILED, facts, last, made, WHEN, forced, questions=(asked,), metric=metric, served=served),
-        Row(HOSTILE, RowState.NEW, retired=ended),
+        Row(HOSTILE, RowState.NEW, retired=ended, health=ChampionHealth(HealthState.WORSE_REALISED, HOSTILE)),
     )
 
 
@@ -277,6 +289,7 @@ def hostile_served() -> Served:
     )
     worse = WorseSlice(column=HOSTILE, value=HOSTILE, realised=low, evaluation=value)
     previous = PreviousPerformance(not_compared=HOSTILE)
+    alerts = tuple(ServedAlert(model=HOSTILE, version=2, first=WHEN.date(), kind=kind) for kind in AlertKind)
     found = ServedPerformance(
         model=HOSTILE,
         version=2,
@@ -287,6 +300,7 @@ def hostile_served() -> Served:
         slices=(worse,),
         previous=previous,
         audit=audit,
+        alerts=alerts,
         at=WHEN,
     )
     return Served(found, HOSTILE, HOSTILE, HOSTILE)
@@ -321,9 +335,10 @@ def every_page() -> dict[str, str]:
         labels=True,
         has_gate_report=True,
     )
-    row_filter = RowFilter(HOSTILE, HOSTILE, 2)
+    row_filter = RowFilter(HOSTILE, HOSTILE, page=2)
     overview = Overview(rows, rows, 500, row_filter, hostile_decisions()[:1], (HOSTILE,), True, reviewed)
     overview = replace(overview, has_gateway=True, labels_due=(LabelsDue(pipeline=HOSTILE, spans=(waiting, waiting)),))
+    overview = replace(overview, changes=tuple(Change(WHEN, HOSTILE, HOSTILE, HOSTILE, run) for run in (HOSTILE, None)))
     files = Files(HOSTILE, (ShownFile(HOSTILE, HOSTILE, (HOSTILE, ""), HOSTILE),), WHEN, (HOSTILE,))
     return {
         "pipelines": page("pipelines.html", view=overview, doctor=True, **PLACES),

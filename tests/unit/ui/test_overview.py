@@ -30,17 +30,11 @@ from taxiway_ui.airflow_db import DagFacts, LastRun, Question
 from taxiway_ui.clients import query_store
 from taxiway_ui.history.ledger_view import LedgerView
 from taxiway_ui.history.main_metric import main_metric
-from taxiway_ui.overview import (
-    MOST_NEEDS,
-    PAGE_ROWS,
-    Overview,
-    Row,
-    RowFilter,
-    _labels_due,
-    _matches,
-)
-from taxiway_ui.render import age_text, page
+from taxiway_ui.overview import MOST_NEEDS, PAGE_ROWS, Overview, _labels_due
+from taxiway_ui.render import page
+from taxiway_ui.rows import Row, RowFilter, matches
 from taxiway_ui.runs.states import State, state_of
+from taxiway_ui.times import age_text
 from taxiway_ui.views import History
 
 WHEN = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
@@ -108,7 +102,7 @@ def test_waivers_are_shown_from_a_week_before_their_end_to_their_last_day() -> N
 )
 def test_the_filter_is_by_name_owner_and_state(row_filter: RowFilter, names: list[str]) -> None:
     rows = Row("shop.churn", State.PROMOTED), Row("bank.fraud", State.FAILED, DagFacts("Ann"))
-    assert [row.name for row in rows if _matches(row, row_filter)] == names
+    assert [row.name for row in rows if matches(row, row_filter)] == names
 
 
 def test_a_store_that_cannot_be_read_is_a_message(tmp_path: Path) -> None:

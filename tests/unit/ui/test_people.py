@@ -1,8 +1,9 @@
 """What people decide on the pages, against a real MLflow: sent twice it is done once, and what cannot be done changes nothing."""
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,16 +14,33 @@ from taxiway.ledger.decisions import decisions, record_decision
 from taxiway.ledger.effects import without_effect
 from taxiway.ledger.entry import Entry, State
 from taxiway.ledger.promotions import entries
-from taxiway.records import Anomaly, DataReport, Decision, DecisionKind, Severity, ShadowReport, Snapshot, Span, Status, Verdict
+from taxiway.lineage.monitoring import EXPERIMENT, newest_monitoring
+from taxiway.records import (
+    Anomaly,
+    DataReport,
+    Decision,
+    DecisionKind,
+    Interval,
+    Severity,
+    ShadowReport,
+    Snapshot,
+    Span,
+    Status,
+    Verdict,
+)
+from taxiway.records.served import AlertKind, ServedAlert, ServedPerformance
 from taxiway.registry import promote
 from taxiway.registry.aliases import CHAMPION, version_at
 from taxiway.registry.champions import champions_and_promotions, model_history
 from taxiway.registry.forced import force_version
 from taxiway.store import Store
+from taxiway.tracking import tags
 from taxiway.tracking.local import local_mlflow
+from taxiway.tracking.run import MlflowRun
 from taxiway_ui.clients import can_write
 from taxiway_ui.history.timeline import timeline
-from taxiway_ui.people.decisions import Person, record_answer, require_answered, retire, roll_back, waive
+from taxiway_ui.monitoring.alerts import acknowledgements, standing_alerts
+from taxiway_ui.people.decisions import Person, acknowledge, record_answer, require_answered, retire, roll_back, waive
 
 NOW = datetime.now(UTC)
 
@@ -120,6 +138,50 @@ def test_an_anomaly_is_waived_once_and_only_in_a_report_of_the_pipeline(ann: Per
         with pytest.raises(TerminalError, match=words):
             waive(person, store, found.digest, anomaly, until)
     assert decisions(ann.ledger, model="people.other") == ()
+
+
+def monitored(ann: Person, store: Store, *alerts: ServedAlert) -> None:
+    """A run of monitoring that has found these alerts."""
+    value = Interval(value=0.7, low=0.6, high=0.8, rows=900)
+    found = ServedPerformance(
+        model=ann.pipeline, version=2, metric="roc_auc", evaluation=value, windows=(), alerts=alerts, at=datetime.now(UTC)
+    )
+    store.put(found)
+    name = f"{ann.pipeline}.monitor/{uuid.uuid4().hex}"
+    run = MlflowRun.find_or_make(ann.ledger.client, EXPERIMENT, name, {tags.PIPELINE: ann.pipeline}, lambda: datetime.now(UTC))
+    run.record(found)
+    run.end("FINISHED")
+
+
+def test_an_alert_is_acknowledged_by_each_person_once_while_it_stands(ann: Person, tmp_path: Path) -> None:
+    store, bob = Store(str(tmp_path)), replace(ann, name="bob")
+    first, second = (
+        ServedAlert(model=ann.pipeline, version=2, first=date(2026, 6, day), kind=AlertKind.REALISED) for day in (8, 15)
+    )
+    with pytest.raises(TerminalError, match="has no such alert"):
+        acknowledge(ann, store, first.digest)
+    monitored(ann, store, first)
+    with ThreadPoolExecutor() as both:
+        list(both.map(lambda person: acknowledge(person, store, first.digest), (ann, bob)))
+    acknowledge(ann, store, first.digest)
+    made = decisions(ann.ledger, model=ann.pipeline)
+    assert {(each.by, each.about, each.version, each.kind) for each in made} == {
+        (name, first.digest, 2, DecisionKind.ACKNOWLEDGEMENT) for name in ("ann", "bob")
+    }
+    assert len(made) == 2
+    (standing,) = standing_alerts(store_found(ann, store), acknowledgements(made))
+    assert standing.acknowledged == tuple(reversed(made)), "the first one is first"
+    monitored(ann, store, second)
+    with pytest.raises(TerminalError, match="has no such alert"):
+        acknowledge(ann, store, first.digest)
+    (standing,) = standing_alerts(store_found(ann, store), acknowledgements(decisions(ann.ledger, model=ann.pipeline)))
+    assert (standing.alert, standing.acknowledged) == (second, ())
+
+
+def store_found(ann: Person, store: Store) -> ServedPerformance:
+    run = newest_monitoring(ann.ledger.client, ann.pipeline)
+    assert run is not None
+    return store.get(ServedPerformance, run.found)
 
 
 def test_without_keys_a_signed_ledger_cannot_be_written(ann: Person, tmp_path: Path) -> None:

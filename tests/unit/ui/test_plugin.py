@@ -11,6 +11,7 @@ from airflow.api_fastapi.core_api.datamodels.plugins import PluginResponse
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 from mlflow import MlflowClient
+from starlette.routing import Route
 
 from helping import free_port
 from taxiway.ledger.chain import Ledger
@@ -61,7 +62,10 @@ def test_importing_the_plugin_costs_scheduler_and_workers_nothing_heavy(tmp_path
 def test_every_route_asks_who_calls() -> None:
     client = TestClient(app)
     routes = [route for route in app.routes if isinstance(route, APIRoute)]
-    assert len(routes) == len(app.routes) == 15
+    assert len(routes) == 16
+    (metrics,) = (route for route in app.routes if not isinstance(route, APIRoute))
+    assert isinstance(metrics, Route)
+    assert metrics.path == "/metrics", "it asks for a token of its own"
     for route in routes:
         path = re.sub(r"\{[^}]+\}", "page.css", route.path)
         (method,) = route.methods

@@ -86,7 +86,7 @@ def monitor_champion(context: StageContext) -> Monitored:
     if asked.previous or asked.rollback is not None:
         compare = PreviousAsked(context.ledger, context.store, period, context.code)
         found = replace(found, previous=previous_performance(compare, found, loaded))
-    _record(context, version, found)
+    found = replace(found, record=_record(context, version, found))
     for window in found.windows:
         context.log.info("%s", _line(found, window))
     return found
@@ -149,8 +149,8 @@ def _key(alert: Alert) -> str:
     return f"{alert.version} {alert.first} {alert.kind}"
 
 
-def _record(context: StageContext, version: Version, found: Monitored) -> None:
-    """Record the windows in MLflow, with the first day of each as the step of its metrics, such as 20130603."""
+def _record(context: StageContext, version: Version, found: Monitored) -> str:
+    """Record the windows in MLflow, with the first day of each as the step of its metrics, such as 20130603; returns the digest."""
     values: dict[str, dict[int, float]] = {}
     for window in found.windows:
         of, step = window.performance, int(f"{window.performance.first:%Y%m%d}")
@@ -178,6 +178,7 @@ def _record(context: StageContext, version: Version, found: Monitored) -> None:
     )
     content: dict[str, Any] = described(found)
     context.recorder.files("monitor", {FILE: json.dumps(content, indent=2, allow_nan=False).encode()})
+    return record.digest
 
 
 def _line(found: Monitored, window: MonitoredWindow) -> str:

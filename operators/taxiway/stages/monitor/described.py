@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from taxiway.monitoring import expected_gain
-from taxiway.records.served import ServedPerformance, ServedWindow
+from taxiway.records.served import AlertKind, ServedAlert, ServedPerformance, ServedWindow
 
 if TYPE_CHECKING:
     from taxiway.records import Interval
@@ -40,6 +40,7 @@ def served_performance(found: "Monitored", at: datetime) -> ServedPerformance:
             worse=window.performance.alert,
             drifted=tuple(each.column for each in window.drift.columns),
             messages=tuple(input_messages(window)),
+            anomalies=len(window.anomalies),
             band=found.audit.bands.get(window.performance.first) if found.audit is not None else None,
         )
         for window in found.windows
@@ -54,8 +55,28 @@ def served_performance(found: "Monitored", at: datetime) -> ServedPerformance:
         audit=found.audit.record() if found.audit is not None else None,
         slices=found.slices,
         previous=found.previous,
+        alerts=tuple(_alerts(found)),
+        silent_since=found.silent_since,
         at=at,
     )
+
+
+def _alerts(found: "Monitored") -> Iterator[ServedAlert]:
+    """The alerts that stand, the most urgent first."""
+    newest, labelled = found.newest, found.newest_labelled
+    for kind, window in ((AlertKind.REALISED, labelled), (AlertKind.ESTIMATED, newest)):
+        if window is not None and window.performance.alert == kind:
+            yield _alert(found, window.performance.first, kind)
+    if newest is not None and newest.anomalies:
+        yield _alert(found, newest.performance.first, AlertKind.DATA)
+    if newest is not None and newest.findings:
+        yield _alert(found, newest.performance.first, AlertKind.CHECK)
+    if found.audit is not None and found.audit.is_due:
+        yield _alert(found, found.audit.plan.last.at, AlertKind.AUDIT)
+
+
+def _alert(found: "Monitored", first: date, kind: AlertKind) -> ServedAlert:
+    return ServedAlert(model=found.version.model, version=found.version.version, first=first, kind=kind)
 
 
 def input_messages(window: "MonitoredWindow") -> Iterator[str]:

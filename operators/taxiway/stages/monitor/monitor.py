@@ -16,7 +16,7 @@ from taxiway.stages.monitor.windows.checks import findings
 from taxiway.stages.monitor.windows.drift import WindowDrift, window_drift
 from taxiway.stages.monitor.windows.inputs import anomalies, compared_columns, evaluation_inputs, request_schema, window_rows
 from taxiway.stages.monitor.windows.label_audits import LabelAudit
-from taxiway.stages.monitor.windows.log_windows import Every, read_windows, served_versions
+from taxiway.stages.monitor.windows.log_windows import Every, newest_day, oldest_day, read_windows, served_versions
 from taxiway.stages.monitor.windows.performance import MIN_ROWS, Reference, WindowPerformance, performance, reference_of
 from taxiway.stages.monitor.windows.regression import error_estimates
 from taxiway.store import Store
@@ -79,6 +79,8 @@ class Monitored:
         audit: When labels are needed next; None if that was not asked.
         slices: The slices that are worse in the newest window whose realised performance is known, see `taxiway.stages.monitor.slices`.
         previous: How the version before predicts the same rows, see `taxiway.stages.monitor.previous`; None if it was not compared.
+        silent_since: The last day with requests, if the window before the present one has none; None if it has.
+        record: The digest of the stored record of it; None if it is not stored.
     """
 
     version: Version
@@ -88,6 +90,8 @@ class Monitored:
     audit: LabelAudit | None = None
     slices: tuple[WorseSlice, ...] = ()
     previous: PreviousPerformance | None = None
+    silent_since: date | None = None
+    record: str | None = None
 
     @property
     def newest(self) -> MonitoredWindow | None:
@@ -106,9 +110,9 @@ class Monitored:
         return next(filter(None, found), "")
 
     def summary(self) -> dict[str, Any]:
-        """The version, the newest window with enough rows, empty if there is none, and the alert."""
+        """The version, the newest window with enough rows, empty if there is none, the alert, and the digest of the record."""
         window = str(self.newest.performance.first) if self.newest is not None else ""
-        return {"version": self.version.version, "window": window, "alert": self.alert}
+        return {"version": self.version.version, "window": window, "alert": self.alert, "record": self.record}
 
 
 def monitor(
@@ -150,13 +154,14 @@ def monitor(
     reference = reference_of(model, loaded, snapshot, label, metric, store)
     show(f"reading the requests of {about}")
 
-    def read(connection: "duckdb.DuckDBPyConnection") -> tuple[list[WindowPerformance], ModelColumns, str]:
+    def read(connection: "duckdb.DuckDBPyConnection") -> tuple[list[WindowPerformance], ModelColumns, date | None, str]:
         windows = read_windows(connection, version.model, version.version, reference.classes, asked.every, asked.since, until)
         found = list(performance(reference, windows))
         columns = compared_columns(connection, version.model, version.version, model.columns)
-        return found, columns, ", ".join(map(str, served_versions(connection, version.model)))
+        newest = newest_day(connection, version.model, version.version, until) if found else None
+        return found, columns, newest, ", ".join(map(str, served_versions(connection, version.model)))
 
-    found, columns, versions = read_request_log(log, read, model=version.model, since=asked.since, until=until)
+    found, columns, newest, versions = read_request_log(log, read, model=version.model, since=asked.since, until=until)
     if not found:
         raise NoRequestsError(
             f"{log} has no rows that {about} has predicted on these days; versions with rows: {versions or 'none'}. "
@@ -175,7 +180,9 @@ def monitor(
             made.append(MonitoredWindow(predicted, drift, anomalies(path, about, by), found_by_checks))
         if each.rows >= MIN_ROWS:
             cause = each, drift, rows
-    return Monitored(version, reference, made, causes(reference, loaded, before, *cause) if cause is not None else None)
+    why = causes(reference, loaded, before, *cause) if cause is not None else None
+    silent = newest if newest is not None and newest < oldest_day(until, asked.every, windows=2) else None
+    return Monitored(version, reference, made, why, silent_since=silent)
 
 
 def evaluation_records(client: "MlflowClient", version: Version, about: str) -> tuple[Any, str]:

@@ -27,12 +27,12 @@ def promtool(*arguments: str, text: str | None = None) -> str:
 def test_configuration_and_alert_rules_are_valid(tmp_path: Path) -> None:
     for file in ("prometheus.yml", "prometheus-alerts.yml"):
         shutil.copy(DEPLOY / file, tmp_path)
-    token = tmp_path / "token"
-    token.write_text("token")
+    for token in ("taxiway-token", "taxiway-metrics-token"):
+        (tmp_path / token).write_text("token")
     config = tmp_path / "prometheus.yml"
-    config.write_text(config.read_text().replace("/etc/prometheus/taxiway-token", str(token)))
+    config.write_text(config.read_text().replace("/etc/prometheus/", f"{tmp_path}/"))
     promtool("check", "config", str(config))
-    assert "8 rules found" in promtool("check", "rules", str(tmp_path / "prometheus-alerts.yml"))
+    assert "12 rules found" in promtool("check", "rules", str(tmp_path / "prometheus-alerts.yml"))
 
 
 def test_rules_and_the_dashboard_name_metrics_that_exist(gateway: Running, registry: MlflowClient) -> None:

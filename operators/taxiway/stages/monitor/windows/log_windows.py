@@ -91,6 +91,15 @@ def oldest_day(today: date, every: Every, windows: int) -> date:
     return first
 
 
+def newest_day(connection: "duckdb.DuckDBPyConnection", model: str, version: int, until: date) -> date:
+    """The last day, until `until`, on which a version has predicted rows; it has predicted some."""
+    asked = {"model": model, "version": version, "since": None, "until": until}
+    row = connection.execute(f"SELECT max(day) {_OF_VERSION}", asked).fetchone()
+    assert row is not None
+    newest: date = row[0]
+    return newest
+
+
 def served_versions(connection: "duckdb.DuckDBPyConnection", model: str) -> list[int]:
     """The versions of a model that have predicted rows, in ascending order."""
     query = "SELECT DISTINCT champion_version FROM requests WHERE model = $1 AND champion_status = 200 ORDER BY 1"
