@@ -48,7 +48,7 @@ class Fault:
 
 
 WIND_UNIT = Fault("2013-W30", "2013-W30", "wind arrives in another unit")
-LEAK = Fault("2013-W35", "2013-W41", "the source has the actual arrival in place of the scheduled one")
+LEAK = Fault("2013-W41", "2013-W45", "the source has the actual arrival in place of the scheduled one")
 FAULTS = (WIND_UNIT, LEAK)
 
 
