@@ -9,6 +9,9 @@ from taxiway.messages import decimal_texts
 from taxiway.records.base import Record
 from taxiway.records.evaluation import Interval, Version
 
+MOST_EARLIER = 52
+"""How many windows of earlier runs a record keeps."""
+
 
 class ServedWindow(Record):
     """A window of requests.
@@ -36,6 +39,20 @@ class ServedWindow(Record):
     messages: tuple[str, ...] = ()
     anomalies: int = 0
     band: Interval | None = None
+
+
+class EarlierWindow(Record):
+    """A window that an earlier run of monitoring has compared, as it was then.
+
+    Attributes:
+        version: The champion of that run.
+        evaluation: The metric on the evaluation rows of this version.
+        window: The window.
+    """
+
+    version: Version
+    evaluation: Interval
+    window: ServedWindow
 
 
 class ServedAudit(Record):
@@ -184,6 +201,7 @@ class ServedPerformance(Record):
         previous: How the version before predicts the same rows; None if it was not asked for.
         alerts: The alerts that stand, the most urgent first: those of the newest window with enough rows, and of the newest one whose
             realised performance is known.
+        earlier: Windows of earlier runs, oldest first, which this one has not compared; at most `MOST_EARLIER`.
         silent_since: The last day with requests, if the window before the present one has none; None if it has.
         at: When it was found.
     """
@@ -198,6 +216,7 @@ class ServedPerformance(Record):
     slices: tuple[WorseSlice, ...] = ()
     previous: PreviousPerformance | None = None
     alerts: tuple[ServedAlert, ...] = ()
+    earlier: tuple[EarlierWindow, ...] = ()
     silent_since: date | None = None
     at: AwareDatetime
 

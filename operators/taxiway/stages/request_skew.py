@@ -13,8 +13,7 @@ from taxiway.spec.monitor import Monitor
 from taxiway.spec.pipeline import Pipeline
 from taxiway.spec.source.periods import period_of
 from taxiway.stages.context import StageContext
-from taxiway.stages.monitor.champion import log_folder
-from taxiway.stages.monitor.windows.log_windows import oldest_day
+from taxiway.stages.monitor.windows.log_windows import log_folder, oldest_day
 from taxiway.store import temp_folder
 
 if TYPE_CHECKING:

@@ -1,18 +1,26 @@
-"""The geometry of the chart of a champion's performance in production, in pixels."""
+"""The geometry of the chart of a pipeline's performance in production, in pixels."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from taxiway.records import Interval
-from taxiway.records.served import ServedPerformance, ServedWindow
+from taxiway.records.served import EarlierWindow, ServedPerformance, ServedWindow
 from taxiway_ui.history.drawing import Label, number_text, round_ticks
 
 HEIGHT = 220
-_TOP, _BOTTOM, _LEFT, _RIGHT = 14, 34, 58, 24
-_STEP = 84
+_TOP, _BOTTOM, _LEFT, _RIGHT = 26, 34, 58, 24
+_MOST_STEP, _LEAST_STEP = 84, 22
+_FULL_WIDTH = 1100
+_LABEL = 78
+"""The room of the first day of a window."""
 _MIN_WIDTH = 330
 _APART = 9
-"""How far the estimated and the realised value of a window are apart."""
+"""How far the estimated and the realised value of a window are apart, at most."""
+_CELL = 14
+_MOST_INPUTS = 15
+_NAMES_LEFT = 128
+"""The room on the left with the names of inputs."""
 
 
 @dataclass(frozen=True)
@@ -39,20 +47,56 @@ class Value:
 
 
 @dataclass(frozen=True)
+class Span:
+    """The windows of one version, which follow each other.
+
+    Attributes:
+        version: The version.
+        left: Where they begin.
+        width: How wide they are.
+        top: The upper end of the band of its evaluation rows.
+        height: The height of the band.
+    """
+
+    version: int
+    left: float
+    width: float
+    top: float
+    height: float
+
+
+@dataclass(frozen=True)
+class DriftedInput:
+    """An input that has drifted.
+
+    Attributes:
+        name: The input.
+        y: The upper end of its row in the grid.
+        cells: The middles of the windows in which it had drifted.
+    """
+
+    name: str
+    y: float
+    cells: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class ServedChart:
-    """A chart of estimated and realised performance by window.
+    """A chart of estimated and realised performance by window, and of the inputs that had drifted.
 
     Attributes:
         width: Its width.
-        height: Its height.
+        height: Its height, with the grid of inputs.
         left: Where the area of the values begins.
         right: Where it ends.
         bottom: Its lower end.
         ticks: The numbers at the vertical axis.
-        windows: The first days at the horizontal axis.
+        windows: The first days at the horizontal axis, so many that they do not touch.
         values: The values.
-        band: The upper end of the band of the evaluation rows, and its height.
+        spans: The versions, oldest first.
         audit: The points of a polygon around where the metric can be since the last audit; empty if that is not known.
+        inputs: The inputs that had drifted, in a grid below, those that drifted most often first.
+        cell: How wide and how high a cell of the grid is.
     """
 
     width: int
@@ -63,37 +107,82 @@ class ServedChart:
     ticks: tuple[Label, ...]
     windows: tuple[Label, ...]
     values: tuple[Value, ...]
-    band: tuple[float, float]
+    spans: tuple[Span, ...]
     audit: str
+    inputs: tuple[DriftedInput, ...]
+    cell: tuple[float, int]
 
 
 def draw_served(found: ServedPerformance) -> ServedChart:
-    """The chart of a champion's performance in production."""
-    of_windows = [each for window in found.windows for each in (window.estimated, window.realised, window.band) if each]
-    intervals = [found.evaluation, *of_windows]
+    """The chart of the windows of a pipeline: those that the newest run has compared, after those of earlier ones."""
+    now = [EarlierWindow(version=found.version, evaluation=found.evaluation, window=window) for window in found.windows]
+    shown = [*found.earlier, *now]
+    intervals = [each for one in shown for each in _intervals(one)]
     ticks = round_ticks(min(each.low for each in intervals), max(each.high for each in intervals))
-    bottom = HEIGHT - _BOTTOM
-    width = max(_MIN_WIDTH, _LEFT + _RIGHT + _STEP * len(found.windows))
+    bottom, left = HEIGHT - _BOTTOM, _NAMES_LEFT if any(one.window.drifted for one in shown) else _LEFT
+    step = min(_MOST_STEP, max(_LEAST_STEP, (_FULL_WIDTH - left - _RIGHT) / len(shown)))
+    width = max(_MIN_WIDTH, round(left + _RIGHT + step * len(shown)))
+    step = (width - left - _RIGHT) / len(shown)
 
     def y(value: float) -> float:
         return round(bottom - (bottom - _TOP) * (value - ticks[0]) / (ticks[-1] - ticks[0]), 1)
 
     def x(number: int) -> float:
-        return round(_LEFT + (width - _LEFT - _RIGHT) * (number + 0.5) / len(found.windows), 1)
+        return round(left + step * (number + 0.5), 1)
 
-    upper, lower = y(found.evaluation.high), y(found.evaluation.low)
-    values = [value for number, window in enumerate(found.windows) for value in _values(window, x(number), y)]
+    inputs = _inputs(shown, x)
+    apart = min(_APART, step / 4)
+    values = [value for number, one in enumerate(shown) for value in _values(one.window, x(number), apart, y)]
+    bands = [(x(number), one.window.band) for number, one in enumerate(shown) if one.window.band is not None]
     return ServedChart(
         width,
-        HEIGHT,
-        _LEFT,
+        HEIGHT + (len(inputs) + 1) * (_CELL + 2) if inputs else HEIGHT,
+        left,
         width - _RIGHT,
         bottom,
         tuple(Label(number_text(tick, ticks[1] - ticks[0]), y(tick)) for tick in ticks),
-        tuple(Label(str(window.first), x(number)) for number, window in enumerate(found.windows)),
+        _labels(shown, step, x),
         tuple(values),
-        (upper, max(1.0, round(lower - upper, 1))),
-        _polygon([(x(number), window.band) for number, window in enumerate(found.windows) if window.band is not None], y),
+        tuple(_spans(shown, left, step, y)),
+        _polygon(bands, y),
+        inputs,
+        (round(min(step - 2, 2 * _CELL), 1), _CELL),
+    )
+
+
+def _intervals(one: EarlierWindow) -> list[Interval]:
+    window = one.window
+    return [one.evaluation, *(each for each in (window.estimated, window.realised, window.band) if each)]
+
+
+def _labels(shown: Sequence[EarlierWindow], step: float, x: Callable[[int], float]) -> tuple[Label, ...]:
+    """The first days of some windows, the newest one first."""
+    every = max(1, -(-_LABEL // int(step)))
+    numbers = range(len(shown) - 1, -1, -every)
+    return tuple(Label(str(shown[number].window.first), x(number)) for number in reversed(numbers))
+
+
+def _spans(shown: Sequence[EarlierWindow], start: float, step: float, y: Callable[[float], float]) -> list[Span]:
+    spans, number = [], 0
+    for version, windows in groupby(shown, key=lambda one: one.version):
+        ones = list(windows)
+        upper, lower = y(ones[-1].evaluation.high), y(ones[-1].evaluation.low)
+        left = round(start + step * number, 1)
+        spans.append(Span(version, left, round(step * len(ones), 1), upper, max(1.0, round(lower - upper, 1))))
+        number += len(ones)
+    return spans
+
+
+def _inputs(shown: Sequence[EarlierWindow], x: Callable[[int], float]) -> tuple[DriftedInput, ...]:
+    """The inputs that had drifted in any window, those in the most windows first; so many as there is room for."""
+    places: dict[str, list[int]] = {}
+    for number, one in enumerate(shown):
+        for name in one.window.drifted:
+            places.setdefault(name, []).append(number)
+    names = sorted(places, key=lambda name: (-len(places[name]), name))[:_MOST_INPUTS]
+    return tuple(
+        DriftedInput(name, HEIGHT + (_CELL + 2) * place, tuple(x(number) for number in places[name]))
+        for place, name in enumerate(names)
     )
 
 
@@ -106,8 +195,8 @@ def _polygon(bands: Sequence[tuple[float, Interval]], y: Callable[[float], float
     return " ".join(f"{across},{down}" for across, down in points)
 
 
-def _values(window: ServedWindow, x: float, y: Callable[[float], float]) -> list[Value]:
-    known = [("estimated", window.estimated, x - _APART), ("realised", window.realised, x + _APART)]
+def _values(window: ServedWindow, x: float, apart: float, y: Callable[[float], float]) -> list[Value]:
+    known = [("estimated", window.estimated, x - apart), ("realised", window.realised, x + apart)]
     return [
         Value(kind, each, at, y(each.value), y(each.low), y(each.high), window.worse == kind)
         for kind, each, at in known

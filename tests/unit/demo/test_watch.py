@@ -9,6 +9,7 @@ from taxiway.demo.watch.play import play
 from taxiway.demo.watch.run import described
 from taxiway.demo.watch.weeks import LABEL, LEAK, WIND_UNIT, Week, weeks
 from taxiway.records import Outcome
+from taxiway.records.served import ServedPerformance
 from taxiway.spec.files.pipeline_file import read_pipeline
 from taxiway.stages.installation import open_installation
 
@@ -41,6 +42,7 @@ def test_weeks_are_served_monitored_and_trained_on(tmp_path: Path) -> None:
     data.mkdir()
     with open_installation(str(data), None, None, tmp_path / "home") as installation:
         played = list(play(installation, pipeline, data, tmp_path / "state", last="2013-W25", show=shown.append))
+        recorded = installation.store.get(ServedPerformance, str(played[-1].monitored.found.record))
     first, second, third = played
     assert [each.week for each in played] == ["2013-W23", "2013-W24", "2013-W25"]
     windows = second.monitored.found.windows
@@ -54,6 +56,9 @@ def test_weeks_are_served_monitored_and_trained_on(tmp_path: Path) -> None:
     assert third.monitored.retraining is not None
     assert third.monitored.retraining.reason == "no_trigger"
     assert "2013-W24: training again" in shown
+    kept = [(each.version, each.window.first.isoformat(), each.window.labelled > 0) for each in recorded.earlier]
+    assert kept == [(1, "2013-06-03", True), (1, "2013-06-10", False)], "as the run knew them that compared them last"
+    assert [(recorded.version, window.first.isoformat()) for window in recorded.windows] == [(2, "2013-06-17")]
     draw(played, tmp_path / "watch.png")
     assert (tmp_path / "watch.png").stat().st_size > 20_000
     content = [described(each) for each in played]

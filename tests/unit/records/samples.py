@@ -47,7 +47,7 @@ from taxiway.records import (
     WaitingSpan,
     Waiver,
 )
-from taxiway.records.served import PreviousPerformance, ServedAudit, ServedPerformance, ServedWindow, WorseSlice
+from taxiway.records.served import EarlierWindow, PreviousPerformance, ServedAudit, ServedPerformance, ServedWindow, WorseSlice
 
 CONTENT, FILE, SCHEMA, TRANSFORM, ROWS = (f"{number:032x}" for number in (1, 2, 6, 7, 8))
 
@@ -320,6 +320,13 @@ SERVED = ServedPerformance(
         due=date(2026, 5, 1),
         labels=400,
         messages=("5 days after the last audit",),
+    ),
+    earlier=(
+        EarlierWindow(
+            version=1,
+            evaluation=Interval(value=0.6, low=0.58, high=0.62, rows=2000),
+            window=ServedWindow(first=date(2026, 2, 23), rows=800, labelled=0),
+        ),
     ),
     slices=(
         WorseSlice(

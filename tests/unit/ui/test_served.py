@@ -1,5 +1,6 @@
 """The chart of a champion's performance in production: each value where its numbers are, and no room is left out."""
 
+import itertools
 from datetime import date, timedelta
 from html import unescape
 
@@ -11,7 +12,7 @@ from ui.hostile import PLACES, WHEN
 
 from helping import examples
 from taxiway.records import Interval
-from taxiway.records.served import ServedPerformance, ServedWindow
+from taxiway.records.served import EarlierWindow, ServedPerformance, ServedWindow
 from taxiway_ui.history.ledger_view import LedgerView
 from taxiway_ui.history.served import Served
 from taxiway_ui.history.served_drawing import HEIGHT, draw_served
@@ -40,6 +41,35 @@ def test_the_band_since_the_last_audit_is_around_its_ends() -> None:
     assert not draw_served(found.model_copy(update={"windows": (windows[0],)})).audit
 
 
+def test_earlier_windows_are_drawn_before_those_of_the_champion_by_version() -> None:
+    low, high = (Interval(value=value, low=value - 0.01, high=value + 0.01, rows=9) for value in (0.6, 0.8))
+    windows = [
+        ServedWindow(first=date(2026, 1, 5) + timedelta(days=7 * at), rows=9, labelled=9, realised=low, drifted=names)
+        for at, names in enumerate([("a",), ("b", "a"), (), ("b",), ("b",)])
+    ]
+    earlier = [
+        EarlierWindow(version=version, evaluation=high, window=window)
+        for version, window in zip((1, 1, 2), windows, strict=False)
+    ]
+    found = ServedPerformance(
+        model="m", version=3, metric="roc_auc", evaluation=low, windows=tuple(windows[3:]), earlier=tuple(earlier), at=WHEN
+    )
+    chart = draw_served(found)
+    assert [span.version for span in chart.spans] == [1, 2, 3]
+    assert [round(span.width / chart.spans[1].width) for span in chart.spans] == [2, 1, 2]
+    assert chart.spans[0].left == chart.left
+    assert chart.spans[2].left + chart.spans[2].width == pytest.approx(chart.right, abs=0.5)
+    assert chart.spans[0].top == chart.spans[1].top < chart.spans[2].top, "the higher, the better it was on its evaluation rows"
+    first, second = chart.inputs
+    at = [value.x for value in chart.values]
+    assert (first.name, second.name) == ("b", "a")
+    assert [round(cell) for cell in first.cells] == [round(at[number] - 9) for number in (1, 3, 4)]
+    many = found.model_copy(update={"earlier": tuple(earlier[:1] * 52)})
+    places = [label.at for label in draw_served(many).windows]
+    assert all(after - before > 60 for before, after in itertools.pairwise(places))
+    assert draw_served(many).width < 1400
+
+
 @st.composite
 def intervals(draw: st.DrawFn) -> Interval:
     low, value, high = sorted(draw(st.tuples(NUMBERS, NUMBERS, NUMBERS)))
@@ -64,8 +94,9 @@ def test_every_value_is_drawn_within_the_chart(
     for value in chart.values:
         assert chart.left <= value.x <= chart.right
         assert 0 <= value.high <= value.y <= value.low <= chart.bottom < HEIGHT
-    top, height = chart.band
-    assert 0 <= top <= top + height <= chart.bottom + 1
+    (span,) = chart.spans
+    assert 0 <= span.top <= span.top + span.height <= chart.bottom + 1
+    assert (span.left, span.left + span.width) == (chart.left, pytest.approx(chart.right, abs=0.5))
 
 
 def test_the_page_has_the_version_before_the_worse_slices_and_the_rollback() -> None:
@@ -91,4 +122,5 @@ def test_the_worse_value_is_marked_and_the_higher_one_is_above() -> None:
     estimated, realised = chart.values
     assert (estimated.worse, realised.worse) == (False, True)
     assert estimated.y < realised.y
-    assert chart.band == (estimated.high, pytest.approx(estimated.low - estimated.high))
+    (span,) = chart.spans
+    assert (span.top, span.height) == (estimated.high, pytest.approx(estimated.low - estimated.high))

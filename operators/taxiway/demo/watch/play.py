@@ -15,7 +15,7 @@ from taxiway.registry.load import load_trusted
 from taxiway.spec.pipeline import Pipeline
 from taxiway.stages.batch.version import find_version
 from taxiway.stages.installation import Installation
-from taxiway.stages.monitor.champion import Alert
+from taxiway.stages.monitor.alerts import Alert
 from taxiway.stages.monitor.run import MonitoringResult
 from taxiway.stages.runner import monitor_in, run_in
 

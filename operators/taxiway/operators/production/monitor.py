@@ -16,7 +16,7 @@ from taxiway.spec.team import Notification
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from taxiway.stages.monitor.champion import Alert
+    from taxiway.stages.monitor.alerts import Alert
 
 
 class MonitorOperator(ReportingOperator):
@@ -39,7 +39,7 @@ class MonitorOperator(ReportingOperator):
 
     def execute(self, context: "Context") -> dict[str, Any]:
         """Compare, record and tell; skip the task if the champion has answered no requests."""
-        from taxiway.stages.monitor.champion import new_alerts
+        from taxiway.stages.monitor.alerts import new_alerts
         from taxiway.stages.monitor.rollback import rollback_alerts
         from taxiway.stages.monitor.run import run_monitoring
 

@@ -1,52 +1,24 @@
 """Monitors the champion of a pipeline, and records what was found as an MLflow run."""
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import date
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from taxiway.errors import ConfigError, NoRequestsError
+from taxiway.lineage.monitoring import newest_monitoring
 from taxiway.messages import counted, names_text
-from taxiway.spec.monitor import Monitor
+from taxiway.records.served import ServedPerformance
 from taxiway.stages.batch.version import Version, find_version
 from taxiway.stages.context import StageContext
-from taxiway.stages.monitor.described import described, input_messages, interval_text, served_performance
+from taxiway.stages.monitor.described import described, interval_text, served_performance
 from taxiway.stages.monitor.monitor import Asked, Monitored, MonitoredWindow, monitor
-from taxiway.stages.monitor.windows.label_audits import champion_audit, command_text
-from taxiway.stages.monitor.windows.log_windows import oldest_day
-from taxiway.stages.monitor.windows.performance import MIN_ROWS
+from taxiway.stages.monitor.windows.label_audits import champion_audit
+from taxiway.stages.monitor.windows.log_windows import log_folder, oldest_day
+from taxiway.store import LOST
 from taxiway.tracking import tags
 
 FILE = "monitor.json"
 """The artifact of such a run, as `taxiway monitor --json` prints it."""
-
-
-@dataclass(frozen=True)
-class Alert:
-    """What is wrong with a window of the champion, or what is to be done about it.
-
-    Attributes:
-        version: The champion.
-        first: The first day of the window; of an audit, the day of the last one; of a rollback, its day.
-        kind: `realised` or `estimated` if this performance is worse than on the evaluation rows; `data` if inputs have anomalies; `check` if
-            a check of the team's own has found something; `audit` if labels are needed; `rollback` if the policy has replaced the version by
-            the one before it.
-        messages: The evidence.
-        is_repeated: Whether an earlier try of this run has told it.
-    """
-
-    version: int
-    first: date
-    kind: str
-    messages: tuple[str, ...]
-    is_repeated: bool = False
-
-    def described(self) -> dict[str, Any]:
-        """The alert as content for JSON."""
-        return {"version": self.version, "first": str(self.first), "kind": self.kind, "messages": list(self.messages)}
 
 
 def monitor_champion(context: StageContext) -> Monitored:
@@ -66,6 +38,7 @@ def monitor_champion(context: StageContext) -> Monitored:
     from taxiway.stages.monitor.slices import worse_slices
     from taxiway.stages.monitor.windows.labelled_rows import period_of
 
+    before = _recorded(context)
     asked = context.pipeline.monitor
     if asked is None:
         raise ConfigError(f"{context.pipeline.name} has no section monitor; add it to the pipeline file")
@@ -80,76 +53,28 @@ def monitor_champion(context: StageContext) -> Monitored:
     of = Asked(asked.window, asked.metric, since, schema=context.schema(), checks=asked.checks)
     found = monitor(context.registry, version, loaded, log, of, store=context.store, show=context.log.info)
     windows = [window.performance for window in found.windows]
-    found = replace(found, audit=champion_audit(context, asked, version, found.reference, windows))
+    found = replace(found, audit=champion_audit(context, asked, version, found.reference, windows, before))
     period = period_of(log, since, None)
     found = replace(found, slices=worse_slices(context.registry, found, loaded, period, asked.window, context.store))
     if asked.previous or asked.rollback is not None:
         compare = PreviousAsked(context.ledger, context.store, period, context.code)
         found = replace(found, previous=previous_performance(compare, found, loaded))
-    found = replace(found, record=_record(context, version, found))
+    found = replace(found, record=_record(context, version, found, before))
     for window in found.windows:
         context.log.info("%s", _line(found, window))
     return found
 
 
-def log_folder(context: StageContext, asked: Monitor) -> Path:
-    """The folder of the request log.
-
-    Raises:
-        ConfigError: The installation has no folder of data, or it is not on a file system.
-    """
-    path = context.services.filled(asked.log).removeprefix("file://")
-    if "://" in path:
-        raise ConfigError(f"monitor.log is {path}; allowed: a folder that the Airflow workers mount, which is read by its path")
-    return Path(path)
+def _recorded(context: StageContext) -> ServedPerformance | None:
+    """What the newest run before has recorded; None if there is none, or if its record is lost."""
+    run = newest_monitoring(context.registry, context.pipeline.name)
+    try:
+        return context.store.get(ServedPerformance, run.found) if run is not None else None
+    except LOST:
+        return None
 
 
-@contextmanager
-def new_alerts(context: StageContext, found: Monitored, others: Sequence[Alert] = ()) -> Iterator[tuple[Alert, ...]]:
-    """The alerts of windows with enough rows that no other run has told, oldest window first, and other alerts that none has told.
-
-    A worse performance is an alert, and so are anomalies of the inputs by the schema, and labels that are needed. They count as told by this run when the block ends
-    without an error. A retry has them again, because Airflow drops what a failed task has told its assets. A window is told again if
-    labels confirm an estimate, or if another version answers.
-
-    Args:
-        context: The run.
-        found: What was found.
-        others: Alerts that are not of a window.
-    """
-    ref = f"monitored/{context.pipeline.name}"
-    told: dict[str, str] = json.loads(context.store.get_ref(ref) or "{}")
-    alerts = {_key(alert): alert for alert in (*_audit_alerts(context, found), *_window_alerts(found), *others)}
-    new = tuple(alert for key, alert in alerts.items() if told.get(key, context.run) == context.run)
-    for message in (message for alert in new for message in alert.messages):
-        context.log.warning("%s", message)
-    yield tuple(replace(alert, is_repeated=_key(alert) in told) for alert in new)
-    now = {key: told.get(key, context.run) for key in alerts}
-    if now != told:
-        context.store.set_ref(ref, json.dumps(now))
-
-
-def _window_alerts(found: Monitored) -> Iterator[Alert]:
-    for window in found.windows:
-        of = window.performance
-        kind = of.alert or ("data" if window.anomalies else "check" if window.findings else "")
-        if kind and of.rows >= MIN_ROWS:
-            yield Alert(found.version.version, of.first, kind, tuple(_evidence(found, window)))
-
-
-def _audit_alerts(context: StageContext, found: Monitored) -> Iterator[Alert]:
-    asked, audit = context.pipeline.monitor, found.audit
-    if asked is not None and audit is not None and audit.is_due:
-        command = command_text(found.version, log_folder(context, asked), audit.plan.policy, asked.window)
-        messages = (*audit.messages, f"to write the rows that are to be labelled: {command}")
-        yield Alert(found.version.version, audit.plan.last.at, "audit", messages)
-
-
-def _key(alert: Alert) -> str:
-    return f"{alert.version} {alert.first} {alert.kind}"
-
-
-def _record(context: StageContext, version: Version, found: Monitored) -> str:
+def _record(context: StageContext, version: Version, found: Monitored, before: ServedPerformance | None) -> str:
     """Record the windows in MLflow, with the first day of each as the step of its metrics, such as 20130603; returns the digest."""
     values: dict[str, dict[int, float]] = {}
     for window in found.windows:
@@ -166,7 +91,7 @@ def _record(context: StageContext, version: Version, found: Monitored) -> str:
         }.items():
             values.setdefault(name, {})[step] = value
     context.recorder.history(values)
-    record = served_performance(found, context.clock())
+    record = served_performance(found, context.clock(), before)
     context.store.put(record)
     context.recorder.record(
         record,
@@ -198,16 +123,3 @@ def _line(found: Monitored, window: MonitoredWindow) -> str:
         parts.append(counted(len(window.anomalies), "anomaly", "anomalies"))
     worse = f"worse ({of.alert}): " if of.alert else ""
     return f"from {of.first}: {worse}{'; '.join(parts)}"
-
-
-def _evidence(found: Monitored, window: MonitoredWindow) -> Iterator[str]:
-    of, reference = window.performance, found.reference
-    interval = of.realised if of.alert == "realised" else of.estimated
-    if of.alert and interval is not None:
-        yield (
-            f"the {of.alert} {reference.metric} of version {found.version.version} is {interval_text(interval)} in the window from {of.first}, and "
-            f"{interval_text(reference.performance)} on its evaluation rows"
-        )
-    if found.causes is not None and window is found.newest:
-        yield found.causes.message
-    yield from input_messages(window)

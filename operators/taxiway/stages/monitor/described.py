@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from taxiway.monitoring import expected_gain
-from taxiway.records.served import AlertKind, ServedAlert, ServedPerformance, ServedWindow
+from taxiway.records.served import MOST_EARLIER, AlertKind, EarlierWindow, ServedAlert, ServedPerformance, ServedWindow
 
 if TYPE_CHECKING:
     from taxiway.records import Interval
@@ -28,8 +28,14 @@ def described(found: "Monitored") -> dict[str, Any]:
     }
 
 
-def served_performance(found: "Monitored", at: datetime) -> ServedPerformance:
-    """The record of what was found; `at` is when."""
+def served_performance(found: "Monitored", at: datetime, before: ServedPerformance | None = None) -> ServedPerformance:
+    """The record of what was found.
+
+    Args:
+        found: What was found.
+        at: When.
+        before: The record of the run before, whose windows it keeps; None if there is none.
+    """
     windows = [
         ServedWindow(
             first=window.performance.first,
@@ -56,9 +62,28 @@ def served_performance(found: "Monitored", at: datetime) -> ServedPerformance:
         slices=found.slices,
         previous=found.previous,
         alerts=tuple(_alerts(found)),
+        earlier=_earlier(found, before) if before is not None else (),
         silent_since=found.silent_since,
         at=at,
     )
+
+
+def _earlier(found: "Monitored", before: ServedPerformance) -> tuple[EarlierWindow, ...]:
+    """The windows of the run before and those that it kept, but for those that were compared again."""
+    if before.metric != found.reference.metric:
+        return ()
+    compared = {(found.version.version, window.performance.first) for window in found.windows}
+    own = (
+        EarlierWindow(
+            version=before.version,
+            evaluation=before.evaluation,
+            window=window.model_copy(update={"messages": (), "band": None}),
+        )
+        for window in before.windows
+    )
+    kept = {(each.version, each.window.first): each for each in (*before.earlier, *own)}
+    left = [each for key, each in kept.items() if key not in compared]
+    return tuple(sorted(left, key=lambda each: (each.window.first, each.version))[-MOST_EARLIER:])
 
 
 def _alerts(found: "Monitored") -> Iterator[ServedAlert]:

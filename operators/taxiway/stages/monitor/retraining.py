@@ -14,8 +14,8 @@ from taxiway.serving.request_files import read_request_log
 from taxiway.spec.metrics import facts_of
 from taxiway.spec.monitor import Retrain
 from taxiway.stages.context import StageContext
-from taxiway.stages.monitor.champion import log_folder
 from taxiway.stages.monitor.monitor import Monitored, MonitoredWindow
+from taxiway.stages.monitor.windows.log_windows import log_folder
 from taxiway.store import LOST
 from taxiway.tracking import tags
 from taxiway.tracking.run import refs_of

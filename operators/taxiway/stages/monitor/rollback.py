@@ -17,7 +17,7 @@ from taxiway.registry.champions import model_history
 from taxiway.spec.metrics import facts_of
 from taxiway.spec.monitor import Rollback
 from taxiway.stages.context import StageContext
-from taxiway.stages.monitor.champion import Alert
+from taxiway.stages.monitor.alerts import Alert
 from taxiway.stages.monitor.monitor import Monitored
 from taxiway.stages.push import told_downstream
 from taxiway.tracking import tags

@@ -6,7 +6,7 @@ from datetime import datetime
 from taxiway.spec.pipeline import Pipeline
 from taxiway.stages.context import StageContext
 from taxiway.stages.installation import Installation
-from taxiway.stages.monitor.champion import Alert, new_alerts
+from taxiway.stages.monitor.alerts import Alert, new_alerts
 from taxiway.stages.monitor.rollback import rollback_alerts
 from taxiway.stages.monitor.run import MonitoringResult, run_monitoring
 

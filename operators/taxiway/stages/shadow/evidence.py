@@ -68,7 +68,7 @@ def replayed_requests(context: StageContext, verdict: Verdict, until: datetime, 
     from taxiway.models.predictor import predictor_of
     from taxiway.serving.answer_check import MAX_CHECKED
     from taxiway.serving.replayed_pairs import Replay, replayed_pairs
-    from taxiway.stages.monitor.champion import log_folder
+    from taxiway.stages.monitor.windows.log_windows import log_folder
 
     shadow, monitor = requirements_of(context), context.pipeline.monitor
     if shadow.replay is None:

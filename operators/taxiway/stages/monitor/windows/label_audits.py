@@ -8,7 +8,6 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import ConfigError
-from taxiway.lineage.monitoring import newest_monitoring
 from taxiway.messages import counted, number_text
 from taxiway.monitoring.label_audits import Audit, AuditPlan, AuditPolicy, audit, band_on, plan_audit
 from taxiway.records import Interval
@@ -19,7 +18,6 @@ from taxiway.stages.batch.version import Version
 from taxiway.stages.context import StageContext
 from taxiway.stages.monitor.windows.log_windows import Every, last_day
 from taxiway.stages.monitor.windows.performance import MIN_ROWS, Reference, WindowPerformance
-from taxiway.store import LOST
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -95,7 +93,12 @@ def audit_policy(metric: str, target: float, tolerance: float, max_change: float
 
 
 def champion_audit(
-    context: StageContext, asked: Monitor, version: Version, reference: Reference, windows: Sequence[WindowPerformance]
+    context: StageContext,
+    asked: Monitor,
+    version: Version,
+    reference: Reference,
+    windows: Sequence[WindowPerformance],
+    before: ServedPerformance | None,
 ) -> LabelAudit | None:
     """When the next audit of the champion of a pipeline is due, which is logged.
 
@@ -105,6 +108,7 @@ def champion_audit(
         version: The champion.
         reference: How well it predicts its evaluation rows.
         windows: Its windows, oldest first.
+        before: What the run before has recorded; None if there is none.
 
     Returns:
         The audit; None if the pipeline has no section `monitor.audit`.
@@ -112,7 +116,7 @@ def champion_audit(
     if asked.audit is None:
         return None
     policy = audit_policy(reference.metric, asked.audit.target, asked.audit.tolerance, asked.audit.max_change)
-    recorded, today = _recorded(context, version, reference), context.clock().date()
+    recorded, today = _recorded(before, version, reference), context.clock().date()
     made = next_audit(context.registry, version, reference, windows, policy, asked.window, today, recorded)
     for message in made.messages:
         context.log.info("%s", message)
@@ -161,13 +165,8 @@ def command_text(version: Version, log: Path, policy: AuditPolicy, every: Every)
     return f"taxiway audit {version.model}/{version.version} --log {quote(str(log))} --every {every} {asked} -o labels.csv"
 
 
-def _recorded(context: StageContext, version: Version, reference: Reference) -> Audit | None:
-    """The last audit by the newest run: its window may be older than those that are compared."""
-    run = newest_monitoring(context.registry, context.pipeline.name)
-    try:
-        before = context.store.get(ServedPerformance, run.found) if run is not None else None
-    except LOST:
-        return None
+def _recorded(before: ServedPerformance | None, version: Version, reference: Reference) -> Audit | None:
+    """The last audit by the run before: its window may be older than those that are compared."""
     if before is None or before.audit is None or (before.version, before.metric) != (version.version, reference.metric):
         return None
     return Audit(before.audit.last_at, before.audit.last)

@@ -3,7 +3,12 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+from taxiway.errors import ConfigError
+from taxiway.spec.monitor import Monitor
+from taxiway.stages.context import StageContext
 
 if TYPE_CHECKING:
     import duckdb
@@ -98,6 +103,18 @@ def newest_day(connection: "duckdb.DuckDBPyConnection", model: str, version: int
     assert row is not None
     newest: date = row[0]
     return newest
+
+
+def log_folder(context: StageContext, asked: Monitor) -> Path:
+    """The folder of the request log.
+
+    Raises:
+        ConfigError: The installation has no folder of data, or it is not on a file system.
+    """
+    path = context.services.filled(asked.log).removeprefix("file://")
+    if "://" in path:
+        raise ConfigError(f"monitor.log is {path}; allowed: a folder that the Airflow workers mount, which is read by its path")
+    return Path(path)
 
 
 def served_versions(connection: "duckdb.DuckDBPyConnection", model: str) -> list[int]:

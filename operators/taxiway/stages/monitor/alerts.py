@@ -1,0 +1,98 @@
+"""The alerts of monitoring, each of which is told once."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+from taxiway.stages.context import StageContext
+from taxiway.stages.monitor.described import input_messages, interval_text
+from taxiway.stages.monitor.monitor import Monitored, MonitoredWindow
+from taxiway.stages.monitor.windows.label_audits import command_text
+from taxiway.stages.monitor.windows.log_windows import log_folder
+from taxiway.stages.monitor.windows.performance import MIN_ROWS
+
+
+@dataclass(frozen=True)
+class Alert:
+    """What is wrong with a window of the champion, or what is to be done about it.
+
+    Attributes:
+        version: The champion.
+        first: The first day of the window; of an audit, the day of the last one; of a rollback, its day.
+        kind: `realised` or `estimated` if this performance is worse than on the evaluation rows; `data` if inputs have anomalies; `check` if
+            a check of the team's own has found something; `audit` if labels are needed; `rollback` if the policy has replaced the version by
+            the one before it.
+        messages: The evidence.
+        is_repeated: Whether an earlier try of this run has told it.
+    """
+
+    version: int
+    first: date
+    kind: str
+    messages: tuple[str, ...]
+    is_repeated: bool = False
+
+    def described(self) -> dict[str, Any]:
+        """The alert as content for JSON."""
+        return {"version": self.version, "first": str(self.first), "kind": self.kind, "messages": list(self.messages)}
+
+
+@contextmanager
+def new_alerts(context: StageContext, found: Monitored, others: Sequence[Alert] = ()) -> Iterator[tuple[Alert, ...]]:
+    """The alerts of windows with enough rows that no other run has told, oldest window first, and other alerts that none has told.
+
+    A worse performance is an alert, and so are anomalies of the inputs by the schema, and labels that are needed. They count as told by this run when the block ends
+    without an error. A retry has them again, because Airflow drops what a failed task has told its assets. A window is told again if
+    labels confirm an estimate, or if another version answers.
+
+    Args:
+        context: The run.
+        found: What was found.
+        others: Alerts that are not of a window.
+    """
+    ref = f"monitored/{context.pipeline.name}"
+    told: dict[str, str] = json.loads(context.store.get_ref(ref) or "{}")
+    alerts = {_key(alert): alert for alert in (*_audit_alerts(context, found), *_window_alerts(found), *others)}
+    new = tuple(alert for key, alert in alerts.items() if told.get(key, context.run) == context.run)
+    for message in (message for alert in new for message in alert.messages):
+        context.log.warning("%s", message)
+    yield tuple(replace(alert, is_repeated=_key(alert) in told) for alert in new)
+    now = {key: told.get(key, context.run) for key in alerts}
+    if now != told:
+        context.store.set_ref(ref, json.dumps(now))
+
+
+def _window_alerts(found: Monitored) -> Iterator[Alert]:
+    for window in found.windows:
+        of = window.performance
+        kind = of.alert or ("data" if window.anomalies else "check" if window.findings else "")
+        if kind and of.rows >= MIN_ROWS:
+            yield Alert(found.version.version, of.first, kind, tuple(_evidence(found, window)))
+
+
+def _audit_alerts(context: StageContext, found: Monitored) -> Iterator[Alert]:
+    asked, audit = context.pipeline.monitor, found.audit
+    if asked is not None and audit is not None and audit.is_due:
+        command = command_text(found.version, log_folder(context, asked), audit.plan.policy, asked.window)
+        messages = (*audit.messages, f"to write the rows that are to be labelled: {command}")
+        yield Alert(found.version.version, audit.plan.last.at, "audit", messages)
+
+
+def _key(alert: Alert) -> str:
+    return f"{alert.version} {alert.first} {alert.kind}"
+
+
+def _evidence(found: Monitored, window: MonitoredWindow) -> Iterator[str]:
+    of, reference = window.performance, found.reference
+    interval = of.realised if of.alert == "realised" else of.estimated
+    if of.alert and interval is not None:
+        yield (
+            f"the {of.alert} {reference.metric} of version {found.version.version} is {interval_text(interval)} in the window from {of.first}, and "
+            f"{interval_text(reference.performance)} on its evaluation rows"
+        )
+    if found.causes is not None and window is found.newest:
+        yield found.causes.message
+    yield from input_messages(window)
