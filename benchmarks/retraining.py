@@ -37,8 +37,9 @@ from taxiway.monitoring.estimate import estimated
 from taxiway.monitoring.evidence import Evidence
 from taxiway.monitoring.expected_gain import Training
 from taxiway.monitoring.realised import realised
-from taxiway.monitoring.retraining import RetrainingPolicy, decide
+from taxiway.monitoring.retraining import decide
 from taxiway.records import Interval
+from taxiway.spec.monitor import RetrainingPolicy
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -175,7 +176,9 @@ class Setting:
     def policy(self) -> RetrainingPolicy:
         """The policy: a training has to gain a point."""
         labels = None if self.labels is None else self.labels * ROWS
-        return RetrainingPolicy(0.01, performance=self.performance, concept_drift=self.concept_drift, new_labels=labels)
+        triggers = {"performance": self.performance, "concept_drift": self.concept_drift}
+        counted = [name for name, counts in triggers.items() if counts]
+        return RetrainingPolicy.model_validate({"min_gain": 0.01, "triggers": counted, "new_labels": labels})
 
 
 def by_clock(stream: Stream, every: int) -> Played:

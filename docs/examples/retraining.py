@@ -4,8 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 from taxiway.monitoring.evidence import Evidence
 from taxiway.monitoring.expected_gain import Training
-from taxiway.monitoring.retraining import RetrainingPolicy, decide
+from taxiway.monitoring.retraining import decide
 from taxiway.records import Interval
+from taxiway.spec.monitor import RetrainingPolicy
 
 policy = RetrainingPolicy(min_gain=0.01, new_labels=50_000, cooldown=timedelta(days=14))
 evidence = Evidence(

@@ -8,7 +8,7 @@ from taxiway.spec.conditions.entry import GateCondition
 from taxiway.spec.gate import AgainstChampion, Gate, Slices
 from taxiway.spec.model.section import EarlyStopping, Model
 from taxiway.spec.model.threshold import ChosenThreshold
-from taxiway.spec.monitor import LabelAudits, Monitor, Retrain, Rollback
+from taxiway.spec.monitor import LabelAudits, Monitor, RetrainingPolicy, Rollback
 from taxiway.spec.own_metric import OwnMetric
 from taxiway.spec.pipeline import Features, Pipeline
 from taxiway.spec.purpose import Goal, Harm, Purpose
@@ -57,7 +57,7 @@ SECTIONS: Sections = (
     ("shadow.labels", ShadowLabels),
     ("approval", Approval),
     ("monitor", Monitor),
-    ("monitor.retrain", Retrain),
+    ("monitor.retrain", RetrainingPolicy),
     ("monitor.audit", LabelAudits),
     ("monitor.rollback", Rollback),
 )

@@ -18,36 +18,9 @@ from taxiway.monitoring.evidence import (
     performance_text,
 )
 from taxiway.monitoring.expected_gain import ExpectedGain, Trigger, TriggerKind, gain_after_similar, total_gain_text
+from taxiway.spec.monitor import RetrainingPolicy
 
 _DAY = timedelta(days=1)
-
-
-@dataclass(frozen=True)
-class RetrainingPolicy:
-    """What is a reason to train again, and how often it may be one.
-
-    Attributes:
-        min_gain: The smallest expected improvement of the metric that is worth a training.
-        performance: Whether a performance that is worse than on the evaluation rows is a trigger.
-        concept_drift: Whether a realised performance that is worse than the estimate for the same rows is a trigger.
-        new_labels: The number of rows with a label since the last training that is a trigger; None for none.
-        input_drift: Whether drift of inputs is a trigger. Drift often changes no prediction for the worse, so by default it is
-            none.
-        max_age: The time since the last training after which there is another, whatever it is expected to gain; None for none.
-        cooldown: The shortest time between two trainings.
-        max_trainings: How many trainings there may be in a period.
-        period: How long that period is.
-    """
-
-    min_gain: float
-    performance: bool = True
-    concept_drift: bool = True
-    new_labels: int | None = None
-    input_drift: bool = False
-    max_age: timedelta | None = None
-    cooldown: timedelta = timedelta(days=7)
-    max_trainings: int = 4
-    period: timedelta = timedelta(days=30)
 
 
 class WaitKind(StrEnum):
@@ -134,11 +107,11 @@ def decide(policy: RetrainingPolicy, evidence: Evidence) -> RetrainingDecision:
 
 def _triggers(policy: RetrainingPolicy, evidence: Evidence) -> Iterator[_Found]:
     losses = (
-        (policy.performance, TriggerKind.PERFORMANCE, loss_since_evaluation),
-        (policy.concept_drift, TriggerKind.CONCEPT_DRIFT, loss_by_concept_drift),
+        (TriggerKind.PERFORMANCE, loss_since_evaluation),
+        (TriggerKind.CONCEPT_DRIFT, loss_by_concept_drift),
     )
-    for counts, kind, measure in losses:
-        loss = measure(evidence) if counts else None
+    for kind, measure in losses:
+        loss = measure(evidence) if kind in policy.triggers else None
         if loss is not None:
             yield _Found(Trigger(kind, loss.gain.value), loss.message, loss.gain)
     age = evidence.at - evidence.trainings[-1].at if evidence.trainings else None
@@ -147,7 +120,7 @@ def _triggers(policy: RetrainingPolicy, evidence: Evidence) -> Iterator[_Found]:
     if policy.new_labels is not None and evidence.new_labels >= policy.new_labels:
         message = f"{counted(evidence.new_labels, 'row')} with a label are new since the last training"
         yield _Found(Trigger(TriggerKind.NEW_LABELS, evidence.new_labels), message)
-    if policy.input_drift and evidence.drifted:
+    if TriggerKind.INPUT_DRIFT in policy.triggers and evidence.drifted:
         message = f"the inputs {names_text(evidence.drifted)} have drifted"
         yield _Found(Trigger(TriggerKind.INPUT_DRIFT, len(evidence.drifted)), message)
 

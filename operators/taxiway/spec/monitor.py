@@ -39,7 +39,7 @@ def _log(value: object) -> object:
     return value
 
 
-class Retrain(Section):
+class RetrainingPolicy(Section):
     """When the model is to be trained again, by what monitoring has found; see `taxiway.monitoring.retraining`.
 
     Attributes:
@@ -62,13 +62,16 @@ class Retrain(Section):
     period: Duration = timedelta(days=30)
 
     @model_validator(mode="after")
-    def _can_be_followed(self) -> "Retrain":
+    def _can_be_followed(self) -> "RetrainingPolicy":
         if not self.period:
             message = "it is 0, so max_trainings would limit nothing; allowed: a longer one, such as 30d"
-            raise ValidationError.from_exception_data("Retrain", [mistake(message, str(self.period), "period")])
+            raise ValidationError.from_exception_data("RetrainingPolicy", [mistake(message, str(self.period), "period")])
+        if len(set(self.triggers)) < len(self.triggers):
+            message = "a trigger is given twice; give each once"
+            raise ValidationError.from_exception_data("RetrainingPolicy", [mistake(message, list(self.triggers), "triggers")])
         if not self.triggers and self.new_labels is None and self.max_age is None:
             message = "without triggers, new_labels or max_age, there is never a reason to train again; give one of them"
-            raise ValidationError.from_exception_data("Retrain", [mistake(message, list(self.triggers), "triggers")])
+            raise ValidationError.from_exception_data("RetrainingPolicy", [mistake(message, list(self.triggers), "triggers")])
         return self
 
 
@@ -121,7 +124,7 @@ class Monitor(Section):
     window: Literal["day", "week", "month"] = "week"
     windows: int = Field(default=8, ge=1, le=366, strict=True)
     metric: MetricName | None = None
-    retrain: Retrain | None = None
+    retrain: RetrainingPolicy | None = None
     audit: LabelAudits | None = None
     checks: tuple[str, ...] = ()
     previous: bool = Field(default=False, strict=True)

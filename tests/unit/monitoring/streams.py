@@ -14,7 +14,8 @@ from taxiway.monitoring.estimate import estimated
 from taxiway.monitoring.evidence import Evidence
 from taxiway.monitoring.expected_gain import Training
 from taxiway.monitoring.realised import realised
-from taxiway.monitoring.retraining import RetrainingPolicy, decide
+from taxiway.monitoring.retraining import decide
+from taxiway.spec.monitor import RetrainingPolicy
 
 WEEK = timedelta(days=7)
 START = datetime(2026, 1, 5, tzinfo=UTC)

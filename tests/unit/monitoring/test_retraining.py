@@ -13,13 +13,15 @@ from hypothesis import strategies as st
 from helping import examples
 from taxiway.monitoring.evidence import Evidence
 from taxiway.monitoring.expected_gain import Training, Trigger, TriggerKind
-from taxiway.monitoring.retraining import RetrainingPolicy, WaitKind, decide
+from taxiway.monitoring.retraining import WaitKind, decide
 from taxiway.records import Interval
+from taxiway.spec.monitor import RetrainingPolicy
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
 POLICY = RetrainingPolicy(min_gain=0.01)
-ALL = RetrainingPolicy(min_gain=0.01, new_labels=1_000, input_drift=True, max_age=90 * DAY)
+TRIGGERS = ("performance", "concept_drift", "input_drift")
+ALL = RetrainingPolicy(min_gain=0.01, triggers=TRIGGERS, new_labels=1_000, max_age=90 * DAY)
 
 
 def interval(value: float, margin: float = 0.01) -> Interval:
@@ -56,7 +58,7 @@ def test_numbers_that_decide_read_differently() -> None:
     evidence = replace(SAME, reference=interval(0.84, 0.0001), realised=interval(0.8397, 0.0001))
     assert (
         "0.8397 (0.8396 to 0.8398) is below the 0.8400 (0.8399 to 0.8401)"
-        in decide(replace(POLICY, min_gain=0), evidence).message
+        in decide(POLICY.model_copy(update={"min_gain": 0}), evidence).message
     )
 
 
@@ -76,7 +78,7 @@ def test_realised_performance_below_the_estimate_of_the_same_rows_is_concept_dri
         "retrain: the realised accuracy 0.760 (0.750 to 0.770) is below the 0.800 (0.790 to 0.810) that was estimated for "
         "the same rows; a training can regain up to 0.040 (0.030 to 0.050)"
     )
-    assert not decide(replace(POLICY, concept_drift=False), evidence).retrain
+    assert not decide(POLICY.model_copy(update={"triggers": ("performance",)}), evidence).retrain
 
 
 def test_the_estimate_decides_without_labels() -> None:
@@ -160,13 +162,13 @@ evidences = st.builds(
 steps = st.lists(st.tuples(evidences, st.timedeltas(timedelta(), 40 * DAY), st.floats(-0.1, 0.1)), max_size=60)
 policies = st.builds(
     RetrainingPolicy,
-    min_gain=st.floats(-1, 0.1),
-    new_labels=st.none() | st.integers(0, 10_000),
-    input_drift=st.booleans(),
+    min_gain=st.floats(0, 0.1),
+    triggers=st.lists(st.sampled_from(TRIGGERS), min_size=1, unique=True),
+    new_labels=st.none() | st.integers(1, 10_000),
     max_age=st.none() | st.timedeltas(timedelta(), 60 * DAY),
     cooldown=st.timedeltas(timedelta(), 20 * DAY),
-    max_trainings=st.integers(0, 5),
-    period=st.timedeltas(timedelta(), 90 * DAY),
+    max_trainings=st.integers(1, 5),
+    period=st.timedeltas(timedelta(seconds=1), 90 * DAY),
 )
 
 

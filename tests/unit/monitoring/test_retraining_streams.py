@@ -5,7 +5,7 @@ import math
 import pytest
 from monitoring.streams import NOISE, stream, trainings_on
 
-from taxiway.monitoring.retraining import RetrainingPolicy
+from taxiway.spec.monitor import RetrainingPolicy
 
 POLICY = RetrainingPolicy(min_gain=0.01)
 ROWS, CHANGE = 500, 30

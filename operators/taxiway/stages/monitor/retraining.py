@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from taxiway.monitoring.evidence import Evidence
 from taxiway.monitoring.expected_gain import Training, Trigger, TriggerKind
-from taxiway.monitoring.retraining import RetrainingDecision, RetrainingPolicy, decide
+from taxiway.monitoring.retraining import RetrainingDecision, decide
 from taxiway.records import Evaluation, Outcome
 from taxiway.serving.request_files import read_request_log
 from taxiway.spec.metrics import facts_of
-from taxiway.spec.monitor import Retrain
 from taxiway.stages.context import StageContext
 from taxiway.stages.monitor.monitor import Monitored, MonitoredWindow
 from taxiway.stages.monitor.windows.log_windows import log_folder
@@ -48,7 +47,7 @@ def retraining(context: StageContext, found: Monitored) -> RetrainingDecision | 
     # Labels may come a window late: then the newest window has an estimate, and one before it the realised performance.
     windows = [newest] if found.newest_labelled in (None, newest) else [found.newest_labelled, newest]
     decisions = [
-        decide(_policy(section.retrain), _evidence(context, found, window, trainings, new_labels))
+        decide(section.retrain, _evidence(context, found, window, trainings, new_labels))
         for window in windows
         if window is not None
     ]
@@ -80,20 +79,6 @@ def _evidence(
         estimated=of.estimated if of.realised is None else of.estimated_of_labelled,
         drifted=[each.column for each in window.drift.columns],
         new_labels=new_labels,
-    )
-
-
-def _policy(section: Retrain) -> RetrainingPolicy:
-    return RetrainingPolicy(
-        min_gain=section.min_gain,
-        performance="performance" in section.triggers,
-        concept_drift="concept_drift" in section.triggers,
-        input_drift="input_drift" in section.triggers,
-        new_labels=section.new_labels,
-        max_age=section.max_age,
-        cooldown=section.cooldown,
-        max_trainings=section.max_trainings,
-        period=section.period,
     )
 
 
