@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+_WEEK = 7
+
 
 def row_loss_name(metric: str) -> str | None:
     """The loss that is tested for a metric; None if there is none."""
@@ -42,22 +44,32 @@ def loss_differences(metric: str, served: Predictions, previous: Predictions, la
 def log_evidence(differences: "Floats", largest: float, days: "NDArray[np.int64]") -> float:
     """The logarithm of the evidence that the mean difference is above 0: by rows or by days, whichever is less.
 
-    If it is not above 0, the evidence exceeds any number N at any time with a probability of at most 1/N, whenever and however often one
-    looks. By rows this holds for any distribution if rows are independent (`taxiway.stats.sequential`). On some days one model may be
-    better and on others the other: by days it holds also then, if the means of days are independent and about normal
+    If it is not above 0, the evidence exceeds any number N at any time with a probability of at most 1/N, whenever and however
+    often one looks. By rows this holds for any distribution if rows are independent (`taxiway.stats.sequential`). On some days one model
+    may be better and on others the other: by days it holds also then, if the means of days are independent and about normal
     (`taxiway.stats.sequential_t`).
+
+    Only whole weeks from the first day on count: on weekends the one model may be better and on other days the other, and each day of
+    the week counts equally often then.
 
     Args:
         differences: The differences of all rows so far, from `loss_differences`.
         largest: The largest difference that counts; it must not be chosen by these rows. What is larger counts as this.
-        days: The day of each row (n).
+        days: The day of each row (n), as numbers of days.
+
+    Returns:
+        The logarithm; 0 in the first week.
     """
     import numpy as np
 
-    if largest <= 0:
+    if largest <= 0 or not len(days):
         return 0.0
-    values = np.clip(differences / largest, -1.0, 1.0)
-    _, positions = np.unique(days, return_inverse=True)
+    since_first = days - days.min()
+    whole = since_first < (since_first.max() + 1) // _WEEK * _WEEK
+    if not whole.any():
+        return 0.0
+    values = np.clip(differences[whole] / largest, -1.0, 1.0)
+    _, positions = np.unique(since_first[whole], return_inverse=True)
     means = np.bincount(positions, weights=values) / np.bincount(positions)
     return min(log_capital_of(values, 0.0), log_t_evidence(means))
 
