@@ -87,7 +87,7 @@ class AuditPlan:
 
     Attributes:
         policy: What labels are to answer.
-        last: The last audit.
+        last: The newest audit that still answers on this day; if none does, the newest one.
         day: The day.
         max_change: The largest change of the metric per day; None if it is not known yet.
         band: Where the metric is on this day; None without `max_change`.
@@ -168,9 +168,8 @@ def plan_audit(policy: AuditPolicy, audits: Sequence[Audit], day: date, estimate
         day: Today.
         estimated: The newest estimate without labels; None if there is none after the last audit.
     """
-    last, max_change = audits[-1], policy.max_change
-    if max_change is None:
-        max_change = learnt_change(audits)
+    max_change = policy.max_change if policy.max_change is not None else learnt_change(audits)
+    last = _newest_with_answer(policy, audits, max_change, day)
     slack = _slack(policy, last.found)
     due, twice = (last.at + timedelta(days=_days(slack, max_change and factor * max_change)) for factor in (1, 2))
     band = None if max_change is None else band_on(policy.metric, last, max_change, day)
@@ -189,6 +188,15 @@ def plan_audit(policy: AuditPolicy, audits: Sequence[Audit], day: date, estimate
         labels=_labels(policy, last.found, abs(_ahead(policy, last.found.value)) if slack > 0 else 0.0),
         contradiction=contradiction,
     )
+
+
+def _newest_with_answer(policy: AuditPolicy, audits: Sequence[Audit], max_change: float | None, day: date) -> Audit:
+    """The newest audit that still answers on a day, or else the newest one: a few stray labels do not undo what many have shown."""
+    for each in reversed(audits):
+        slack = _slack(policy, each.found)
+        if slack > 0 and day <= each.at + timedelta(days=_days(slack, max_change)):
+            return each
+    return audits[-1]
 
 
 def audit(metric: str, at: date, found: Interval) -> Audit:

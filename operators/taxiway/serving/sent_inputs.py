@@ -1,7 +1,7 @@
 """The inputs of logged requests, whether a model takes them or not, as a table that can be joined with a source's rows."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def export_sent_inputs(
-    folder: Path, model: str, out: Path, *, since: date, until: date, types: Mapping[str, str], names: Sequence[str]
+    folder: Path, model: str, out: Path, *, since: datetime, until: datetime, types: Mapping[str, str], names: Sequence[str]
 ) -> int:
     """Write some inputs of answered requests to a Parquet file, whether a model takes them or not, such as a key.
 
@@ -26,8 +26,8 @@ def export_sent_inputs(
         folder: The folder of the request log.
         model: The registered model.
         out: The file.
-        since: The first day of the requests, in UTC.
-        until: The last day.
+        since: The time of the first requests, with a time zone.
+        until: The time after the last ones.
         types: The types of inputs, in the words of a schema.
         names: The inputs; those that no row has are left out.
 
@@ -39,7 +39,10 @@ def export_sent_inputs(
         if not files.requests:
             return 0
         with connect() as connection:
-            rows = f"(SELECT * FROM {files_sql(files.requests)} WHERE champion_status = 200)"  # noqa: S608 (the paths are quoted)
+            rows = (
+                f"(SELECT * FROM {files_sql(files.requests)} WHERE champion_status = 200 "  # noqa: S608 (the paths are quoted)
+                f"AND received_at >= '{since.isoformat()}'::TIMESTAMPTZ AND received_at < '{until.isoformat()}'::TIMESTAMPTZ)"
+            )
             sent = f"(SELECT {', '.join(_sent(connection, rows, names))} FROM {rows})"  # noqa: S608 (names and paths are quoted)
             counts = [f"count({each}) > 0 AND count(*) FILTER ({is_hash(each)}) = 0" for each in map(_entry, names)]
             (known,) = connection.execute(f"SELECT {', '.join(counts)} FROM {sent}").fetchall()  # noqa: S608 (names and paths are quoted)
@@ -50,7 +53,7 @@ def export_sent_inputs(
             copy = f"COPY (SELECT {columns} FROM {sent}) TO {path_literal(out)} (FORMAT parquet)"  # noqa: S608 (names and paths are quoted)
             return int(connection.execute(copy).fetchall()[0][0])
 
-    return read_files(log_files(folder, model, since, until), write)
+    return read_files(log_files(folder, model, since.astimezone(UTC).date(), until.astimezone(UTC).date()), write)
 
 
 def _sent(connection: "duckdb.DuckDBPyConnection", rows: str, names: Sequence[str]) -> list[str]:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
-from taxiway.spec.base import Duration, Number, Section, clock_schedule, mistake
+from taxiway.spec.base import Duration, Number, Section, clock_schedule, mistake, off_is_none
 from taxiway.spec.metrics import MetricName, Problem, metrics_of, parse_metric
 from taxiway.spec.source.span_pattern import DATA
 
@@ -124,11 +124,11 @@ class Monitor(Section):
     window: Literal["day", "week", "month"] = "week"
     windows: int = Field(default=8, ge=1, le=366, strict=True)
     metric: MetricName | None = None
-    retrain: RetrainingPolicy | None = None
-    audit: LabelAudits | None = None
+    retrain: Annotated[RetrainingPolicy | None, BeforeValidator(off_is_none)] = None
+    audit: Annotated[LabelAudits | None, BeforeValidator(off_is_none)] = None
     checks: tuple[str, ...] = ()
     previous: bool = Field(default=False, strict=True)
-    rollback: Rollback | None = None
+    rollback: Annotated[Rollback | None, BeforeValidator(off_is_none)] = None
 
     @model_validator(mode="after")
     def _can_roll_back(self) -> "Monitor":

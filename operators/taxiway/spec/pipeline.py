@@ -196,14 +196,29 @@ class Pipeline(Section):
             message = f"the metrics of gate are for {self.gate.problem}; allowed: {', '.join(metrics_of(self.gate.problem))}"
             yield mistake(message, metric, "monitor", "metric")
         else:
-            yield from self._min_gain(metric)
+            yield from self._in_unit_of(metric)
 
-    def _min_gain(self, metric: str | None) -> Iterator[InitErrorDetails]:
-        retrain = self.monitor.retrain if self.monitor is not None else None
+    def _in_unit_of(self, metric: str | None) -> Iterator[InitErrorDetails]:
+        """Mistakes in values of the section `monitor` that are in the unit of its metric."""
+        section = self.monitor
+        if section is None:
+            return
         facts = facts_of(metric or ("mae" if self.gate.problem == "regression" else "roc_auc"))
-        if retrain is not None and retrain.min_gain >= facts.high - facts.low:
-            message = f"no training improves the metric by so much; allowed: less than {number_text(facts.high - facts.low)}, in its unit"
-            yield mistake(message, retrain.min_gain, "monitor", "retrain", "min_gain")
+        low, high, most = number_text(facts.low), number_text(facts.high), number_text(facts.high - facts.low)
+        changes = {
+            ("retrain", "min_gain"): section.retrain.min_gain if section.retrain is not None else 0.0,
+            ("audit", "tolerance"): section.audit.tolerance if section.audit is not None else 0.0,
+            ("rollback", "max_drop"): section.rollback.max_drop if section.rollback is not None else 0.0,
+        }
+        for key, value in changes.items():
+            if value >= facts.high - facts.low:
+                yield mistake(
+                    f"the metric cannot change by so much; allowed: less than {most}, in its unit", value, "monitor", *key
+                )
+        if section.audit is not None and not facts.low <= section.audit.target <= facts.high:
+            yield mistake(
+                f"allowed: {low} to {high}, the values of the metric", section.audit.target, "monitor", "audit", "target"
+            )
 
     @property
     def threshold_costs(self) -> OwnMetric | None:

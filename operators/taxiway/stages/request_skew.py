@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def logged_requests(context: StageContext, snapshot: Snapshot) -> "Iterator[Path | None]":
     """A Parquet file with the inputs of the requests that the newest span is compared with, which is deleted after the block.
 
-    These are the requests of the period that the span is named by, or of the newest windows if spans are numbers.
+    These are the requests of the period that the span is named by, in UTC, or of the newest windows if spans are numbers.
 
     Args:
         context: The run.
@@ -40,7 +40,7 @@ def logged_requests(context: StageContext, snapshot: Snapshot) -> "Iterator[Path
     from taxiway.serving.sent_inputs import export_sent_inputs
 
     names = [each.name for each in schema.features if each.name in schema.key or each.expected_in(SERVING)]
-    since, until = _days(context.pipeline, section, snapshot, context.clock().date())
+    since, until = _period(context.pipeline, section, snapshot, context.clock())
     folder = log_folder(context, section)
     with temp_folder("requests") as place:
         path = place / "requests.parquet"
@@ -49,7 +49,7 @@ def logged_requests(context: StageContext, snapshot: Snapshot) -> "Iterator[Path
             rows = export_sent_inputs(
                 folder, context.pipeline.name, path, since=since, until=until, types=schema.types, names=names
             )
-        context.log.info("%s from %s to %s in %s, for skew", counted(rows, "logged row"), since, until, folder)
+        context.log.info("%s from %s until %s in %s, for skew", counted(rows, "logged row"), since, until, folder)
         yield path if rows else None
 
 
@@ -57,11 +57,11 @@ def _is_limited(schema: "Schema") -> bool:
     return bool(schema.feature_skew is not None and schema.key) or any(each.skew is not None for each in schema.features)
 
 
-def _days(pipeline: Pipeline, section: Monitor, snapshot: Snapshot, today: date) -> tuple[date, date]:
-    """The first and the last day of the requests. A day more on each side is for time zones: spans are not always in UTC."""
+def _period(pipeline: Pipeline, section: Monitor, snapshot: Snapshot, now: datetime) -> tuple[datetime, datetime]:
+    """The time of the first requests, and that after the last ones."""
     every = pipeline.source.named_by
     if every is None:
-        return oldest_day(today, section.window, section.windows), today
+        oldest = oldest_day(now.date(), section.window, section.windows)
+        return datetime(oldest.year, oldest.month, oldest.day, tzinfo=UTC), now
     period = period_of(snapshot.target_span.name, every)
-    day = timedelta(days=1)
-    return period.begins.date() - day, period.ends.date()
+    return period.begins, period.ends

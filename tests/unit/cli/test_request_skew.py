@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from cli import logged_weeks
 from cli.local_runs import run
 from cli.logged_weeks import Cells, log_week
 from stages.conftest import Site
@@ -76,3 +77,30 @@ def test_distributions_are_compared_without_a_key(champion: Site) -> None:
     result = run()
     assert result.exit_code == 1, result.output
     assert "a: the serving data differs from the training data (the median changed from " in result.output
+
+
+def test_a_span_of_a_day_is_compared_with_the_requests_of_this_day(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline, schema = Path("small.pipeline.yaml"), Path("small.schema.yaml")
+    text = pipeline.read_text().replace("{SPAN}", "{YYYY}-{MM}-{DD}")
+    pipeline.write_text(f"{text}monitor: {{log: log}}\n")
+    schema.write_text(schema.read_text().replace("a: {type: number", "a: {skew: {limit: 0.1, severity: error}, type: number"))
+    for span, day in ((1, "2026-01-04"), (2, "2026-01-05")):
+        (site.data / f"{span}.parquet").rename(site.data / f"{day}.parquet")
+    assert run().exit_code == 0
+    cells: dict[str, list[Any]] = {}
+
+    def next_day(found: Cells) -> Cells:
+        cells.update(found)
+        return {"a": [value + 5 for value in found["a"]]}
+
+    with monkeypatch.context() as earlier:
+        earlier.setattr(logged_weeks, "START", logged_weeks.START - 6 * 86_400)
+        log_week(2, 1000, change=next_day)  # on the 13th
+    log_week(1, 1000)  # on the 12th
+    rows = pd.DataFrame({**cells, "y": np.asarray(cells["a"]) > 0})
+    rows.to_parquet(site.data / "2026-01-12.parquet")
+    assert run().exit_code == 0
+    rows.to_parquet(site.data / "2026-01-13.parquet")
+    result = run()
+    assert result.exit_code == 1, result.output
+    assert "a: the serving data differs from the training data" in result.output

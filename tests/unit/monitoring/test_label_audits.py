@@ -211,3 +211,16 @@ def test_no_answer_is_wrong_beyond_the_tolerance_at_a_half_of_the_labels_of_a_fi
         spent, wrong = audited(STREAMS[stream], seed)
         assert wrong == 0
         assert spent <= fixed / 2
+
+
+def test_a_few_stray_labels_do_not_undo_what_many_have_shown() -> None:
+    policy = AuditPolicy("roc_auc", target=0.62, tolerance=0.02, max_change=0.001)
+    paid = Audit(date(2013, 6, 6), Interval(value=0.66, low=0.645, high=0.675, rows=3_258))
+    stray = Audit(date(2013, 6, 13), Interval(value=0.66, low=0.53, high=0.79, rows=100))
+    missed = Audit(date(2013, 6, 13), Interval(value=0.58, low=0.57, high=0.59, rows=5_000))
+    alone, both = (plan_audit(policy, audits, date(2013, 6, 20)) for audits in ([paid], [paid, stray]))
+    assert (both.answer, both.due, both.last) == (alone.answer, alone.due, paid)
+    assert alone.answer == "reached"
+    assert plan_audit(policy, [paid, missed], date(2013, 6, 20)).answer == "missed", "a newer audit that answers counts"
+    late = plan_audit(policy, [paid, stray], date(2013, 9, 1))
+    assert (late.answer, late.last) == ("unknown", stray)

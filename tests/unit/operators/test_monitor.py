@@ -164,7 +164,7 @@ def test_an_audit_that_is_due_is_told_once_with_the_command_that_writes_its_rows
     *_, needed, command = extra["messages"]
     assert "label all of them, or use longer windows" in needed
     assert re.search(
-        rf"taxiway audit {NAME}/1 --log log --every week --metric roc_auc --target 0.83 .* -o labels.csv$", command
+        rf"taxiway audit {NAME}/1 --log log --every week --windows 366 --metric roc_auc --target 0.83 .* -o labels.csv$", command
     )
     assert monitored("again")[1] == {}
     run = recorded("again")
@@ -193,6 +193,9 @@ def wrong(rows, evaluation):
 
 def one(rows):
     return []
+
+def exits(rows, evaluation):
+    raise SystemExit(0)
 """
 
 
@@ -209,15 +212,24 @@ def test_checks_of_the_teams_own_are_told(team: Path) -> None:
     assert (extra["first"], extra["kind"]) == ("2026-01-12", "check")
     assert extra["messages"][0] == "own_checks.py:short_rows: 2 rows are 0.4%, as of week-1"
     assert recorded("found").data.metrics["findings"] == 1
-    for function, message in {
-        "broken": "own_checks.py:broken raised KeyError: 'nothing'",
-        "wrong": "own_checks.py:wrong returned 'a text'; allowed: a list of what it found",
-        "one": "cannot be called with (rows, evaluation)",
-        "none": "none",
-    }.items():
-        path.write_text(text.replace("windows: 366", f"windows: 366, checks: [own_checks.py:{function}]"))
-        with pytest.raises(AirflowFailException, match=re.escape(message)):
-            monitored(function)
+    names = ("broken", "wrong", "one", "none", "exits")
+    path.write_text(
+        text.replace("windows: 366", f"windows: 366, checks: [{', '.join(f'own_checks.py:{name}' for name in names)}]")
+    )
+    log_week(2, 500)
+    (found,) = [each for each in monitored("faults")[1][f"{NAME}.alerts"][0][1]["alerts"] if each["first"] == "2026-01-19"]
+    for message, expected in zip(
+        found["messages"],
+        [
+            "own_checks.py:broken raised KeyError: 'nothing'",
+            "own_checks.py:wrong returned 'a text'; allowed: a list of what it found",
+            "own_checks.py:one cannot be called with (rows, evaluation)",
+            "none",
+            "own_checks.py:exits raised SystemExit",
+        ],
+        strict=False,
+    ):
+        assert expected in message
 
 
 def test_the_example_of_the_guide_finds_unusual_rows(team: Path) -> None:
@@ -329,7 +341,10 @@ def test_the_section_makes_a_dag_of_its_own(team: Path) -> None:
         "rollback: {confidence: 1}": r"monitor\.rollback\.confidence",
         "rollback: {max_drop: -0.1}": r"monitor\.rollback\.max_drop",
         "retrain: {min_gain: 0, triggers: []}": "there is never a reason to train again",
-        "retrain: {min_gain: 1}": "no training improves the metric by so much; allowed: less than 1",
+        "retrain: {min_gain: 1}": "the metric cannot change by so much; allowed: less than 1, in its unit",
+        "audit: {target: 62, tolerance: 0.1}": "monitor.audit.target is 62.*; allowed: 0 to 1, the values of the metric",
+        "audit: {target: 0.6, tolerance: 5}": "monitor.audit.tolerance",
+        "rollback: {max_drop: 5}": "monitor.rollback.max_drop",
         "retrain: {min_gain: 0, period: 0s}": "monitor.retrain.period",
         "audit: {target: 0.8, tolerance: 0}": "monitor.audit.tolerance",
         "audit: {target: 0.8, tolerance: 0.1, max_change: 0}": "monitor.audit.max_change",

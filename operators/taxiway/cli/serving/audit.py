@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from taxiway.cli.options import busy, check_folders
+from taxiway.cli.options import busy
 from taxiway.cli.people.opened import Given, opened, records_options
 from taxiway.cli.serving.log import folder_option
 from taxiway.cli.serving.serve import code_option
@@ -39,6 +39,9 @@ _EXIT_DUE = 3
 @click.option(
     "--every", type=click.Choice(["day", "week", "month"]), default="week", show_default=True, help="How long a window is."
 )
+@click.option(
+    "--windows", type=click.IntRange(min=1), help="How many windows to look at, the newest ones. Default: all of the log."
+)
 @click.option("--metric", help="The metric. Default: roc_auc for two classes, accuracy for more, and mae for a regression.")
 @click.option(
     "-o",
@@ -56,6 +59,7 @@ def audit(
     tolerance: float,
     max_change: float | None,
     every: "Every",
+    windows: int | None,
     metric: str | None,
     out: Path | None,
     code: Path | None,
@@ -67,19 +71,23 @@ def audit(
     """
     from taxiway.registry.load import load_trusted
     from taxiway.stages.batch.version import find_version
-    from taxiway.stages.monitor.monitor import Asked, monitor
+    from taxiway.stages.monitor.monitor import Asked, compare_windows
+    from taxiway.stages.monitor.windows.audit_rows import require_new_csv
     from taxiway.stages.monitor.windows.label_audits import audit_policy, next_audit
+    from taxiway.stages.monitor.windows.log_windows import oldest_day
 
-    check_folders(out)
+    if out is not None:
+        require_new_csv(out)
+    today = datetime.now(UTC).date()
+    asked = Asked(every, metric, oldest_day(today, every, windows) if windows is not None else None)
     with opened(Given(**given)) as installation:
         client = installation.ledger.client
         version = find_version(installation.ledger, name)
         with busy(f"loading {version.model} version {version.version}") as show:
             loaded = load_trusted(client.tracking_uri, version.model, version.version, code=code, files=version.files)
-            found = monitor(client, version, loaded, folder, Asked(every, metric), store=installation.store(), show=show)
+            found = compare_windows(client, version, loaded, folder, asked, store=installation.store(), show=show)
         policy = audit_policy(found.reference.metric, target, tolerance, max_change)
-        windows = [window.performance for window in found.windows]
-        made = next_audit(client, version, found.reference, windows, policy, every, datetime.now(UTC).date())
+        made = next_audit(client, version, found.reference, found.windows, policy, every, today)
     for message in made.messages:
         click.echo(message)
     if out is not None:

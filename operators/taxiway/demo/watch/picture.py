@@ -73,6 +73,10 @@ def _draw_changes(axes: "Axes", mondays: Sequence[Monday]) -> None:
             color = _GREEN if promoted else _GREY
             axes.axvline(number + 0.5, color=color, lw=1)
             axes.text(number + 0.55, top, text, color=color, fontsize=9, rotation=90, ha="left", va="top")
+        rollback = monday.monitored.rollback
+        if rollback is not None and rollback.rolled_back:
+            axes.axvline(number + 0.5, color=_RED, lw=1)
+            axes.text(number + 0.55, top, "rolled back", color=_RED, fontsize=9, rotation=90, ha="left", va="top")
 
 
 def _draw_faults(axes: "Axes", mondays: Sequence[Monday]) -> None:

@@ -104,7 +104,8 @@ def _print_monday(console: Console, monday: Monday) -> None:
 def _events(monday: Monday) -> Iterator[tuple[str, str]]:
     """What happened, with its colour."""
     for alert in monday.alerts:
-        yield "red", f"alert: {alert.messages[0]}"
+        kind = "rolled back" if alert.kind == "rollback" else "alert"
+        yield "red", f"{kind}: {alert.messages[0]}"
     if monday.trained is None:
         return
     if monday.monitored.retraining is not None:
@@ -119,11 +120,12 @@ def _events(monday: Monday) -> Iterator[tuple[str, str]]:
 def _print_summary(console: Console, mondays: Sequence[Monday]) -> None:
     trainings = [each.trained for each in mondays if each.trained is not None]
     promoted = sum(each.outcome in _GOOD for each in trainings)
-    alerts = sum(len(each.alerts) for each in mondays)
+    alerts = sum(alert.kind != "rollback" for each in mondays for alert in each.alerts)
+    rolled_back = sum(alert.kind == "rollback" for each in mondays for alert in each.alerts)
     rows = sum(each.served.rows for each in mondays)
     console.print(
         f"\n{rows:,} flights in {len(mondays)} weeks: {counted(alerts, 'alert')}, {counted(len(trainings), 'training')} on evidence, "
-        f"{counted(promoted, 'promotion')}",
+        f"{counted(promoted, 'promotion')}, {counted(rolled_back, 'rollback')}",
         highlight=False,
     )
 

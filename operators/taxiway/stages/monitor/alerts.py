@@ -76,7 +76,7 @@ def _window_alerts(found: Monitored) -> Iterator[Alert]:
 def _audit_alerts(context: StageContext, found: Monitored) -> Iterator[Alert]:
     asked, audit = context.pipeline.monitor, found.audit
     if asked is not None and audit is not None and audit.is_due:
-        command = command_text(found.version, log_folder(context, asked), audit.plan.policy, asked.window)
+        command = command_text(found.version, log_folder(context, asked), audit.plan.policy, asked.window, asked.windows)
         messages = (*audit.messages, f"to write the rows that are to be labelled: {command}")
         yield Alert(found.version.version, audit.plan.last.at, "audit", messages)
 

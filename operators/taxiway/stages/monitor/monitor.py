@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from taxiway.errors import ConfigError, NoRequestsError, TerminalError
 from taxiway.features.signature import ModelColumns
 from taxiway.lineage.queries import model_lineage
+from taxiway.records import Snapshot
 from taxiway.records.served import PreviousPerformance, WorseSlice
 from taxiway.stages.batch.version import Version, row_model
 from taxiway.stages.monitor.windows.causes import Causes, causes
@@ -16,7 +17,7 @@ from taxiway.stages.monitor.windows.checks import findings
 from taxiway.stages.monitor.windows.drift import WindowDrift, window_drift
 from taxiway.stages.monitor.windows.inputs import anomalies, compared_columns, evaluation_inputs, request_schema, window_rows
 from taxiway.stages.monitor.windows.label_audits import LabelAudit
-from taxiway.stages.monitor.windows.log_windows import Every, newest_day, oldest_day, read_windows, served_versions
+from taxiway.stages.monitor.windows.log_windows import Every, last_day, newest_day, oldest_day, read_windows, served_versions
 from taxiway.stages.monitor.windows.performance import MIN_ROWS, Reference, WindowPerformance, performance, reference_of
 from taxiway.stages.monitor.windows.regression import error_estimates
 from taxiway.store import Store
@@ -115,7 +116,28 @@ class Monitored:
         return {"version": self.version.version, "window": window, "alert": self.alert, "record": self.record}
 
 
-def monitor(
+@dataclass(frozen=True)
+class ComparedWindows:
+    """How well a version has predicted, without its inputs.
+
+    Attributes:
+        reference: How well it predicts its evaluation rows.
+        windows: The performance in each window, oldest first; at least one.
+        columns: The columns of the version that the requests have.
+        snapshot: What the version was trained and evaluated on.
+        newest: The last day with requests.
+        until: The last day that was looked at.
+    """
+
+    reference: Reference
+    windows: Sequence[WindowPerformance]
+    columns: ModelColumns
+    snapshot: Snapshot
+    newest: date | None
+    until: date
+
+
+def compare_windows(
     client: "MlflowClient",
     version: Version,
     loaded: Any,
@@ -124,8 +146,8 @@ def monitor(
     *,
     store: Store,
     show: Callable[[str], None] = lambda _: None,
-) -> Monitored:
-    """Compare the windows of a request log with the evaluation rows of a version.
+) -> ComparedWindows:
+    """Compare the performance of a version in the windows of a request log with that on its evaluation rows.
 
     Args:
         client: The MLflow client.
@@ -167,22 +189,41 @@ def monitor(
             f"{log} has no rows that {about} has predicted on these days; versions with rows: {versions or 'none'}. "
             f"For one of them: taxiway monitor {version.model}/VERSION"
         )
-    before, made, cause = evaluation_inputs(snapshot, model.columns, store), [], None
-    by, errors = request_schema(asked.schema, columns, snapshot, store), error_estimates(reference, before, columns)
-    for each in found:
+    return ComparedWindows(reference, found, columns, snapshot, newest, until)
+
+
+def monitor(
+    client: "MlflowClient",
+    version: Version,
+    loaded: Any,
+    log: Path,
+    asked: Asked,
+    *,
+    store: Store,
+    show: Callable[[str], None] = lambda _: None,
+) -> Monitored:
+    """Compare the windows of a request log with the evaluation rows of a version: the performance, and the inputs.
+
+    The arguments and errors are those of `compare_windows`.
+    """
+    compared = compare_windows(client, version, loaded, log, asked, store=store, show=show)
+    about, reference, columns = f"{version.model} version {version.version}", compared.reference, compared.columns
+    before, made, cause = evaluation_inputs(compared.snapshot, row_model(loaded, version).columns, store), [], None
+    by, errors = request_schema(asked.schema, columns, compared.snapshot, store), error_estimates(reference, before, columns)
+    for each in compared.windows:
         show(f"comparing the inputs from {each.first}")
         with window_rows(
             log, version.model, version.version, each.first, asked.every, columns, with_answers=bool(asked.checks)
         ) as path:
             drift, rows = window_drift(before, path, columns)
             predicted = errors.of_window(each, path) if errors is not None else each
-            found_by_checks = findings(asked.checks, path, before)
-            made.append(MonitoredWindow(predicted, drift, anomalies(path, about, by), found_by_checks))
+            invalid = anomalies(path, about, by, ended=last_day(each.first, asked.every) < datetime.now(UTC).date())
+            made.append(MonitoredWindow(predicted, drift, invalid, findings(asked.checks, path, before)))
         if each.rows >= MIN_ROWS:
             cause = each, drift, rows
     why = causes(reference, loaded, before, *cause) if cause is not None else None
-    silent = newest if newest is not None and newest < oldest_day(until, asked.every, windows=2) else None
-    return Monitored(version, reference, made, why, silent_since=silent)
+    is_silent = compared.newest is not None and compared.newest < oldest_day(compared.until, asked.every, windows=2)
+    return Monitored(version, reference, made, why, silent_since=compared.newest if is_silent else None)
 
 
 def evaluation_records(client: "MlflowClient", version: Version, about: str) -> tuple[Any, str]:

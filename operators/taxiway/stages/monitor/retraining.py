@@ -6,10 +6,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from taxiway.ledger.entry import trusted
 from taxiway.monitoring.evidence import Evidence
 from taxiway.monitoring.expected_gain import Training, Trigger, TriggerKind
 from taxiway.monitoring.retraining import RetrainingDecision, decide
 from taxiway.records import Evaluation, Outcome
+from taxiway.registry.champions import model_history
 from taxiway.serving.request_files import read_request_log
 from taxiway.spec.metrics import facts_of
 from taxiway.stages.context import StageContext
@@ -96,15 +98,24 @@ def _trainings(context: StageContext, metric: str) -> list[Training]:
             max_results=_NEWEST_TRAININGS,
         )
         runs |= {run.info.run_id: run for run in found}
-    return [_training(context, run, metric) for run in sorted(runs.values(), key=lambda run: int(run.info.start_time))]
+    replaced = _rolled_back(context)
+    return [
+        _training(context, run, metric, replaced) for run in sorted(runs.values(), key=lambda run: int(run.info.start_time))
+    ]
 
 
-def _training(context: StageContext, run: "Run", metric: str) -> Training:
+def _rolled_back(context: StageContext) -> frozenset[str]:
+    """The versions that a rollback has replaced: what they gained on evaluation rows was not so."""
+    made = [entry.promotion for entry in trusted(context.ledger, model_history(context.ledger, context.pipeline.name).entries)]
+    return frozenset(str(each.from_version) for each in made if each.verdict is None and each.to_version is not None)
+
+
+def _training(context: StageContext, run: "Run", metric: str, replaced: frozenset[str]) -> Training:
     trigger = json.loads(run.data.tags.get(tags.RETRAINED_FOR) or "null")
     return Training(
         at=datetime.fromtimestamp(run.info.start_time / 1000, UTC),
         trigger=trigger and Trigger(TriggerKind(trigger["kind"]), trigger["size"]),
-        gain=_gain(context, run, metric),
+        gain=0.0 if run.data.tags.get(tags.VERSION) in replaced else _gain(context, run, metric),
     )
 
 

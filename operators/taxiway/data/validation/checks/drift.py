@@ -120,8 +120,8 @@ def _note_skew(check_input: CheckInput, results: CheckResults) -> None:
     limited = check_input.schema.feature_skew is not None or any(feature.skew for feature in check_input.schema.features)
     if check_input.serving is None and check_input.requests is None and limited:
         results.add_note(
-            "skew was not checked: there is no serving data; pass it with taxiway validate --serving, or name the request log in the "
-            "pipeline file: monitor.log"
+            "skew was not checked: there is no serving data; pass it with taxiway validate --serving. A pipeline takes it from the request "
+            "log that monitor.log names, if that has requests of the newest span"
         )
     if check_input.serving is not None and not limited:
         results.add_note(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from taxiway.errors import ConfigError, TaxiwayError
+from taxiway.errors import ConfigError
 from taxiway.messages import clipped, counted, error_text
 from taxiway.spec.python_refs import look_up, same_process, short_name
 
@@ -45,27 +45,27 @@ def findings(checks: Sequence[str], path: Path, evaluation: "pd.DataFrame") -> t
 
     Args:
         checks: The paths of the functions.
-        path: The rows of the window with their predictions, as `taxiway log export` writes them.
+        path: The rows of the window: the inputs that are compared, and the columns of the gateway as `taxiway log export` writes them.
         evaluation: The inputs of the evaluation rows of the version.
 
-    Raises:
-        ConfigError: A function does not exist, raised an error, or returned something else than texts.
+    A check that cannot be run finds this: it must not stop the monitoring of the model.
     """
+    return tuple(finding for check in checks for finding in _findings(check, path, evaluation))
+
+
+def _findings(check: str, path: Path, evaluation: "pd.DataFrame") -> list[str]:
     import pandas as pd
 
-    found: list[str] = []
-    for check in checks:
-        function, name = check_function(check), short_name(check)
-        try:
-            with same_process():
-                returned = function(pd.read_parquet(path), evaluation.copy())
-        except (MemoryError, TaxiwayError):
-            raise
-        except (Exception, SystemExit) as error:  # a team's code may raise anything
-            message = f"{_KEY}: {name} raised {clipped(error_text(error), _MAX_CHARACTERS)}"
-            raise ConfigError(message, key=_KEY) from error
-        found += _sentences(returned, name)
-    return tuple(found)
+    name = short_name(check)
+    try:
+        with same_process():
+            return _sentences(check_function(check)(pd.read_parquet(path), evaluation.copy()), name)
+    except MemoryError:
+        raise
+    except ConfigError as error:
+        return [str(error)]
+    except (Exception, SystemExit) as error:  # a team's code may raise anything
+        return [f"{name} raised {clipped(error_text(error), _MAX_CHARACTERS)}"]
 
 
 def _sentences(returned: Any, name: str) -> list[str]:

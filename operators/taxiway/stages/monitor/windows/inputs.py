@@ -133,13 +133,14 @@ def request_schema(schema: "Schema | None", columns: ModelColumns, snapshot: Sna
     return RequestSchema(of_requests, merge_profiles([profile_span(span, store, schema.label) for span in snapshot.training]))
 
 
-def anomalies(path: Path, about: str, by: RequestSchema | None) -> tuple[str, ...]:
+def anomalies(path: Path, about: str, by: RequestSchema | None, *, ended: bool) -> tuple[str, ...]:
     """The messages of the anomalies of a window's inputs that would block a training.
 
     Args:
         path: The inputs, from `window_rows`.
         about: The version, for messages.
         by: What they are validated by; None for no validation.
+        ended: Whether the window has ended. Before that, it has not all days of a week, so its distributions are not compared.
     """
     from taxiway.data.formats.open_data import open_data
     from taxiway.data.validation.validate import validate_requests
@@ -147,7 +148,7 @@ def anomalies(path: Path, about: str, by: RequestSchema | None) -> tuple[str, ..
     if by is None:
         return ()
     with open_data(path) as table:
-        report = validate_requests(table, f"the requests of {about}", by.schema, by.training)
+        report = validate_requests(table, f"the requests of {about}", by.schema, by.training if ended else None)
     return tuple(anomaly.message for anomaly in report.blocking)
 
 

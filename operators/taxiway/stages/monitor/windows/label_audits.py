@@ -158,11 +158,11 @@ def next_audit(
     return LabelAudit(plan, newest, _bands(plan, windows, every))
 
 
-def command_text(version: Version, log: Path, policy: AuditPolicy, every: Every) -> str:
-    """The command that writes the rows to be labelled."""
+def command_text(version: Version, log: Path, policy: AuditPolicy, every: Every, windows: int) -> str:
+    """The command that writes the rows to be labelled, by the newest windows."""
     change = f" --max-change {number_text(policy.max_change)}" if policy.max_change is not None else ""
     asked = f"--metric {quote(policy.metric)} --target {number_text(policy.target)} --tolerance {number_text(policy.tolerance)}{change}"
-    return f"taxiway audit {version.model}/{version.version} --log {quote(str(log))} --every {every} {asked} -o labels.csv"
+    return f"taxiway audit {version.model}/{version.version} --log {quote(str(log))} --every {every} --windows {windows} {asked} -o labels.csv"
 
 
 def _recorded(before: ServedPerformance | None, version: Version, reference: Reference) -> Audit | None:
