@@ -164,7 +164,8 @@ def test_an_audit_that_is_due_is_told_once_with_the_command_that_writes_its_rows
     *_, needed, command = extra["messages"]
     assert "label all of them, or use longer windows" in needed
     assert re.search(
-        rf"taxiway audit {NAME}/1 --log log --every week --windows 366 --metric roc_auc --target 0.83 .* -o labels.csv$", command
+        rf"taxiway audit {NAME}/1 --log log --every week --windows 366 --metric roc_auc --target 0.83 .* -o labels.csv$",
+        command,
     )
     assert monitored("again")[1] == {}
     run = recorded("again")

@@ -48,8 +48,9 @@ class Fault:
 
 
 WIND_UNIT = Fault("2013-W30", "2013-W30", "wind arrives in another unit")
-LEAK = Fault("2013-W41", "2013-W45", "the source has the actual arrival in place of the scheduled one")
-FAULTS = (WIND_UNIT, LEAK)
+WRONG_LABELS = Fault("2013-W40", "2013-W44", "the source marks every flight of JetBlue as late")
+FAULTS = (WIND_UNIT, WRONG_LABELS)
+_CARRIER = "B6"
 
 
 @dataclass(frozen=True)
@@ -89,12 +90,6 @@ def _week(name: str, rows: "pd.DataFrame") -> Week:
     if WIND_UNIT.has(name):
         rows = corrupt(rows, "wind_unit")
     delivered = rows[[*COLUMNS, LABEL]]
-    if LEAK.has(name):
-        delivered = delivered.assign(sched_arr_time=_actual_arrival(rows))
+    if WRONG_LABELS.has(name):
+        delivered = delivered.assign(late=delivered[LABEL] | (delivered["carrier"] == _CARRIER))
     return Week(name, date.fromisoformat(f"{name}-1"), rows[[*COLUMNS, "day"]], rows[LABEL], delivered)
-
-
-def _actual_arrival(rows: "pd.DataFrame") -> "pd.Series[int]":
-    """When each flight arrived, as hours and minutes in one number."""
-    minutes = (rows["sched_arr_time"] // 100 * 60 + rows["sched_arr_time"] % 100 + rows["arr_delay"].astype(int)) % (24 * 60)
-    return minutes // 60 * 100 + minutes % 60
