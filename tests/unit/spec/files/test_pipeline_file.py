@@ -73,6 +73,14 @@ def test_a_good_file_becomes_a_pipeline(write) -> None:
             ["late.pipeline.yaml:7: model", "exactly one of estimator", "train (module:function) and command"],
         ),
         ("gate:", "shadow: {max_wait: 1w}\ngate:", ['late.pipeline.yaml:9: shadow.max_wait is "1w"', "30m"]),
+        (
+            "gate:",
+            "gateway: g\nshadow: {max_wait: 31d}\ngate:",
+            [
+                'late.pipeline.yaml:10: shadow.max_wait is "31d"; allowed: at most 30d',
+                "the gateway does not keep a challenger for longer",
+            ],
+        ),
         ("gate:", "shadow: {}\ngate:", ["shadow needs gateway"]),
         (
             "thresholds: {roc_auc: 0.6}",
