@@ -36,8 +36,9 @@ def decide(
     """Decide whether a challenger may replace the champion, by their answers to the same live requests.
 
     The report is UNDECIDED, whatever the estimates are, if there are fewer than `requirements.min_requests` pairs or if another
-    champion returned some of the results; it cannot pass if more than 10% of the requests have no result from the challenger, or
-    with fewer than 100 predict calls.
+    champion returned some of the results. It cannot pass if more than 10% of the requests have no result from the challenger, or with
+    fewer than 100 predict calls, unless replayed requests are needed for `min_requests`: then it cannot pass with fewer calls if the
+    whole interval of their latency ratio is above the limit.
 
     Args:
         pairs: The answers of both versions to the same requests.
@@ -60,6 +61,7 @@ def decide(
         raise ValueError(f"got the pairs of {pairs.model} version {pairs.version}, expected those of {model} version {version}")
     live = [pair for pair in pairs.pairs if pair.champion.version == champion]
     compared = [*live, *replayed]
+    needs_replay = len(live) < requirements.min_requests <= len(compared)
     preconditions = (
         _judge_pair_count(pairs, len(live), requirements, len(replayed)),
         *_judge_same_champion(pairs, len(live), champion),
@@ -70,7 +72,7 @@ def decide(
     reasons = (
         *preconditions,
         _judge_unpaired(pairs),
-        *judge_estimates(estimates, compared, requirements, confidence),
+        *judge_estimates(estimates, compared, requirements, confidence, needs_replay=needs_replay),
         *by_labels,
     )
     # The report has the reasons of all checks, but with too few pairs, or pairs of several champions, not even a FAIL decides it.
