@@ -6,6 +6,7 @@ import sqlite3
 import uuid
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,18 +15,19 @@ import numpy as np
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
-from running import Running, start_gateway
+from running import ADMIN, Running, start_gateway
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from helping import until
-from taxiway.errors import ConfigError
+from taxiway.errors import ConfigError, TransientError
 from taxiway.features.signature import ModelColumns
 from taxiway.models.row_model import RowModel
 from taxiway.records import ReasonCode, ShadowReport, Status, Verdict
 from taxiway.records.recorder import InMemoryRun
 from taxiway.registry.register import ModelToSave, register
+from taxiway.serving.client import GatewayClient
 from taxiway.serving.gateway.rolling.roll import roll
 from taxiway.spec.pipeline import Pipeline
 from taxiway.stages.context import Services, StageContext
@@ -39,6 +41,19 @@ BETTER, WORSE = 2, 3
 LATER = timedelta(days=2)
 """The stage runs so long after the requests, which are then of past days."""
 LIVE = {"min_requests": 100, "min_agreement": 0.1, "max_p99_ratio": 1000, "labels": {"tolerance": 0.02}}
+
+
+class Failing(GatewayClient):
+    """A client to which the gateway answers with 503 on one path."""
+
+    def __init__(self, url: str, path: str) -> None:
+        super().__init__(url, ADMIN)
+        self.path = path
+
+    def _call(self, method: str, model: str, path: str = "", **content: Any) -> Any:
+        if path == self.path:
+            raise TransientError("HTTP 503")
+        return super()._call(method, model, path, **content)
 
 
 class World:
@@ -62,7 +77,7 @@ class World:
             "shadow": shadow,
             "monitor": {"log": str(log or self.gateway.state / "log")},
         }
-        services = Services(gateway=lambda: type(self.gateway.admin)(self.gateway.url, "admin-token-of-the-tests"))
+        services = Services(gateway=lambda: GatewayClient(self.gateway.url, ADMIN))
         return StageContext(
             Pipeline.model_validate(content),
             Store(str(self.folder / "store")),
@@ -183,6 +198,36 @@ def test_a_worse_challenger_is_rejected_by_labels_and_without_them_undecided(wor
     report = finish_shadow(context, verdict, wait.until)
     assert isinstance(report, ShadowReport)
     assert report.status is of_labels(report).status is Status.FAIL
+
+
+def failing(world: World, context: StageContext, path: str, hours: int) -> StageContext:
+    """The context some hours after the machine's time, with a gateway that answers with 503 on a path."""
+    services = Services(gateway=lambda: Failing(world.gateway.url, path))
+    return replace(context, services=services, clock=lambda: datetime.now(UTC) + timedelta(hours=hours))
+
+
+@pytest.mark.parametrize("path", ["/challenger", "/labelled-pairs"])
+def test_a_gateway_that_does_not_answer_at_a_look_does_not_end_the_wait(world: World, path: str) -> None:
+    context, verdict = replace(world.context(LIVE), clock=lambda: datetime.now(UTC)), world.verdict(BETTER)
+    wait = begin_shadow(context, verdict)
+    assert isinstance(wait, Wait)
+    assert finish_shadow(failing(world, context, path, 12), verdict, wait.until) == wait
+    assert world.gateway.admin.challenger(world.model) is not None
+    with pytest.raises(TransientError):
+        finish_shadow(failing(world, context, "/labelled-pairs", 25), verdict, wait.until)
+    assert world.gateway.admin.challenger(world.model) is None, "the time is over"
+
+
+def test_a_task_that_fails_within_its_time_is_retried_with_the_same_challenger(world: World) -> None:
+    context = replace(world.context({**LIVE, "labels": None}), clock=lambda: datetime.now(UTC))
+    verdict = world.verdict(BETTER)
+    wait = begin_shadow(context, verdict)
+    assert isinstance(wait, Wait)
+    with pytest.raises(TransientError):
+        finish_shadow(failing(world, context, "/pairs", 12), verdict, wait.until)
+    again = begin_shadow(replace(context, clock=lambda: datetime.now(UTC) + timedelta(hours=12)), verdict)
+    assert isinstance(again, Wait)
+    assert again.until < wait.until + timedelta(hours=1), "the wait has begun anew"
 
 
 def test_replayed_requests_with_labels_decide_at_once_and_leave_no_trace(world: World) -> None:
