@@ -12,7 +12,7 @@ from taxiway.gates.shadow.gate import decide
 from taxiway.gates.shadow.labels import judge_labels
 from taxiway.gates.shadow.losses import largest_loss, loss_differences
 from taxiway.records import Reason, ReasonCode, ShadowReport, Status
-from taxiway.records.shadow_pairs import Answer, Pair, PairedLog
+from taxiway.records.shadow_pairs import Answer, Pair, PairedLog, Replayed
 from taxiway.spec.shadow import Shadow, ShadowLabels
 from taxiway.stats.sequential import log_capital_of
 
@@ -204,7 +204,7 @@ def replaying(replayed: list[Pair], live: int, *, calls: int | None = None, slow
         requirements=requirements,
         confidence=0.99,
         classes=CLASSES,
-        replayed=replayed,
+        replayed=Replayed(tuple(replayed)),
     )
 
 

@@ -24,7 +24,7 @@ from helping import until
 from taxiway.errors import ConfigError, TransientError
 from taxiway.features.signature import ModelColumns
 from taxiway.models.row_model import RowModel
-from taxiway.records import ReasonCode, ShadowReport, Status, Verdict
+from taxiway.records import ReasonCode, ShadowReport, Snapshot, Span, Status, Verdict
 from taxiway.records.recorder import InMemoryRun
 from taxiway.registry.register import ModelToSave, register
 from taxiway.serving.client import GatewayClient
@@ -69,7 +69,7 @@ class World:
         content = {
             "pipeline": name,
             "team": team,
-            "source": {"spans": "{data}/{SPAN}.parquet", "window": 1, "label": "y"},
+            "source": {"spans": "{data}/{YYYY}-{MM}-{DD}.parquet", "window": 1, "label": "y"},
             "schema": str(self.folder / "x.schema.yaml"),
             "model": {"estimator": "sklearn.linear_model.LogisticRegression"},
             "gate": {"thresholds": {"roc_auc": 0.6}, "against_champion": {"metric": "roc_auc"}},
@@ -89,10 +89,21 @@ class World:
             log=logging.getLogger("tests.shadow"),
         )
 
-    def verdict(self, version: int) -> Verdict:
+    def verdict(self, version: int, *, newest: str = "2026-01-02") -> Verdict:
+        """The verdict on a challenger with this newest span."""
         digest = "0" * 32
+        learned, scored = (Span(source=name, name=name, rows=1, content=digest) for name in ("2026-01-01", newest))
+        snapshot = Store(str(self.folder / "store")).put(
+            Snapshot(pipeline=self.model, training=(learned,), evaluation=(scored,))
+        )
         return Verdict(
-            model=self.model, version=version, champion=1, snapshot=digest, evaluation=digest, status=Status.PASS, reasons=()
+            model=self.model,
+            version=version,
+            champion=1,
+            snapshot=snapshot.digest,
+            evaluation=digest,
+            status=Status.PASS,
+            reasons=(),
         )
 
     def ask(self, count: int) -> None:
@@ -263,6 +274,27 @@ def test_too_few_replayed_requests_shorten_the_wait_for_live_ones(world: World) 
     report = finish_shadow(context, verdict, wait.until)
     assert isinstance(report, ShadowReport)
     assert (report.status, report.requests, report.replayed) == (Status.PASS, 60, 40), "a mirrored request was replayed, too"
+
+
+def test_days_that_the_challenger_was_trained_on_are_not_replayed(world: World) -> None:
+    world.ask(150)
+    world.label(0)
+    roll(world.gateway.state)
+    now = datetime.now(UTC)
+    context = replace(world.context({**LIVE, "replay": "7d"}), clock=lambda: now + LATER)
+    older, same = (world.verdict(BETTER, newest=(now - timedelta(days=days)).date().isoformat()) for days in (3, 0))
+    passed = begin_shadow(context, older)
+    assert isinstance(passed, ShadowReport)
+    assert (passed.status, passed.replayed) == (Status.PASS, 150)
+    left_out = "of 7 days, of which the challenger's snapshot may have rows"
+    assert passed.reasons[0].message.endswith(f"(required: at least 100); the replay leaves out 4 {left_out}")
+    wait = begin_shadow(context, same)
+    assert isinstance(wait, Wait)
+    assert (wait.requests, wait.labelled) == (100, 50), "live requests decide"
+    over = finish_shadow(replace(context, clock=lambda: wait.until), same, wait.until)
+    assert isinstance(over, ShadowReport)
+    assert (over.status, over.replayed, over.loss_difference) == (Status.UNDECIDED, 0, None)
+    assert over.reasons[0].message.endswith(f"; the replay leaves out 7 {left_out}")
 
 
 def test_a_log_that_is_missing_stops_the_task_and_deploys_nothing(world: World) -> None:

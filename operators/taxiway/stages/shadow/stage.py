@@ -79,8 +79,8 @@ def begin_shadow(context: StageContext, verdict: Verdict, *, in_container: bool 
         gateway.refresh(model)
         until = wait_until(gateway.challenger(model), version, owner, context.clock() + shadow.max_wait)
     replayed = replayed_requests(context, verdict, until, load)
-    if len(replayed) < shadow.min_requests or not labels_decide(context, verdict, replayed):
-        return _deploy(context, verdict, until, len(replayed), in_container)
+    if len(replayed.pairs) < shadow.min_requests or not labels_decide(context, verdict, replayed.pairs):
+        return _deploy(context, verdict, until, len(replayed.pairs), in_container)
     _remove_challenger(context, verdict, in_container)  # of an earlier try
     none = PairedLog(model=model, version=version, owner=owner, pairs=(), dropped=0, unanswered=0)
     return record_shadow(context, decision(context, verdict, none, load, replayed=replayed))
@@ -109,10 +109,10 @@ def finish_shadow(
     load = loader_of(context, verdict)
     try:
         replayed = replayed_requests(context, verdict, until, load)
-        labelled, wait = _look_at_labels(context, verdict, until, replayed)
+        labelled, wait = _look_at_labels(context, verdict, until, replayed.pairs)
         if wait is not None:
             return wait
-        pairs = live_pairs(context, verdict, _live_needed(context, len(replayed)))
+        pairs = live_pairs(context, verdict, _live_needed(context, len(replayed.pairs)))
     except Exception:
         if context.clock() >= until:
             _remove_challenger(context, verdict, in_container)
