@@ -285,7 +285,8 @@ USED_BY = {
     "shadow.labels": "`shadow`: how the [labels of the compared requests](../guides/verdicts.md#labels-decide) decide; see below. `null` "
     "or `off`: labels are not awaited",
     "shadow.replay": "`shadow`: how many of the last days of [logged requests](../guides/verdicts.md#replayed-requests) the challenger is "
-    "asked as well, from `monitor.log`: `1d` to `31d`, without today. `null` or `off`: none",
+    "asked as well, from `monitor.log`: `1d` to `31d`, without today, and without days that its snapshot may have rows of. Requires spans that "
+    "are periods. `null` or `off`: none",
     "shadow.labels.metric": "`shadow`: the mean of a number for each request that is compared: `brier`, `accuracy` or `clipped_log_loss`; for "
     "a regression `mae`. None: `brier`, or `mae`",
     "shadow.labels.tolerance": "`shadow`: how much worse than the champion's the metric of the challenger may be. None: 0.01; required for a "

@@ -1,5 +1,6 @@
 """The answers of champion and challenger to the same requests, which the gateway sends to the shadow gate."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -48,6 +49,19 @@ class Pair(ApiModel):
     challenger: Answer
     body: str | None = None
     labels: tuple[Any, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """The logged requests that a challenger was asked afterwards.
+
+    Attributes:
+        pairs: The pairs, oldest first; their latencies mean nothing.
+        days_left_out: How many of the days of `shadow.replay` were left out, because the challenger's snapshot may have rows of them.
+    """
+
+    pairs: tuple[Pair, ...] = ()
+    days_left_out: int = 0
 
 
 class PairedLog(ApiModel):

@@ -137,6 +137,14 @@ class Pipeline(Section):
                 "shadow",
                 "replay",
             )
+        if self.shadow.replay is not None and self.source.named_by is None:
+            yield mistake(
+                "shadow.replay needs spans that are periods, because requests of the days that a challenger was trained on are left out; "
+                "allowed: source.every, or a pattern with {YYYY} (and {MM}, {DD}, {HH}, {WW} or {Q}) in source.spans",
+                self.shadow.replay,
+                "shadow",
+                "replay",
+            )
         if self.gate.problem == "regression" and self.shadow.agree_within is None:
             yield mistake(
                 f"shadow needs agree_within: the largest difference of two predictions of {self.source.label} that counts as agreement",

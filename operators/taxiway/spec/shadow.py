@@ -21,6 +21,7 @@ LossName = Literal["accuracy", "brier", "clipped_log_loss", "mae"]
 _OF_CLASSES: tuple[LossName, ...] = ("brier", "accuracy", "clipped_log_loss")
 _TOLERANCE = 0.01
 _MOST_REPLAYED = timedelta(days=31)
+_LONGEST_WAIT = timedelta(days=30)
 
 
 def _loss(value: Any) -> Any:
@@ -37,6 +38,12 @@ def _loss(value: Any) -> Any:
 def _whole_days(value: timedelta | None) -> timedelta | None:
     if value is not None and (value % timedelta(days=1) or not timedelta(days=1) <= value <= _MOST_REPLAYED):
         raise ValueError(f"allowed: whole days, 1d to {_MOST_REPLAYED.days}d, because the log is kept by day")
+    return value
+
+
+def _limited_wait(value: timedelta) -> timedelta:
+    if value > _LONGEST_WAIT:
+        raise ValueError(f"allowed: at most {_LONGEST_WAIT.days}d, because the gateway does not keep a challenger for longer")
     return value
 
 
@@ -72,19 +79,20 @@ class Shadow(Section):
     Attributes:
         deployer: Where the challenger runs: in a `process` of the gateway, or in a `docker` container with its own limits.
         min_requests: The number of requests with a result from both versions, predictions or an error, that a decision needs.
-        max_wait: The longest time to wait for them, and for labels; after that, the decision is UNDECIDED.
+        max_wait: The longest time to wait for them, and for labels, at most 30 days; after that, the decision is UNDECIDED.
         min_agreement: The smallest fraction of rows on which both must agree: equal classes, or numbers within `agree_within`.
         agree_within: The largest difference that counts as agreement in a regression, in the label's unit.
         max_error_rate: The largest fraction of errors of the challenger, among the requests for which the champion returned
             predictions.
         max_p99_ratio: The largest ratio of the challenger's 99th percentile of latency to the champion's.
         labels: How the labels of these requests decide; None if labels are not awaited.
-        replay: How many days of logged requests the challenger is asked as well, in whole days; None for none.
+        replay: How many of the last days of logged requests the challenger is asked as well, in whole days, without those that its
+            snapshot may have rows of; None for none.
     """
 
     deployer: Literal["process", "docker"] = "process"
     min_requests: int = Field(default=2000, ge=100, le=50_000)
-    max_wait: Duration = timedelta(days=1)
+    max_wait: Annotated[Duration, AfterValidator(_limited_wait)] = timedelta(days=1)
     min_agreement: Fraction = 0.5
     agree_within: Number | None = Field(default=None, gt=0, allow_inf_nan=False)
     max_error_rate: Fraction = 0.001

@@ -12,7 +12,7 @@ from taxiway.gates.shadow.gate import decide
 from taxiway.gates.shadow.labels import judge_labels
 from taxiway.gates.shadow.losses import largest_loss, loss_differences
 from taxiway.records import Reason, ReasonCode, ShadowReport, Status
-from taxiway.records.shadow_pairs import Answer, Pair, PairedLog
+from taxiway.records.shadow_pairs import Answer, Pair, PairedLog, Replayed
 from taxiway.spec.shadow import Shadow, ShadowLabels
 from taxiway.stats.sequential import log_capital_of
 
@@ -189,8 +189,11 @@ def test_a_real_difference_is_found(true: float, right: Status) -> None:
     assert found.count(right) >= 29
 
 
-def replaying(replayed: list[Pair], live: int) -> ShadowReport:
-    pairs = tuple(pair([[0.2, 0.8]], [[0.2, 0.8]], None).model_copy(update={"call": f"c{i}"}) for i in range(live))
+def replaying(replayed: list[Pair], live: int, *, calls: int | None = None, slower: float = 1) -> ShadowReport:
+    """A report on replayed requests, and on live ones that all agree, in so many calls that take the challenger longer."""
+    one = pair([[0.2, 0.8]], [[0.2, 0.8]], None)
+    one = one.model_copy(update={"challenger": one.challenger.model_copy(update={"latency_ms": 10 * slower})})
+    pairs = tuple(one.model_copy(update={"call": f"c{i % (calls or live)}"}) for i in range(live))
     log = PairedLog(model="m", version=CHALLENGER, owner="run-1", pairs=pairs, dropped=0, unanswered=0)
     requirements = Shadow.model_validate({"min_requests": 1000, "replay": "7d", "labels": {"tolerance": 0.02}})
     return decide(
@@ -201,7 +204,7 @@ def replaying(replayed: list[Pair], live: int) -> ShadowReport:
         requirements=requirements,
         confidence=0.99,
         classes=CLASSES,
-        replayed=replayed,
+        replayed=Replayed(tuple(replayed)),
     )
 
 
@@ -213,9 +216,27 @@ def test_replayed_requests_count_in_everything_but_latency(live: int, latency: S
     assert found.agreement.rows == 1000 + live
     assert found.loss_difference is not None
     assert found.loss_difference.rows == 1000
-    (p99,) = (reason for reason in found.reasons if reason.code is ReasonCode.SHADOW_LATENCY_P99)
-    assert p99.status is latency
+    assert p99_of(found).status is latency
     assert (found.latency_p99_ratio is None) == (live == 0)
+
+
+def p99_of(found: ShadowReport) -> Reason:
+    (reason,) = (each for each in found.reasons if each.code is ReasonCode.SHADOW_LATENCY_P99)
+    return reason
+
+
+def test_a_slow_challenger_passes_no_more_easily_with_a_replay_of_nothing() -> None:
+    for replayed in ([], pairs(1000, 0.0)):
+        found = replaying(replayed, 1000, calls=60, slower=900)
+        assert found.status is p99_of(found).status is Status.UNDECIDED
+        assert "only 60 predict calls; the 99th percentile needs at least 100" in p99_of(found).message
+
+
+@pytest.mark.parametrize(("live", "status"), [(60, Status.UNDECIDED), (100, Status.FAIL)])
+def test_a_slow_challenger_does_not_pass_by_replayed_requests(live: int, status: Status) -> None:
+    found = replaying(pairs(1000, 0.0), live, slower=900)
+    assert found.status is p99_of(found).status is status
+    assert "is 900.00 times the champion's" in p99_of(found).message
 
 
 def test_too_few_replayed_requests_leave_the_rest_to_live_ones() -> None:

@@ -6,6 +6,7 @@ import sqlite3
 import uuid
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,18 +15,19 @@ import numpy as np
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
-from running import Running, start_gateway
+from running import ADMIN, Running, start_gateway
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from helping import until
-from taxiway.errors import ConfigError
+from taxiway.errors import ConfigError, TransientError
 from taxiway.features.signature import ModelColumns
 from taxiway.models.row_model import RowModel
-from taxiway.records import ReasonCode, ShadowReport, Status, Verdict
+from taxiway.records import ReasonCode, ShadowReport, Snapshot, Span, Status, Verdict
 from taxiway.records.recorder import InMemoryRun
 from taxiway.registry.register import ModelToSave, register
+from taxiway.serving.client import GatewayClient
 from taxiway.serving.gateway.rolling.roll import roll
 from taxiway.spec.pipeline import Pipeline
 from taxiway.stages.context import Services, StageContext
@@ -41,6 +43,19 @@ LATER = timedelta(days=2)
 LIVE = {"min_requests": 100, "min_agreement": 0.1, "max_p99_ratio": 1000, "labels": {"tolerance": 0.02}}
 
 
+class Failing(GatewayClient):
+    """A client to which the gateway answers with 503 on one path."""
+
+    def __init__(self, url: str, path: str) -> None:
+        super().__init__(url, ADMIN)
+        self.path = path
+
+    def _call(self, method: str, model: str, path: str = "", **content: Any) -> Any:
+        if path == self.path:
+            raise TransientError("HTTP 503")
+        return super()._call(method, model, path, **content)
+
+
 class World:
     """A model with three versions on a real gateway, and the stage of one of them."""
 
@@ -54,7 +69,7 @@ class World:
         content = {
             "pipeline": name,
             "team": team,
-            "source": {"spans": "{data}/{SPAN}.parquet", "window": 1, "label": "y"},
+            "source": {"spans": "{data}/{YYYY}-{MM}-{DD}.parquet", "window": 1, "label": "y"},
             "schema": str(self.folder / "x.schema.yaml"),
             "model": {"estimator": "sklearn.linear_model.LogisticRegression"},
             "gate": {"thresholds": {"roc_auc": 0.6}, "against_champion": {"metric": "roc_auc"}},
@@ -62,7 +77,7 @@ class World:
             "shadow": shadow,
             "monitor": {"log": str(log or self.gateway.state / "log")},
         }
-        services = Services(gateway=lambda: type(self.gateway.admin)(self.gateway.url, "admin-token-of-the-tests"))
+        services = Services(gateway=lambda: GatewayClient(self.gateway.url, ADMIN))
         return StageContext(
             Pipeline.model_validate(content),
             Store(str(self.folder / "store")),
@@ -74,10 +89,21 @@ class World:
             log=logging.getLogger("tests.shadow"),
         )
 
-    def verdict(self, version: int) -> Verdict:
+    def verdict(self, version: int, *, newest: str = "2026-01-02") -> Verdict:
+        """The verdict on a challenger with this newest span."""
         digest = "0" * 32
+        learned, scored = (Span(source=name, name=name, rows=1, content=digest) for name in ("2026-01-01", newest))
+        snapshot = Store(str(self.folder / "store")).put(
+            Snapshot(pipeline=self.model, training=(learned,), evaluation=(scored,))
+        )
         return Verdict(
-            model=self.model, version=version, champion=1, snapshot=digest, evaluation=digest, status=Status.PASS, reasons=()
+            model=self.model,
+            version=version,
+            champion=1,
+            snapshot=snapshot.digest,
+            evaluation=digest,
+            status=Status.PASS,
+            reasons=(),
         )
 
     def ask(self, count: int) -> None:
@@ -185,6 +211,36 @@ def test_a_worse_challenger_is_rejected_by_labels_and_without_them_undecided(wor
     assert report.status is of_labels(report).status is Status.FAIL
 
 
+def failing(world: World, context: StageContext, path: str, hours: int) -> StageContext:
+    """The context some hours after the machine's time, with a gateway that answers with 503 on a path."""
+    services = Services(gateway=lambda: Failing(world.gateway.url, path))
+    return replace(context, services=services, clock=lambda: datetime.now(UTC) + timedelta(hours=hours))
+
+
+@pytest.mark.parametrize("path", ["/challenger", "/labelled-pairs"])
+def test_a_gateway_that_does_not_answer_at_a_look_does_not_end_the_wait(world: World, path: str) -> None:
+    context, verdict = replace(world.context(LIVE), clock=lambda: datetime.now(UTC)), world.verdict(BETTER)
+    wait = begin_shadow(context, verdict)
+    assert isinstance(wait, Wait)
+    assert finish_shadow(failing(world, context, path, 12), verdict, wait.until) == wait
+    assert world.gateway.admin.challenger(world.model) is not None
+    with pytest.raises(TransientError):
+        finish_shadow(failing(world, context, "/labelled-pairs", 25), verdict, wait.until)
+    assert world.gateway.admin.challenger(world.model) is None, "the time is over"
+
+
+def test_a_task_that_fails_within_its_time_is_retried_with_the_same_challenger(world: World) -> None:
+    context = replace(world.context({**LIVE, "labels": None}), clock=lambda: datetime.now(UTC))
+    verdict = world.verdict(BETTER)
+    wait = begin_shadow(context, verdict)
+    assert isinstance(wait, Wait)
+    with pytest.raises(TransientError):
+        finish_shadow(failing(world, context, "/pairs", 12), verdict, wait.until)
+    again = begin_shadow(replace(context, clock=lambda: datetime.now(UTC) + timedelta(hours=12)), verdict)
+    assert isinstance(again, Wait)
+    assert again.until < wait.until + timedelta(hours=1), "the wait has begun anew"
+
+
 def test_replayed_requests_with_labels_decide_at_once_and_leave_no_trace(world: World) -> None:
     world.ask(150)
     world.label(0)
@@ -218,6 +274,27 @@ def test_too_few_replayed_requests_shorten_the_wait_for_live_ones(world: World) 
     report = finish_shadow(context, verdict, wait.until)
     assert isinstance(report, ShadowReport)
     assert (report.status, report.requests, report.replayed) == (Status.PASS, 60, 40), "a mirrored request was replayed, too"
+
+
+def test_days_that_the_challenger_was_trained_on_are_not_replayed(world: World) -> None:
+    world.ask(150)
+    world.label(0)
+    roll(world.gateway.state)
+    now = datetime.now(UTC)
+    context = replace(world.context({**LIVE, "replay": "7d"}), clock=lambda: now + LATER)
+    older, same = (world.verdict(BETTER, newest=(now - timedelta(days=days)).date().isoformat()) for days in (3, 0))
+    passed = begin_shadow(context, older)
+    assert isinstance(passed, ShadowReport)
+    assert (passed.status, passed.replayed) == (Status.PASS, 150)
+    left_out = "of 7 days, of which the challenger's snapshot may have rows"
+    assert passed.reasons[0].message.endswith(f"(required: at least 100); the replay leaves out 4 {left_out}")
+    wait = begin_shadow(context, same)
+    assert isinstance(wait, Wait)
+    assert (wait.requests, wait.labelled) == (100, 50), "live requests decide"
+    over = finish_shadow(replace(context, clock=lambda: wait.until), same, wait.until)
+    assert isinstance(over, ShadowReport)
+    assert (over.status, over.replayed, over.loss_difference) == (Status.UNDECIDED, 0, None)
+    assert over.reasons[0].message.endswith(f"; the replay leaves out 7 {left_out}")
 
 
 def test_a_log_that_is_missing_stops_the_task_and_deploys_nothing(world: World) -> None:

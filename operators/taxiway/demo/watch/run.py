@@ -104,8 +104,7 @@ def _print_monday(console: Console, monday: Monday) -> None:
 def _events(monday: Monday) -> Iterator[tuple[str, str]]:
     """What happened, with its colour."""
     for alert in monday.alerts:
-        kind = "rolled back" if alert.kind == "rollback" else "alert"
-        yield "red", f"{kind}: {alert.messages[0]}"
+        yield "red", alert.messages[0] if alert.kind == "rollback" else f"alert: {alert.messages[0]}"
     if monday.trained is None:
         return
     if monday.monitored.retraining is not None:

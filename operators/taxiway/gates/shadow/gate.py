@@ -14,7 +14,7 @@ from taxiway.gates.shadow.reasons import judge_estimates, percentage, unmeasured
 from taxiway.gates.wording import rule_text
 from taxiway.messages import counted
 from taxiway.records import Interval, Reason, ReasonCode, ShadowReport, Status, worst
-from taxiway.records.shadow_pairs import Pair, PairedLog
+from taxiway.records.shadow_pairs import Pair, PairedLog, Replayed
 from taxiway.spec.shadow import Shadow
 
 # The largest fraction of requests without a pair: beyond it, the compared requests may not represent the live ones.
@@ -31,13 +31,14 @@ def decide(
     confidence: float,
     classes: VersionClasses = VersionClasses(),  # noqa: B008 it is frozen
     labelled: Sequence[Pair] = (),
-    replayed: Sequence[Pair] = (),
+    replayed: Replayed = Replayed(),  # noqa: B008 it is frozen
 ) -> ShadowReport:
     """Decide whether a challenger may replace the champion, by their answers to the same live requests.
 
     The report is UNDECIDED, whatever the estimates are, if there are fewer than `requirements.min_requests` pairs or if another
-    champion returned some of the results; it cannot pass if more than 10% of the requests have no result from the challenger, or
-    with fewer than 100 predict calls.
+    champion returned some of the results. It cannot pass if more than 10% of the requests have no result from the challenger, or with
+    fewer than 100 predict calls, unless replayed requests are needed for `min_requests`: then it cannot pass with fewer calls if the
+    whole interval of their latency ratio is above the limit.
 
     Args:
         pairs: The answers of both versions to the same requests.
@@ -48,7 +49,7 @@ def decide(
         confidence: The two-sided confidence level of the intervals, such as 0.99.
         classes: The classes of both versions; predicted classes are compared by name if these differ.
         labelled: The live pairs with labels for all rows, for `requirements.labels`.
-        replayed: Pairs of logged requests that the challenger was asked afterwards; their latencies mean nothing.
+        replayed: The logged requests that the challenger was asked afterwards.
 
     Returns:
         The report with its reasons. The score shift and the median latency are reported without a limit.
@@ -59,18 +60,19 @@ def decide(
     if (pairs.model, pairs.version) != (model, version):
         raise ValueError(f"got the pairs of {pairs.model} version {pairs.version}, expected those of {model} version {version}")
     live = [pair for pair in pairs.pairs if pair.champion.version == champion]
-    compared = [*live, *replayed]
+    compared = [*live, *replayed.pairs]
+    needs_replay = len(live) < requirements.min_requests <= len(compared)
     preconditions = (
-        _judge_pair_count(pairs, len(live), requirements, len(replayed)),
+        _judge_pair_count(pairs, len(live), requirements, replayed),
         *_judge_same_champion(pairs, len(live), champion),
     )
     estimates = estimate(compared, live, requirements.agree_within, confidence, classes)
-    known = [*labelled, *(pair for pair in replayed if pair.labels)]
+    known = [*labelled, *(pair for pair in replayed.pairs if pair.labels)]
     by_labels, loss_difference = _judge_labels(known, requirements, champion, confidence, classes)
     reasons = (
         *preconditions,
         _judge_unpaired(pairs),
-        *judge_estimates(estimates, compared, requirements, confidence),
+        *judge_estimates(estimates, compared, requirements, confidence, needs_replay=needs_replay),
         *by_labels,
     )
     # The report has the reasons of all checks, but with too few pairs, or pairs of several champions, not even a FAIL decides it.
@@ -82,7 +84,7 @@ def decide(
         status=worst(tuple(reason.status for reason in reasons)) if comparable else Status.UNDECIDED,
         reasons=reasons,
         requests=len(live),
-        replayed=len(replayed),
+        replayed=len(replayed.pairs),
         agreement=estimates.agreement,
         score_shift=estimates.score_shift,
         champion_errors=sum(bool(pair.champion.error) for pair in compared),
@@ -113,18 +115,26 @@ def _judge_labels(
     return (reason,), difference
 
 
-def _judge_pair_count(pairs: PairedLog, live: int, requirements: Shadow, replayed: int) -> Reason:
-    needed, compared = requirements.min_requests, live + replayed
-    logged = "" if requirements.replay is None else f", and {counted(replayed, 'logged request')} replayed"
+def _judge_pair_count(pairs: PairedLog, live: int, requirements: Shadow, replayed: Replayed) -> Reason:
+    needed, compared = requirements.min_requests, live + len(replayed.pairs)
+    logged = "" if requirements.replay is None else f", and {counted(len(replayed.pairs), 'logged request')} replayed"
     found = f"{counted(live, 'request')} with a result from both versions, predictions or an error{logged}"
     missing = f"{found}; required: at least {needed:,}, which is {needed - compared:,} more ({_without_result(pairs)})"
+    message = f"{found} (required: at least {needed:,})" if compared >= needed else missing
     return Reason(
         status=Status.PASS if compared >= needed else Status.UNDECIDED,
         code=ReasonCode.SHADOW_REQUESTS,
-        message=f"{found} (required: at least {needed:,})" if compared >= needed else missing,
+        message=f"{message}{_left_out_text(replayed, requirements)}",
         rule=rule_text("min_requests: requests", 1, needed),
         limit=needed,
     )
+
+
+def _left_out_text(replayed: Replayed, requirements: Shadow) -> str:
+    if requirements.replay is None or not replayed.days_left_out:
+        return ""
+    left_out = f"{replayed.days_left_out} of {counted(requirements.replay.days, 'day')}"
+    return f"; the replay leaves out {left_out}, of which the challenger's snapshot may have rows"
 
 
 def _judge_same_champion(pairs: PairedLog, compared: int, champion: int) -> Iterator[Reason]:

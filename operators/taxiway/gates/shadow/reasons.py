@@ -17,15 +17,23 @@ _SMALLEST_SHIFT = 1e-9
 
 
 def judge_estimates(
-    estimates: Estimates, compared: Sequence[Pair], requirements: Shadow, confidence: float
+    estimates: Estimates, compared: Sequence[Pair], requirements: Shadow, confidence: float, *, needs_replay: bool
 ) -> tuple[Reason, ...]:
-    """One reason for each estimate, and one for the errors of the challenger."""
+    """One reason for each estimate, and one for the errors of the challenger.
+
+    Args:
+        estimates: The estimates.
+        compared: The pairs of live and of replayed requests.
+        requirements: The `shadow` section of the pipeline file.
+        confidence: The confidence level of the intervals, such as 0.99.
+        needs_replay: Whether there are enough pairs only with the replayed ones: then few live calls may be enough.
+    """
     return (
         _judge_agreement(estimates.agreement, requirements, confidence),
         _judge_errors(compared, requirements.max_error_rate, confidence),
         _describe_shift(estimates.score_shift, "scores" if requirements.agree_within is None else "predictions", confidence),
         _describe_p50(estimates.p50_ratio, confidence),
-        _judge_p99(estimates.p99_ratio, requirements, confidence),
+        _judge_p99(estimates.p99_ratio, requirements.max_p99_ratio, confidence, needs_replay=needs_replay),
     )
 
 
@@ -100,20 +108,15 @@ def _describe_p50(ratio: Interval | None, confidence: float) -> Reason:
     return _measured(code, f"the challenger's median latency {_ratio_text(ratio, None, confidence)}", ratio, LATENCY_METHOD)
 
 
-def _judge_p99(ratio: Interval | None, requirements: Shadow, confidence: float) -> Reason:
-    code, most = ReasonCode.SHADOW_LATENCY_P99, requirements.max_p99_ratio
-    rule = rule_text("max_p99_ratio: ratio of the 99th percentiles", -1, most)
+def _judge_p99(ratio: Interval | None, most: float, confidence: float, *, needs_replay: bool) -> Reason:
+    code, rule = ReasonCode.SHADOW_LATENCY_P99, rule_text("max_p99_ratio: ratio of the 99th percentiles", -1, most)
     calls = 0 if ratio is None else ratio.rows
-    if requirements.replay is not None and calls < MIN_CALLS_FOR_P99:
-        message = (
-            f"the 99th-percentile latency is not compared: replayed requests have none, and there are {counted(calls, 'live predict call')}; it "
-            f"needs at least {MIN_CALLS_FOR_P99}"
-        )
-        return unmeasured(code, Status.NOT_APPLICABLE, message)
+    if needs_replay and calls < MIN_CALLS_FOR_P99:
+        return _judge_few_calls(ratio, most, confidence, rule)
     if ratio is None:
         message = "no live request has predictions from both versions, so the 99th-percentile latency is unknown"
         return _judged(code, Status.UNDECIDED, message, rule, most)
-    if ratio.rows < MIN_CALLS_FOR_P99:
+    if calls < MIN_CALLS_FOR_P99:
         missing = MIN_CALLS_FOR_P99 - calls
         message = f"only {counted(calls, 'predict call')}; the 99th percentile needs at least {MIN_CALLS_FOR_P99}, which is {missing} more"
         return _judged(code, Status.UNDECIDED, message, rule, most)
@@ -121,6 +124,17 @@ def _judge_p99(ratio: Interval | None, requirements: Shadow, confidence: float) 
     more = _more(status, ratio, most, "predict call")
     message = f"the challenger's 99th-percentile latency {_ratio_text(ratio, most, confidence)}{more}"
     return _judged(code, status, message, rule, most, ratio, LATENCY_METHOD)
+
+
+def _judge_few_calls(ratio: Interval | None, most: float, confidence: float, rule: str) -> Reason:
+    """The reason if replayed requests replace live ones: few calls cannot meet the limit, but they can miss it clearly."""
+    code, needed = ReasonCode.SHADOW_LATENCY_P99, f"it needs at least {MIN_CALLS_FOR_P99}"
+    if ratio is not None and ratio.low > most:
+        message = f"the challenger's 99th-percentile latency {_ratio_text(ratio, most, confidence)}; to decide, {needed} predict calls"
+        return _judged(code, Status.UNDECIDED, message, rule, most, ratio, LATENCY_METHOD)
+    calls = counted(0 if ratio is None else ratio.rows, "live predict call")
+    message = f"the 99th-percentile latency is not compared: replayed requests have none, and there are {calls}; {needed}"
+    return unmeasured(code, Status.NOT_APPLICABLE, message)
 
 
 def _more(status: Status, interval: Interval, limit: float, unit: str) -> str:

@@ -1,13 +1,14 @@
 """What the shadow decides on: live pairs from the gateway, those with labels, and replayed requests; and the decision."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import ConfigError, TransientError
-from taxiway.records import ShadowReport, Status, Verdict
-from taxiway.records.shadow_pairs import Pair, PairedLog
+from taxiway.records import ShadowReport, Snapshot, Status, Verdict
+from taxiway.records.shadow_pairs import Pair, PairedLog, Replayed
+from taxiway.spec.source.periods import Every, period_of
 from taxiway.stages.context import StageContext
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from taxiway.spec.shadow import Shadow
 
 Load = Callable[[int], Any]
+_WESTERNMOST_ZONE = timedelta(hours=12)
+"""How long the last time zone has a date after UTC: spans are not always in UTC."""
 
 
 def requirements_of(context: StageContext) -> "Shadow":
@@ -50,8 +53,10 @@ def loader_of(context: StageContext, verdict: Verdict) -> Load:
     return cache(partial(load_trusted, context.registry.tracking_uri, verdict.model, code=context.code))
 
 
-def replayed_requests(context: StageContext, verdict: Verdict, until: datetime, load: Load) -> tuple[Pair, ...]:
+def replayed_requests(context: StageContext, verdict: Verdict, until: datetime, load: Load) -> Replayed:
     """Ask the challenger the requests of the last whole days before the wait began, which are the same in every look and try.
+
+    Days that the challenger's snapshot may have rows of are left out: it was trained on them, or passed the model gate by them.
 
     Args:
         context: The run.
@@ -60,7 +65,7 @@ def replayed_requests(context: StageContext, verdict: Verdict, until: datetime, 
         load: Loads a version.
 
     Returns:
-        The pairs; none without `shadow.replay`.
+        The requests; none without `shadow.replay`.
 
     Raises:
         ConfigError: There is no request log, or it does not have the inputs as they were sent.
@@ -72,23 +77,34 @@ def replayed_requests(context: StageContext, verdict: Verdict, until: datetime, 
 
     shadow, monitor = requirements_of(context), context.pipeline.monitor
     if shadow.replay is None:
-        return ()
+        return Replayed()
+    every = context.pipeline.source.named_by
     assert monitor is not None
+    assert every is not None
     assert verdict.champion is not None
     today = (until - shadow.max_wait).date()
+    asked = today - shadow.replay
+    since = min(max(asked, first_new_day(context.store.get(Snapshot, verdict.snapshot), every)), today)
     replay = Replay(
         folder=log_folder(context, monitor),
         model=verdict.model,
         champion=verdict.champion,
         challenger=verdict.version,
         owner=owner_of(context, verdict),
-        since=today - shadow.replay,
+        since=since,
         until=today - timedelta(days=1),
     )
     champion, challenger = (predictor_of(load(version)) for version in (verdict.champion, verdict.version))
     pairs = replayed_pairs(replay, challenger, champion.columns, bodies=MAX_CHECKED)
-    context.log.info("replayed %d logged requests of %s to %s", len(pairs), replay.since, replay.until)
-    return pairs
+    left_out = (since - asked).days
+    context.log.info("replayed %d logged requests since %s, without %d days of the snapshot", len(pairs), since, left_out)
+    return Replayed(pairs, left_out)
+
+
+def first_new_day(snapshot: Snapshot, every: Every) -> date:
+    """The first day in UTC of which a snapshot cannot have rows, in whichever time zone its spans are."""
+    ends = max(period_of(span.name, every).ends for span in snapshot.spans)
+    return (ends + _WESTERNMOST_ZONE).date() + timedelta(days=1)
 
 
 def labels_decide(context: StageContext, verdict: Verdict, pairs: Sequence[Pair]) -> bool:
@@ -147,7 +163,7 @@ def decision(
     load: Load,
     *,
     labelled: Sequence[Pair] = (),
-    replayed: Sequence[Pair] = (),
+    replayed: Replayed = Replayed(),  # noqa: B008 it is frozen
 ) -> ShadowReport:
     """Decide about the challenger, and check the answers with the models.
 
@@ -157,7 +173,7 @@ def decision(
         pairs: The pairs of live requests.
         load: Loads a version.
         labelled: The pairs of live requests that have labels.
-        replayed: The pairs of replayed requests.
+        replayed: The replayed requests.
 
     Raises:
         WrongAnswersError: The models do not reproduce the answers.
@@ -177,7 +193,7 @@ def decision(
         labelled=labelled,
         replayed=replayed,
     )
-    return check_shadow(report, (*pairs.pairs, *replayed), load)
+    return check_shadow(report, (*pairs.pairs, *replayed.pairs), load)
 
 
 def _classes(context: StageContext, verdict: Verdict) -> "VersionClasses":

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from taxiway.errors import ConfigError, TaxiwayError, TerminalError
+from taxiway.errors import ConfigError, TaxiwayError, TerminalError, TransientError
 from taxiway.records import ShadowReport, Status, Verdict
 from taxiway.records.shadow_pairs import Pair, PairedLog
 from taxiway.stages.context import StageContext, bullets
@@ -79,8 +79,8 @@ def begin_shadow(context: StageContext, verdict: Verdict, *, in_container: bool 
         gateway.refresh(model)
         until = wait_until(gateway.challenger(model), version, owner, context.clock() + shadow.max_wait)
     replayed = replayed_requests(context, verdict, until, load)
-    if len(replayed) < shadow.min_requests or not labels_decide(context, verdict, replayed):
-        return _deploy(context, verdict, until, len(replayed), in_container)
+    if len(replayed.pairs) < shadow.min_requests or not labels_decide(context, verdict, replayed.pairs):
+        return _deploy(context, verdict, until, len(replayed.pairs), in_container)
     _remove_challenger(context, verdict, in_container)  # of an earlier try
     none = PairedLog(model=model, version=version, owner=owner, pairs=(), dropped=0, unanswered=0)
     return record_shadow(context, decision(context, verdict, none, load, replayed=replayed))
@@ -91,6 +91,8 @@ def finish_shadow(
 ) -> Wait | ShadowReport:
     """Compare the answers of both versions, and remove the challenger, unless there is time to wait for labels that decide.
 
+    The challenger stays if this fails before `until`, so that a retry finds it.
+
     Args:
         context: The run.
         verdict: The verdict on the challenger.
@@ -98,22 +100,24 @@ def finish_shadow(
         in_container: Whether the challenger runs in its own container.
 
     Returns:
-        The report, or how long to wait for more labels.
+        The report, or how long to wait for more labels, or for a gateway that did not answer at this look.
 
     Raises:
         WrongAnswersError: The gateway's log has answers that the models do not reproduce; nothing is decided.
         TransientError: The gateway does not answer, or could not load the challenger until now; nothing is decided.
     """
-    wait, load = None, loader_of(context, verdict)
+    load = loader_of(context, verdict)
     try:
         replayed = replayed_requests(context, verdict, until, load)
-        labelled, wait = _look_at_labels(context, verdict, until, replayed)
+        labelled, wait = _look_at_labels(context, verdict, until, replayed.pairs)
         if wait is not None:
             return wait
-        pairs = live_pairs(context, verdict, _live_needed(context, len(replayed)))
-    finally:
-        if wait is None:
+        pairs = live_pairs(context, verdict, _live_needed(context, len(replayed.pairs)))
+    except Exception:
+        if context.clock() >= until:
             _remove_challenger(context, verdict, in_container)
+        raise
+    _remove_challenger(context, verdict, in_container)
     report = decision(context, verdict, pairs, load, labelled=labelled, replayed=replayed)
     return record_shadow(context, report)
 
@@ -182,16 +186,22 @@ def _look_at_labels(
     """The live pairs that have labels, and how long to wait for more; None if these decide, or the time is over."""
     if requirements_of(context).labels is None:
         return (), None
-    owner = owner_of(context, verdict)
-    with gateway_of(context) as gateway:
-        deployed = gateway.challenger(verdict.model)
-        labelled = gateway.labelled_pairs(verdict.model, verdict.version, owner)
+    owner, live_needed = owner_of(context, verdict), _live_needed(context, len(replayed))
+    try:
+        with gateway_of(context) as gateway:
+            deployed = gateway.challenger(verdict.model)
+            labelled = gateway.labelled_pairs(verdict.model, verdict.version, owner)
+    except TransientError as error:
+        if context.clock() >= until:
+            raise
+        context.log.warning("the labels are looked at when the gateway answers again: %s", error)
+        return (), Wait(owner, until, live_needed, _FIRST_LABELLED)
     is_deployed = deployed is not None and (deployed.version, deployed.owner) == (verdict.version, owner)
     if deployed is None or not is_deployed or context.clock() >= until:
         return labelled, None
     if labels_decide(context, verdict, (*labelled, *replayed)):
         return labelled, None
-    return labelled, Wait(owner, until, _live_needed(context, len(replayed)), next_look(deployed.labelled))
+    return labelled, Wait(owner, until, live_needed, next_look(deployed.labelled))
 
 
 def _remove_challenger(context: StageContext, verdict: Verdict, in_container: bool) -> None:

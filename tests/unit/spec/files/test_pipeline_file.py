@@ -73,6 +73,14 @@ def test_a_good_file_becomes_a_pipeline(write) -> None:
             ["late.pipeline.yaml:7: model", "exactly one of estimator", "train (module:function) and command"],
         ),
         ("gate:", "shadow: {max_wait: 1w}\ngate:", ['late.pipeline.yaml:9: shadow.max_wait is "1w"', "30m"]),
+        (
+            "gate:",
+            "gateway: g\nshadow: {max_wait: 31d}\ngate:",
+            [
+                'late.pipeline.yaml:10: shadow.max_wait is "31d"; allowed: at most 30d',
+                "the gateway does not keep a challenger for longer",
+            ],
+        ),
         ("gate:", "shadow: {}\ngate:", ["shadow needs gateway"]),
         (
             "thresholds: {roc_auc: 0.6}",
@@ -131,6 +139,11 @@ def test_a_good_file_becomes_a_pipeline(write) -> None:
         ),
         ("gate:", "gateway: g\nshadow: {replay: 36h}\ngate:", ["shadow.replay", "allowed: whole days, 1d to 31d"]),
         ("gate:", "gateway: g\nshadow: {replay: 7d}\ngate:", ["shadow.replay needs monitor.log"]),
+        (
+            '{YYYY}-{MM}.parquet"\n  label: late\n',
+            '{SPAN}.parquet"\n  label: late\ngateway: g\nshadow: {replay: 7d}\nmonitor: {log: /srv/request-log}\n',
+            ["shadow.replay needs spans that are periods", "allowed: source.every, or a pattern with {YYYY}"],
+        ),
         ("gate:", "approval: human\ngate:", ['late.pipeline.yaml:9: approval is "human"; allowed: none, off, required']),
         ("schema: late.schema.yaml", "schema: ../late.schema.yaml", ["is not a file in the folder of the pipeline file"]),
         ("team: flights", "team: flights\nteam: trains", ["late.pipeline.yaml:3: team occurs twice, first on line 2"]),
