@@ -58,7 +58,7 @@ def previous_performance(asked: PreviousAsked, found: Monitored, pyfunc: Any) ->
         pyfunc: Its model.
     """
     model, version = found.version.model, found.version.version
-    promotion = promotion_by_gates(asked.ledger, model, version)
+    promotion = newest_promotion_to(asked.ledger, model, version)
     if promotion is None:
         return PreviousPerformance(not_compared=f"version {version} was never promoted, so there is no version before it")
     if promotion.from_version is None:
@@ -71,8 +71,8 @@ def previous_performance(asked: PreviousAsked, found: Monitored, pyfunc: Any) ->
         return PreviousPerformance(version=promotion.from_version, since=promotion.at, not_compared=str(error))
 
 
-def promotion_by_gates(ledger: Ledger, model: str, version: int) -> Promotion | None:
-    """The newest promotion of a version that was not a rollback to it; None if there is none."""
+def newest_promotion_to(ledger: Ledger, model: str, version: int) -> Promotion | None:
+    """The newest promotion to a version after a verdict, also a forced one, but no rollback; None if there is none."""
     known = trusted(ledger, entries(ledger.client, model))
     return next(
         (made for made in (entry.promotion for entry in known) if made.to_version == version and made.verdict is not None), None
