@@ -43,6 +43,10 @@ from taxiway.tracking.run import refs_of
 def team(small_team: Path) -> Path:
     """A team whose champion, version 3, was promoted six days ago."""
     promote_turned(Site(small_team, "small"))
+    return with_policy(small_team)
+
+
+def with_policy(small_team: Path) -> Path:
     path = small_team / "small.pipeline.yaml"
     path.write_text(path.read_text() + "monitor: {log: log, rollback: {}}\n")
     (small_team / "team.yaml").write_text(TEAM)
@@ -140,6 +144,15 @@ def test_rows_from_before_the_promotion_do_not_count(team: Path) -> None:
     log_days(0, 80, at=time.time() - 7 * 86_400)
     log_days(1, 80, labelled=0)
     assert "version 3 has 0 rows with a label since " in monitored("earlier")[0]["rollback"]
+
+
+def test_a_champion_that_is_older_than_the_windows_is_not_judged(small_team: Path) -> None:
+    promote_turned(Site(small_team, "small"), days=15)
+    path = with_policy(small_team) / "small.pipeline.yaml"
+    path.write_text(path.read_text().replace("rollback: {}", "window: day, windows: 14, rollback: {}"))
+    log_days(0, 80)
+    assert f"was promoted on {newest().at:%Y-%m-%d}, before the first compared window" in monitored("old")[0]["rollback"]
+    assert champion() == TURNED
 
 
 def test_labels_that_were_corrected_count_as_they_are_now(team: Path) -> None:

@@ -138,12 +138,13 @@ def _not_judged(context: StageContext, found: Monitored, compared: PreviousPerfo
         return f"version {version} is champion by a rollback of {promotion.by}, which the policy leaves as it is"
     if compared.not_compared:
         return f"not compared with the version before: {compared.not_compared}"
-    if promotion is None or (promotion.to_version, promotion.from_version, promotion.at) != (
-        version,
-        compared.version,
-        compared.since,
-    ):
-        return f"version {version} was promoted before the first compared window, or is not the champion any more"
+    if promotion is None or (promotion.to_version, promotion.from_version) != (version, compared.version):
+        return f"version {version} is not the champion any more"
+    if promotion.at != compared.since:
+        return (
+            f"version {version} was promoted on {promotion.at:%Y-%m-%d}, before the first compared window; to judge a champion for longer, "
+            "compare more windows: monitor.windows"
+        )
     return model_history(context.ledger, found.version.model).moved
 
 
