@@ -3,16 +3,10 @@
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from taxiway.data.engine.conditions import quoted_name
 from taxiway.data.engine.connection import connect, path_literal
-from taxiway.data.engine.keys_sql import literal
-from taxiway.serving.request_files import INPUT, OTHER_INPUTS, LogFiles, files_sql, log_files, read_files
-from taxiway.serving.request_rows import is_hash, typed_inputs
-
-if TYPE_CHECKING:
-    import duckdb
+from taxiway.serving.request_files import LogFiles, files_sql, log_files, read_files
+from taxiway.serving.request_rows import has_values, input_column, typed_inputs, with_sent_inputs
 
 
 def export_sent_inputs(
@@ -40,8 +34,8 @@ def export_sent_inputs(
             return 0
         with connect() as connection:
             rows = f"(SELECT * FROM {files_sql(files.requests)} WHERE champion_status = 200)"  # noqa: S608 (the paths are quoted)
-            sent = f"(SELECT {', '.join(_sent(connection, rows, names))} FROM {rows})"  # noqa: S608 (names and paths are quoted)
-            counts = [f"count({each}) > 0 AND count(*) FILTER ({is_hash(each)}) = 0" for each in map(_entry, names)]
+            sent = with_sent_inputs(connection, rows, names)
+            counts = [has_values(input_column(name)) for name in names]
             (known,) = connection.execute(f"SELECT {', '.join(counts)} FROM {sent}").fetchall()  # noqa: S608 (names and paths are quoted)
             kept = [name for name, is_known in zip(names, known, strict=True) if is_known]
             if not kept:
@@ -51,19 +45,3 @@ def export_sent_inputs(
             return int(connection.execute(copy).fetchall()[0][0])
 
     return read_files(log_files(folder, model, since, until), write)
-
-
-def _sent(connection: "duckdb.DuckDBPyConnection", rows: str, names: Sequence[str]) -> list[str]:
-    """SQL for inputs by the names of columns, from their own column or that of other inputs."""
-    described = connection.execute(f"DESCRIBE SELECT * FROM {rows}").fetchall()  # noqa: S608 (the paths are quoted)
-    taken = {name for name, *_ in described}
-    sent = []
-    for name in names:
-        other = f"{OTHER_INPUTS}[{literal(name)}]"
-        value = f"coalesce({_entry(name)}, {other})" if INPUT + name in taken else other
-        sent.append(f"{value} AS {_entry(name)}")
-    return sent
-
-
-def _entry(name: str) -> str:
-    return quoted_name(INPUT + name)

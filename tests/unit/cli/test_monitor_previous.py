@@ -71,6 +71,30 @@ def test_a_version_whose_files_are_gone_is_named() -> None:
 
 
 @pytest.mark.usefixtures("champions")
+@pytest.mark.parametrize(
+    ("place", "function", "version", "message"),
+    [
+        (load, "load_trusted", lambda uri, model, version, **_: version, "version 1 cannot be loaded: ValueError: old"),
+        (scoring, "score", lambda model, *_: model.version, "version 1 cannot predict the rows: ValueError: old"),
+    ],
+)
+def test_a_version_whose_libraries_changed_does_not_fail_the_monitoring_of_the_champion(
+    monkeypatch: pytest.MonkeyPatch, place: Any, function: str, version: Callable[..., int], message: str
+) -> None:
+    log_days(0, 100, labelled=60)
+    of_champion = getattr(place, function)
+
+    def changed(*arguments: Any, **more: Any) -> Any:
+        """Fail for version 1, as its code does if a library is gone or has changed."""
+        if version(*arguments, **more) == 1:
+            raise ValueError("old")
+        return of_champion(*arguments, **more)
+
+    monkeypatch.setattr(place, function, changed)
+    assert compared()["not_compared"].startswith(message)
+
+
+@pytest.mark.usefixtures("champions")
 def test_versions_without_one_before_them_are_not_compared() -> None:
     log_week(0, 300, labelled=300, version=1, at=time.time())
     log_week(1, 300, labelled=300, version=2, at=time.time())
