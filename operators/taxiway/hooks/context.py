@@ -62,7 +62,7 @@ def monitoring_context(pipeline: Pipeline, context: "Context", mlflow_conn_id: s
     """The context of a run of the monitoring DAG of a pipeline; its MLflow run ends with the block.
 
     Raises:
-        AirflowSkipException: The block found no requests; the MLflow run is deleted.
+        AirflowSkipException: The block found no requests; the MLflow run is deleted if no earlier try has recorded anything.
     """
     from taxiway.lineage.monitoring import EXPERIMENT
     from taxiway.tracking.run import MlflowRun
@@ -72,7 +72,10 @@ def monitoring_context(pipeline: Pipeline, context: "Context", mlflow_conn_id: s
     try:
         yield _context(pipeline, run, context, mlflow_conn_id)
     except NoRequestsError as nothing:
-        client.delete_run(run.run_id)
+        if run.refs():
+            run.end("FINISHED")
+        else:
+            client.delete_run(run.run_id)
         raise AirflowSkipException(str(nothing)) from None
     except BaseException:
         run.end("FAILED")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from taxiway.data.engine.conditions import quoted_name
 from taxiway.data.engine.connection import connect, path_literal
+from taxiway.data.engine.keys_sql import literal
 from taxiway.errors import ConfigError, NoRequestsError
 from taxiway.serving.request_files import (
     INPUT,
@@ -147,6 +148,36 @@ def _write(files: LogFiles, out: Path, types: Mapping[str, str]) -> Exported:
 def is_hash(entry: str) -> str:
     """SQL for whether an entry of the log is a hash, which is no JSON."""
     return f"regexp_full_match({entry}, '[0-9a-f]{{32}}') AND NOT json_valid({entry})"
+
+
+def has_values(entry: str) -> str:
+    """SQL for whether some rows have an entry of the log, and none has a hash: those that the log omits or hashes have not."""
+    return f"count({entry}) > 0 AND count(*) FILTER ({is_hash(entry)}) = 0"
+
+
+def input_column(name: str) -> str:
+    """SQL for the column of an input."""
+    return quoted_name(INPUT + name)
+
+
+def with_sent_inputs(connection: "duckdb.DuckDBPyConnection", rows: str, names: Sequence[str]) -> str:
+    """SQL for rows of a request log in which inputs have a column also where the version that predicted them does not take them.
+
+    Args:
+        connection: Reads the files.
+        rows: SQL for the rows.
+        names: The inputs.
+    """
+    taken = {name for name, *_ in connection.execute(f"DESCRIBE SELECT * FROM {rows}").fetchall()}  # noqa: S608 (the paths are quoted)
+    others = {name: f"{OTHER_INPUTS}[{literal(name)}]" for name in names}
+    own = [
+        f"coalesce({input_column(name)}, {other}) AS {input_column(name)}"
+        for name, other in others.items()
+        if INPUT + name in taken
+    ]
+    added = [f"{other} AS {input_column(name)}" for name, other in others.items() if INPUT + name not in taken]
+    columns = ", ".join([f"* REPLACE ({', '.join(own)})" if own else "*", *added])
+    return f"(SELECT {columns} FROM {rows})"  # noqa: S608 (names and paths are quoted)
 
 
 def typed_inputs(

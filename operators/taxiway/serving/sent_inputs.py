@@ -3,16 +3,10 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from taxiway.data.engine.conditions import quoted_name
 from taxiway.data.engine.connection import connect, path_literal
-from taxiway.data.engine.keys_sql import literal
-from taxiway.serving.request_files import INPUT, OTHER_INPUTS, LogFiles, files_sql, log_files, read_files
-from taxiway.serving.request_rows import is_hash, typed_inputs
-
-if TYPE_CHECKING:
-    import duckdb
+from taxiway.serving.request_files import LogFiles, files_sql, log_files, read_files
+from taxiway.serving.request_rows import has_values, input_column, typed_inputs, with_sent_inputs
 
 
 def export_sent_inputs(
@@ -43,8 +37,8 @@ def export_sent_inputs(
                 f"(SELECT * FROM {files_sql(files.requests)} WHERE champion_status = 200 "  # noqa: S608 (the paths are quoted)
                 f"AND received_at >= '{since.isoformat()}'::TIMESTAMPTZ AND received_at < '{until.isoformat()}'::TIMESTAMPTZ)"
             )
-            sent = f"(SELECT {', '.join(_sent(connection, rows, names))} FROM {rows})"  # noqa: S608 (names and paths are quoted)
-            counts = [f"count({each}) > 0 AND count(*) FILTER ({is_hash(each)}) = 0" for each in map(_entry, names)]
+            sent = with_sent_inputs(connection, rows, names)
+            counts = [has_values(input_column(name)) for name in names]
             (known,) = connection.execute(f"SELECT {', '.join(counts)} FROM {sent}").fetchall()  # noqa: S608 (names and paths are quoted)
             kept = [name for name, is_known in zip(names, known, strict=True) if is_known]
             if not kept:
@@ -53,20 +47,5 @@ def export_sent_inputs(
             copy = f"COPY (SELECT {columns} FROM {sent}) TO {path_literal(out)} (FORMAT parquet)"  # noqa: S608 (names and paths are quoted)
             return int(connection.execute(copy).fetchall()[0][0])
 
-    return read_files(log_files(folder, model, since.astimezone(UTC).date(), until.astimezone(UTC).date()), write)
-
-
-def _sent(connection: "duckdb.DuckDBPyConnection", rows: str, names: Sequence[str]) -> list[str]:
-    """SQL for inputs by the names of columns, from their own column or that of other inputs."""
-    described = connection.execute(f"DESCRIBE SELECT * FROM {rows}").fetchall()  # noqa: S608 (the paths are quoted)
-    taken = {name for name, *_ in described}
-    sent = []
-    for name in names:
-        other = f"{OTHER_INPUTS}[{literal(name)}]"
-        value = f"coalesce({_entry(name)}, {other})" if INPUT + name in taken else other
-        sent.append(f"{value} AS {_entry(name)}")
-    return sent
-
-
-def _entry(name: str) -> str:
-    return quoted_name(INPUT + name)
+    days = (since.astimezone(UTC).date(), until.astimezone(UTC).date())
+    return read_files(log_files(folder, model, *days), write)

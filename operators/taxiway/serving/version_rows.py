@@ -7,7 +7,15 @@ from pathlib import Path
 from taxiway.data.engine.connection import connect, path_literal
 from taxiway.errors import NoRequestsError
 from taxiway.serving.request_files import LogFiles, files_sql, log_files, newest_labels_sql, no_requests_text, read_files
-from taxiway.serving.request_rows import ANSWERS, LABEL_VALUE, OWN, OWN_COLUMNS, PREDICTION_VALUE, typed_inputs
+from taxiway.serving.request_rows import (
+    ANSWERS,
+    LABEL_VALUE,
+    OWN,
+    OWN_COLUMNS,
+    PREDICTION_VALUE,
+    typed_inputs,
+    with_sent_inputs,
+)
 
 
 def export_inputs(
@@ -34,7 +42,7 @@ def export_inputs(
         since: The first day of the requests, in UTC.
         until: The last day.
         types: The types of inputs, in the words of a schema.
-        names: The inputs; those that no row has are left out.
+        names: The inputs, whether the version takes them or not; those that no row has are left out.
         with_answers: Whether all columns of the gateway are written, as by `export_rows`.
 
     Raises:
@@ -46,10 +54,11 @@ def export_inputs(
             raise NoRequestsError(no_requests_text(folder, model, since, until))
         with connect() as connection:
             rows = f"(SELECT * FROM {files_sql(files.requests)} WHERE champion_status = 200 AND champion_version = {version:d})"  # noqa: S608 (the paths are quoted)
+            sent = with_sent_inputs(connection, rows, names)
             numbers = f'prediction_value AS "{PREDICTION_VALUE}", label_value AS "{LABEL_VALUE}"'
             own = OWN_COLUMNS if with_answers else numbers
-            columns = ", ".join([own, *(each.as_column for each in typed_inputs(connection, rows, types, names))])
-            joined = f"{rows} AS requests LEFT JOIN ({newest_labels_sql(files.labels)}) AS labels USING (model, day, request_id, row)"
+            columns = ", ".join([own, *(each.as_column for each in typed_inputs(connection, sent, types, names))])
+            joined = f"{sent} AS requests LEFT JOIN ({newest_labels_sql(files.labels)}) AS labels USING (model, day, request_id, row)"
             connection.execute(
                 f"COPY (SELECT {columns} FROM {joined} ORDER BY received_at, requests.seq, row) TO {path_literal(out)} (FORMAT parquet)"  # noqa: S608 (names and paths are quoted)
             )
@@ -80,7 +89,7 @@ def export_labelled(
         since: The time of the first requests, with a time zone.
         until: The last day, in UTC.
         types: The types of inputs, in the words of a schema.
-        names: The inputs; those that no row has are left out.
+        names: The inputs, whether the version takes them or not; those that no row has are left out.
 
     Raises:
         NoRequestsError: There are no requests on these days.
@@ -97,10 +106,11 @@ def export_labelled(
                 f"USING (model, day, request_id, row) WHERE champion_status = 200 AND champion_version = {version:d} "
                 f"AND received_at >= '{since.isoformat()}'::TIMESTAMPTZ)"
             )
+            sent = with_sent_inputs(connection, rows, names)
             own = [f'{name} AS "{OWN}{name}"' for name in ANSWERS]
-            columns = ", ".join([*own, *(each.as_column for each in typed_inputs(connection, rows, types, names))])
+            columns = ", ".join([*own, *(each.as_column for each in typed_inputs(connection, sent, types, names))])
             connection.execute(
-                f"COPY (SELECT {columns} FROM {rows} ORDER BY received_at, seq, row) TO {path_literal(out)} (FORMAT parquet)"  # noqa: S608 (names and paths are quoted)
+                f"COPY (SELECT {columns} FROM {sent} ORDER BY received_at, seq, row) TO {path_literal(out)} (FORMAT parquet)"  # noqa: S608 (names and paths are quoted)
             )
 
     read_files(log_files(folder, model, day, until), write)

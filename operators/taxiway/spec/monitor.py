@@ -24,6 +24,10 @@ ROW_LOSSES = {
 """The metrics that a rollback can be decided by, each with the loss of single rows that is tested for it."""
 
 
+_ROLLBACK_WINDOWS = {"day": 14, "week": 2, "month": 2}
+"""The fewest windows with which a rollback can be decided: the evidence counts whole weeks after a promotion in these windows."""
+
+
 def not_monitored_text(problem: Problem) -> str:
     """Why `NOT_MONITORED` cannot be monitored, and what can."""
     allowed = ", ".join(name for name in metrics_of(problem) if name != NOT_MONITORED)
@@ -109,7 +113,8 @@ class Monitor(Section):
         log: The folder of the Parquet files of the gateway's request log; {data} is the installation's folder of data.
         schedule: When the champion is compared: a cron preset or expression; None for manual runs.
         window: How long a window of requests is: `day`, `week` from Monday on, or `month`.
-        windows: How many windows a run compares, the newest ones. Labels that come later than that are not looked at.
+        windows: How many windows a run compares, the newest ones. Labels that come later than that are not looked at. `rollback` needs at
+            least 14 days, 2 weeks or 2 months.
         metric: The metric; None for `roc_auc` of two classes, `accuracy` of more, and `mae` of a regression.
         retrain: When the model is to be trained again; None if monitoring does not say so.
         audit: When labels are needed next; None if monitoring does not say so.
@@ -138,4 +143,11 @@ class Monitor(Section):
                 f"{', '.join(ROW_LOSSES)}"
             )
             raise ValidationError.from_exception_data("Monitor", [mistake(message, self.metric, "metric")])
+        fewest = _ROLLBACK_WINDOWS[self.window]
+        if self.rollback is not None and self.windows < fewest:
+            message = (
+                "a rollback is decided by whole weeks after the promotion, and only while the promotion is in the newest windows; allowed with "
+                f"rollback and windows of a {self.window}: at least {fewest}"
+            )
+            raise ValidationError.from_exception_data("Monitor", [mistake(message, self.windows, "windows")])
         return self

@@ -3,6 +3,7 @@
 import json
 import shutil
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from cli.logged_weeks import log_week
 from cli.turned_champion import log_days, promote_turned
 from stages.conftest import Site
 
+from taxiway.evaluation import scoring
+from taxiway.registry import load
 from taxiway.stages.installation import DEFAULT_HOME
 
 
@@ -68,6 +71,30 @@ def test_a_version_whose_files_are_gone_is_named() -> None:
 
 
 @pytest.mark.usefixtures("champions")
+@pytest.mark.parametrize(
+    ("place", "function", "version", "message"),
+    [
+        (load, "load_trusted", lambda uri, model, version, **_: version, "version 1 cannot be loaded: ValueError: old"),
+        (scoring, "score", lambda model, *_: model.version, "version 1 cannot predict the rows: ValueError: old"),
+    ],
+)
+def test_a_version_whose_libraries_changed_does_not_fail_the_monitoring_of_the_champion(
+    monkeypatch: pytest.MonkeyPatch, place: Any, function: str, version: Callable[..., int], message: str
+) -> None:
+    log_days(0, 100, labelled=60)
+    of_champion = getattr(place, function)
+
+    def changed(*arguments: Any, **more: Any) -> Any:
+        """Fail for version 1, as its code does if a library is gone or has changed."""
+        if version(*arguments, **more) == 1:
+            raise ValueError("old")
+        return of_champion(*arguments, **more)
+
+    monkeypatch.setattr(place, function, changed)
+    assert compared()["not_compared"].startswith(message)
+
+
+@pytest.mark.usefixtures("champions")
 def test_versions_without_one_before_them_are_not_compared() -> None:
     log_week(0, 300, labelled=300, version=1, at=time.time())
     log_week(1, 300, labelled=300, version=2, at=time.time())
@@ -75,6 +102,20 @@ def test_versions_without_one_before_them_are_not_compared() -> None:
     assert compared()["not_compared"] == "no version was champion when version 1 was promoted"
     other = json.loads(taxiway("monitor", f"{NAME}/2", "--log", "log", "--previous", "--json").output)["previous"]
     assert other["not_compared"] == "version 2 was never promoted, so there is no version before it"
+
+
+def test_a_column_that_the_served_version_does_not_take_any_more_is_compared(site: Site) -> None:
+    assert run().exit_code == 0
+    site.arrive(3, signal=-1)
+    site.arrive(4, signal=-1)
+    path = Path("small.pipeline.yaml")
+    path.write_text(path.read_text() + "features: {numeric: [a], categorical: []}\n")
+    for _ in range(2):
+        run()
+    log_week(0, 400, labelled=400, version=3, at=time.time())
+    found = compared()
+    assert (found["version"], found["rows"], found["not_compared"]) == (1, 400, "")
+    assert found["previous"]["value"] > 0.7
 
 
 def test_a_column_that_was_renamed_since_has_its_former_name(site: Site) -> None:

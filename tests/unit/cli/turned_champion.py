@@ -17,12 +17,12 @@ DAYS = 5
 _DAY_S = 86_400
 
 
-def promote_turned(site: Site) -> None:
-    """Promote version 3 in place of version 1, by runs six days ago; version 2 does not pass."""
+def promote_turned(site: Site, days: int = DAYS + 1) -> None:
+    """Promote version 3 in place of version 1, by runs so many days ago; version 2 does not pass."""
     site.arrive(3, signal=-1)
     site.arrive(4, signal=-1)
     for _ in range(2):
-        run_days_ago(DAYS + 1)
+        run_days_ago(days)
 
 
 def run_days_ago(days: int) -> None:

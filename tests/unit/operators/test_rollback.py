@@ -4,6 +4,7 @@ Version 3 was trained and evaluated on rows whose relation of features and label
 """
 
 import json
+import shutil
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from airflow.sdk.exceptions import AirflowSkipException
 from cli.local_runs import NAME, done
 from cli.logged_weeks import log_labels, log_week
 from cli.turned_champion import FIRST, TURNED, log_days, promote_turned, run_days_ago
@@ -24,6 +26,7 @@ from taxiway.hooks.mlflow import MlflowHook
 from taxiway.ledger import promotions
 from taxiway.ledger.chain import Ledger
 from taxiway.ledger.entry import State
+from taxiway.operators import MonitorOperator
 from taxiway.records import Promotion
 from taxiway.records.served import ServedPerformance
 from taxiway.registry import alias_moves, promote
@@ -40,6 +43,10 @@ from taxiway.tracking.run import refs_of
 def team(small_team: Path) -> Path:
     """A team whose champion, version 3, was promoted six days ago."""
     promote_turned(Site(small_team, "small"))
+    return with_policy(small_team)
+
+
+def with_policy(small_team: Path) -> Path:
     path = small_team / "small.pipeline.yaml"
     path.write_text(path.read_text() + "monitor: {log: log, rollback: {}}\n")
     (small_team / "team.yaml").write_text(TEAM)
@@ -139,6 +146,15 @@ def test_rows_from_before_the_promotion_do_not_count(team: Path) -> None:
     assert "version 3 has 0 rows with a label since " in monitored("earlier")[0]["rollback"]
 
 
+def test_a_champion_that_is_older_than_the_windows_is_not_judged(small_team: Path) -> None:
+    promote_turned(Site(small_team, "small"), days=15)
+    path = with_policy(small_team) / "small.pipeline.yaml"
+    path.write_text(path.read_text().replace("rollback: {}", "window: day, windows: 14, rollback: {}"))
+    log_days(0, 80)
+    assert f"was promoted on {newest().at:%Y-%m-%d}, before the first compared window" in monitored("old")[0]["rollback"]
+    assert champion() == TURNED
+
+
 def test_labels_that_were_corrected_count_as_they_are_now(team: Path) -> None:
     log_days(0, 80)
     for path in sorted(Path("log").glob("labels/*/*/*.parquet")):
@@ -189,7 +205,6 @@ def test_a_champion_that_came_meanwhile_is_not_rolled_back(team: Path) -> None:
 
 
 def test_a_run_that_is_killed_before_the_alias_moves_is_completed_and_told(team: Path) -> None:
-    log_week(1, 400, labelled=400, at=time.time() - 60)
     log_days(0, 80)
     with pytest.MonkeyPatch.context() as broken, pytest.raises(KeyboardInterrupt):
         broken.setattr(alias_moves, "_move_aliases", killed)
@@ -198,12 +213,36 @@ def test_a_run_that_is_killed_before_the_alias_moves_is_completed_and_told(team:
     assert version_at(ledger().client, NAME, CHAMPION) == TURNED
     assert notices(team) == []
     found, events = monitored("killed")
-    assert found["version"] == FIRST
+    assert (found["version"], found["rollback"].endswith("; champion: version 1, before: version 3")) == (TURNED, True)
     assert version_at(ledger().client, NAME, CHAMPION) == FIRST
     ((_, told),) = events[f"{NAME}.alerts"]
-    assert [each["kind"] for each in told["alerts"]] == ["rollback"]
-    assert [each["event"] for each in notices(team)] == ["ROLLBACK"]
+    assert [each["kind"] for each in told["alerts"]] == ["realised", "rollback"]
+    assert [each["event"] for each in notices(team)] == ["ALERT", "ROLLBACK"]
     assert len(promotions.entries(ledger().client, NAME)) == 3
+
+
+def test_a_rollback_that_was_not_told_is_told_before_the_new_champion_has_requests(team: Path) -> None:
+    log_days(0, 80)
+    with pytest.MonkeyPatch.context() as broken, pytest.raises(KeyboardInterrupt):
+        broken.setattr(MonitorOperator, "_tell", killed)
+        monitored("killed")
+    first = recorded("killed").data.tags
+    assert (champion(), notices(team)) == (FIRST, [])
+    found, events = monitored("next")
+    ((_, told),) = events[f"{NAME}.alerts"]
+    assert [(each["kind"], each["version"]) for each in told["alerts"]] == [("realised", TURNED), ("rollback", TURNED)]
+    assert [each["event"] for each in notices(team)] == ["ALERT", "ROLLBACK"]
+    assert found["rollback"] == first["taxiway.rollback"] == recorded("next").data.tags["taxiway.rollback"]
+    again, events = monitored("next")
+    assert (again["version"], again["rollback"]) == (TURNED, found["rollback"]), "a retry repeats the run that it retries"
+    assert (len(events[f"{NAME}.alerts"]), len(notices(team))) == (1, 2)
+    with pytest.raises(AirflowSkipException, match=r"has no rows that runner\.small version 1 has predicted"):
+        monitored("without requests")
+    assert recorded("without requests") is None
+    shutil.rmtree("log/requests")
+    with pytest.raises(AirflowSkipException):
+        monitored("next")
+    assert recorded("next").info.status == "FINISHED", "a run that has records is not deleted"
 
 
 def killed(*_: Any, **__: Any) -> None:

@@ -53,8 +53,7 @@ def new_alerts(context: StageContext, found: Monitored, others: Sequence[Alert] 
         found: What was found.
         others: Alerts that are not of a window.
     """
-    ref = f"monitored/{context.pipeline.name}"
-    told: dict[str, str] = json.loads(context.store.get_ref(ref) or "{}")
+    told = _told(context)
     alerts = {_key(alert): alert for alert in (*_audit_alerts(context, found), *_window_alerts(found), *others)}
     new = tuple(alert for key, alert in alerts.items() if told.get(key, context.run) == context.run)
     for message in (message for alert in new for message in alert.messages):
@@ -62,7 +61,22 @@ def new_alerts(context: StageContext, found: Monitored, others: Sequence[Alert] 
     yield tuple(replace(alert, is_repeated=_key(alert) in told) for alert in new)
     now = {key: told.get(key, context.run) for key in alerts}
     if now != told:
-        context.store.set_ref(ref, json.dumps(now))
+        context.store.set_ref(_ref(context), json.dumps(now))
+
+
+def is_told_by_another_run(context: StageContext, alert: Alert) -> bool:
+    """Whether another run than this one has told an alert."""
+    return _told(context).get(_key(alert), context.run) != context.run
+
+
+def _told(context: StageContext) -> dict[str, str]:
+    """The run that has told each alert, by its key."""
+    told: dict[str, str] = json.loads(context.store.get_ref(_ref(context)) or "{}")
+    return told
+
+
+def _ref(context: StageContext) -> str:
+    return f"monitored/{context.pipeline.name}"
 
 
 def _window_alerts(found: Monitored) -> Iterator[Alert]:

@@ -21,18 +21,19 @@ FILE = "monitor.json"
 """The artifact of such a run, as `taxiway monitor --json` prints it."""
 
 
-def monitor_champion(context: StageContext) -> Monitored:
+def monitor_champion(context: StageContext, replaced: int | None = None) -> Monitored:
     """Compare the newest windows of the champion with its evaluation rows, and record them.
 
     Args:
         context: The run; its pipeline has a section `monitor`.
+        replaced: The version to monitor instead, which was champion until it was rolled back; None for the champion.
 
     Raises:
         ConfigError: The pipeline has no section `monitor`, or the log is not a folder.
         NoRequestsError: There is no champion yet, or it has answered no requests in these windows.
         TerminalError: Its records cannot be read, or its scores are withheld.
     """
-    from taxiway.registry.alias_moves import champion_now, settled
+    from taxiway.registry.alias_moves import champion_now
     from taxiway.registry.load import load_trusted
     from taxiway.stages.monitor.previous import PreviousAsked, previous_performance
     from taxiway.stages.monitor.slices import worse_slices
@@ -42,11 +43,10 @@ def monitor_champion(context: StageContext) -> Monitored:
     asked = context.pipeline.monitor
     if asked is None:
         raise ConfigError(f"{context.pipeline.name} has no section monitor; add it to the pipeline file")
-    # A run that was killed may have decided a rollback, and not have moved the aliases.
-    known = settled(context.ledger, context.pipeline.name) if asked.rollback is not None else None
-    if champion_now(context.ledger, context.pipeline.name, known) is None:
+    if replaced is None and champion_now(context.ledger, context.pipeline.name) is None:
         raise NoRequestsError(f"{context.pipeline.name} has no champion yet, so there is nothing to monitor")
-    version = find_version(context.ledger, context.pipeline.name)
+    name = context.pipeline.name if replaced is None else f"{context.pipeline.name}/{replaced}"
+    version = find_version(context.ledger, name)
     log = log_folder(context, asked)
     loaded = load_trusted(context.registry.tracking_uri, version.model, version.version, code=context.code, files=version.files)
     since = oldest_day(context.clock().date(), asked.window, asked.windows)

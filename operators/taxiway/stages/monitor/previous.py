@@ -1,21 +1,24 @@
 """Compares a served version with the version before it, on the same requests and labels."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from taxiway.errors import NoRequestsError, TerminalError
+from taxiway.errors import NoRequestsError, TaxiwayError, TerminalError
 from taxiway.evaluation.predictions import positive_class
 from taxiway.features.signature import ModelColumns, signature_columns
 from taxiway.ledger.chain import Ledger
 from taxiway.ledger.entry import trusted
 from taxiway.ledger.promotions import entries
-from taxiway.messages import counted, names_text
+from taxiway.messages import clipped, counted, error_text, names_text
 from taxiway.monitoring.row_losses import log_evidence, loss_differences, row_loss_name
 from taxiway.records import Promotion
 from taxiway.records.served import PreviousPerformance
+from taxiway.spec.python_refs import same_process
 from taxiway.stages.batch.version import find_version, row_model
 from taxiway.stages.monitor.monitor import Monitored, evaluation_records
 from taxiway.stages.monitor.windows.labelled_rows import LabelledRows, Period, evaluation_rows, labelled_rows, logged_columns
@@ -23,7 +26,12 @@ from taxiway.stages.monitor.windows.performance import CONFIDENCE, MIN_ROWS
 from taxiway.store import Store
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from taxiway.evaluation.predictions import Predictions
     from taxiway.evaluation.scoring import LoadedModel
+
+_MAX_CHARACTERS = 500
 
 
 class _NotComparedError(TerminalError):
@@ -58,7 +66,7 @@ def previous_performance(asked: PreviousAsked, found: Monitored, pyfunc: Any) ->
         pyfunc: Its model.
     """
     model, version = found.version.model, found.version.version
-    promotion = promotion_by_gates(asked.ledger, model, version)
+    promotion = newest_promotion_to(asked.ledger, model, version)
     if promotion is None:
         return PreviousPerformance(not_compared=f"version {version} was never promoted, so there is no version before it")
     if promotion.from_version is None:
@@ -71,8 +79,8 @@ def previous_performance(asked: PreviousAsked, found: Monitored, pyfunc: Any) ->
         return PreviousPerformance(version=promotion.from_version, since=promotion.at, not_compared=str(error))
 
 
-def promotion_by_gates(ledger: Ledger, model: str, version: int) -> Promotion | None:
-    """The newest promotion of a version that was not a rollback to it; None if there is none."""
+def newest_promotion_to(ledger: Ledger, model: str, version: int) -> Promotion | None:
+    """The newest promotion to a version after a verdict, also a forced one, but no rollback; None if there is none."""
     known = trusted(ledger, entries(ledger.client, model))
     return next(
         (made for made in (entry.promotion for entry in known) if made.to_version == version and made.verdict is not None), None
@@ -81,7 +89,7 @@ def promotion_by_gates(ledger: Ledger, model: str, version: int) -> Promotion | 
 
 def _compared(asked: PreviousAsked, found: Monitored, pyfunc: Any, promotion: Promotion, previous: int) -> PreviousPerformance:
     from taxiway.evaluation.metrics import metric_of
-    from taxiway.evaluation.scoring import LoadedModel, score
+    from taxiway.evaluation.scoring import LoadedModel
     from taxiway.stats.bootstrap import compare
 
     classes, metric = found.reference.classes, found.reference.metric
@@ -89,7 +97,7 @@ def _compared(asked: PreviousAsked, found: Monitored, pyfunc: Any, promotion: Pr
     period = replace(period, since=max(period.since, promotion.at))
     before = _loaded(asked, found, previous, columns)
     rows = _rows(period, found, _present(before, columns))
-    other = score(before, rows.inputs, classes, positive_class(classes))
+    other = _scored(before, rows.inputs, classes)
     intervals = compare(metric_of(metric, classes).compute, rows.labels, rows.predictions, other, CONFIDENCE)
     difference = intervals.difference
     if difference is None or not all(map(math.isfinite, (difference.value, difference.low, difference.high))):
@@ -113,22 +121,38 @@ def _compared(asked: PreviousAsked, found: Monitored, pyfunc: Any, promotion: Pr
 
 def _loaded(asked: PreviousAsked, found: Monitored, number: int, columns: ModelColumns) -> "LoadedModel":
     """The version before; it takes columns that have been renamed since by their former names."""
-    from mlflow.exceptions import MlflowException
-
     from taxiway.evaluation.scoring import LoadedModel
     from taxiway.registry.load import load_trusted
 
-    try:
+    with _not_compared_if_it_fails(f"version {number} cannot be loaded"):
         version = find_version(asked.ledger, f"{found.version.model}/{number}")
         pyfunc = load_trusted(asked.ledger.client.tracking_uri, version.model, number, code=asked.code, files=version.files)
         classes = tuple(row_model(pyfunc, version).classes)
-    except (TerminalError, MlflowException, OSError) as error:
-        raise _NotComparedError(f"version {number} cannot be loaded: {error}") from error
     if set(classes) != set(found.reference.classes):
         raise _NotComparedError(
             f"version {number} has other classes: {names_text(classes) if classes else 'none, for a regression'}"
         )
     return LoadedModel(number, pyfunc, classes, renamed=columns.renamed)
+
+
+def _scored(before: "LoadedModel", rows: "pd.DataFrame", classes: tuple[str, ...]) -> "Predictions":
+    from taxiway.evaluation.scoring import score
+
+    with _not_compared_if_it_fails(f"version {before.version} cannot predict the rows"):
+        return score(before, rows, classes, positive_class(classes))
+
+
+@contextmanager
+def _not_compared_if_it_fails(problem: str) -> Iterator[None]:
+    """The version before may need a library that was removed or changed since: its errors are not those of the champion's monitoring."""
+    try:
+        with same_process():
+            yield
+    except MemoryError:
+        raise
+    except (Exception, SystemExit) as error:  # a model of a team's own class may raise anything
+        text = str(error) if isinstance(error, TaxiwayError) else error_text(error)
+        raise _NotComparedError(f"{problem}: {clipped(text, _MAX_CHARACTERS)}") from error
 
 
 def _rows(period: Period, found: Monitored, taken: ModelColumns) -> LabelledRows:
@@ -168,5 +192,5 @@ def _largest_difference(asked: PreviousAsked, found: Monitored, served: "LoadedM
     of_served = signature_columns(served.predictor)
     columns = dict.fromkeys([*of_served.names, *_present(before, of_served).names])
     rows, labels = evaluation_rows(snapshot, label, found.reference, list(columns), asked.store)
-    first, second = (score(each, rows, (), None) for each in (served, before))
+    first, second = score(served, rows, (), None), _scored(before, rows, ())
     return float(abs(loss_differences(found.reference.metric, first, second, labels)).max())

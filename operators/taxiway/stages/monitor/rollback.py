@@ -10,15 +10,18 @@ from taxiway.errors import TerminalError, TransientError
 from taxiway.ledger.entry import Entry, head
 from taxiway.messages import number_text
 from taxiway.monitoring.row_losses import row_loss_name
+from taxiway.records import Promotion
 from taxiway.records.served import PreviousPerformance
 from taxiway.registry import promote
 from taxiway.registry.alias_moves import settled
 from taxiway.registry.champions import model_history
 from taxiway.spec.metrics import facts_of
 from taxiway.spec.monitor import Rollback
+from taxiway.stages.batch.version import Version
 from taxiway.stages.context import StageContext
-from taxiway.stages.monitor.alerts import Alert
+from taxiway.stages.monitor.alerts import Alert, is_told_by_another_run
 from taxiway.stages.monitor.monitor import Monitored
+from taxiway.stages.monitor.windows.log_windows import oldest_day
 from taxiway.stages.push import told_downstream
 from taxiway.tracking import tags
 
@@ -59,23 +62,72 @@ def roll_back_if_worse(context: StageContext, found: Monitored) -> RollbackDecis
     compared, policy = found.previous, section.rollback
     newest = head(context.ledger, settled(context.ledger, found.version.model))
     problem = _not_judged(context, found, compared, newest) or _not_worse(policy, found, compared)
-    decision = _refused(problem) if problem else _roll_back(context, found, _evidence_text(policy, found, compared))
+    if problem:
+        return _refused(context, problem)
+    assert compared.version is not None, "without a version before, nothing was compared"
+    return _roll_back(context, found.version, compared.version, _evidence_text(policy, found, compared))
+
+
+def rollback_to_complete(context: StageContext) -> Promotion | None:
+    """The newest promotion, if it is a rollback by the policy that no other run has told; None if it is not.
+
+    It was made by an earlier try of this run, or by a run that was killed. If the compared windows begin after it, there is nothing to
+    compare any more, and its alert alone is told.
+
+    Args:
+        context: The run.
+
+    Raises:
+        TerminalError: A promotion in the ledger is not signed with a key of the installation.
+    """
+    section = context.pipeline.monitor
+    if section is None or section.rollback is None:
+        return None
+    # A run that was killed may have decided a rollback, and not have moved the aliases.
+    newest = head(context.ledger, settled(context.ledger, context.pipeline.name))
+    alert = _alert_of(newest.promotion) if newest is not None else None
+    if newest is None or alert is None or is_told_by_another_run(context, alert):
+        return None
+    first = oldest_day(context.clock().date(), section.window, section.windows)
+    return newest.promotion if newest.promotion.at.date() >= first else None
+
+
+def completed(context: StageContext, done: Promotion) -> RollbackDecision:
+    """Record a rollback of the policy.
+
+    Args:
+        context: The run.
+        done: The rollback.
+    """
+    context.recorder.record(done)
+    if done.downstream:
+        context.log.info("%s", told_downstream(done))
+    message = f"{done.reason}; champion: version {done.to_version}, before: version {done.from_version}"
+    return _decided(context, RollbackDecision(rolled_back=True, message=message))
+
+
+def _refused(context: StageContext, problem: str) -> RollbackDecision:
+    return _decided(context, RollbackDecision(rolled_back=False, message=f"no rollback: {problem}"))
+
+
+def _decided(context: StageContext, decision: RollbackDecision) -> RollbackDecision:
     context.log.info("%s", decision.message)
     context.recorder.tags({tags.ROLLBACK: decision.message})
     return decision
 
 
-def _refused(problem: str) -> RollbackDecision:
-    return RollbackDecision(rolled_back=False, message=f"no rollback: {problem}")
-
-
 def rollback_alerts(context: StageContext) -> tuple[Alert, ...]:
     """The alert that the newest promotion is a rollback by the policy; from the ledger, so it is not lost if a task is killed after it."""
     history = model_history(context.ledger, context.pipeline.name)
-    made = history.champion.promotion if history.champion is not None else None
+    alert = _alert_of(history.champion.promotion) if history.champion is not None else None
+    return (alert,) if alert is not None else ()
+
+
+def _alert_of(made: Promotion | None) -> Alert | None:
+    """The alert of a promotion; None if it is not a rollback by the policy."""
     if made is None or made.by != POLICY or made.from_version is None:
-        return ()
-    return (Alert(made.from_version, made.at.date(), "rollback", (made.reason,)),)
+        return None
+    return Alert(made.from_version, made.at.date(), "rollback", (made.reason,))
 
 
 def _not_judged(context: StageContext, found: Monitored, compared: PreviousPerformance, newest: Entry | None) -> str:
@@ -86,12 +138,13 @@ def _not_judged(context: StageContext, found: Monitored, compared: PreviousPerfo
         return f"version {version} is champion by a rollback of {promotion.by}, which the policy leaves as it is"
     if compared.not_compared:
         return f"not compared with the version before: {compared.not_compared}"
-    if promotion is None or (promotion.to_version, promotion.from_version, promotion.at) != (
-        version,
-        compared.version,
-        compared.since,
-    ):
-        return f"version {version} was promoted before the first compared window, or is not the champion any more"
+    if promotion is None or (promotion.to_version, promotion.from_version) != (version, compared.version):
+        return f"version {version} is not the champion any more"
+    if promotion.at != compared.since:
+        return (
+            f"version {version} was promoted on {promotion.at:%Y-%m-%d}, before the first compared window; to judge a champion for longer, "
+            "compare more windows: monitor.windows"
+        )
     return model_history(context.ledger, found.version.model).moved
 
 
@@ -106,8 +159,7 @@ def _not_worse(policy: Rollback, found: Monitored, compared: PreviousPerformance
     return f"{_evidence_text(policy, found, compared)}; allowed drop: {number_text(policy.max_drop)}"
 
 
-def _roll_back(context: StageContext, found: Monitored, evidence: str) -> RollbackDecision:
-    version, previous = found.version, found.previous
+def _roll_back(context: StageContext, version: Version, previous: int, evidence: str) -> RollbackDecision:
     try:
         done = promote.rollback(
             context.ledger,
@@ -116,15 +168,11 @@ def _roll_back(context: StageContext, found: Monitored, evidence: str) -> Rollba
             reason=f"{evidence}; by {context.run}",
             at=context.clock(),
             from_version=version.version,
-            to_version=previous.version if previous is not None else None,
+            to_version=previous,
         )
     except (TerminalError, TransientError) as error:  # another promotion came first, or is in progress
-        return _refused(str(error))
-    context.recorder.record(done)
-    if done.downstream:
-        context.log.info("%s", told_downstream(done))
-    message = f"{done.reason}; champion: version {done.to_version}, before: version {done.from_version}"
-    return RollbackDecision(rolled_back=True, message=message)
+        return _refused(context, str(error))
+    return completed(context, done)
 
 
 def _evidence_text(policy: Rollback, found: Monitored, compared: PreviousPerformance) -> str:

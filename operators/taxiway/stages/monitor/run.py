@@ -8,7 +8,7 @@ from taxiway.stages.context import StageContext
 from taxiway.stages.monitor.champion import monitor_champion
 from taxiway.stages.monitor.monitor import Monitored
 from taxiway.stages.monitor.retraining import retraining
-from taxiway.stages.monitor.rollback import RollbackDecision, roll_back_if_worse
+from taxiway.stages.monitor.rollback import RollbackDecision, completed, roll_back_if_worse, rollback_to_complete
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,9 @@ class MonitoringResult:
 def run_monitoring(context: StageContext) -> MonitoringResult:
     """Monitor the champion, and decide whether it is rolled back or trained again.
 
+    If an earlier try of this run, or a run that was killed, has rolled the champion back and not told it, this run completes that: it
+    monitors the version that was rolled back, so that it records and tells what that run would have.
+
     Args:
         context: The run; its pipeline has a section `monitor`.
 
@@ -43,7 +46,8 @@ def run_monitoring(context: StageContext) -> MonitoringResult:
         NoRequestsError: There is no champion yet, or it has answered no requests in these windows.
         TerminalError: Its records cannot be read, its scores are withheld, or a promotion in the ledger is not signed.
     """
-    found = monitor_champion(context)
-    rollback = roll_back_if_worse(context, found)
+    made = rollback_to_complete(context)
+    found = monitor_champion(context, made.from_version if made is not None else None)
+    rollback = completed(context, made) if made is not None else roll_back_if_worse(context, found)
     is_replaced = rollback is not None and rollback.rolled_back
     return MonitoringResult(found, rollback, None if is_replaced else retraining(context, found))

@@ -7,7 +7,6 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from taxiway.data.engine.conditions import quoted_name
 from taxiway.data.engine.read_rows import LIST_OF
 from taxiway.features.signature import ModelColumns
 from taxiway.records import Snapshot
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def compared_columns(connection: "duckdb.DuckDBPyConnection", model: str, version: int, columns: ModelColumns) -> ModelColumns:
-    """The columns of a version that can be compared.
+    """The columns of the requests of a version that can be compared, whether it takes them or not.
 
     Left out are lists, and columns of which no request has an entry, or of which one has a hash: those that the log omits or hashes.
 
@@ -33,17 +32,14 @@ def compared_columns(connection: "duckdb.DuckDBPyConnection", model: str, versio
         connection: The request log, from `read_request_log`.
         model: The registered model.
         version: Its version.
-        columns: Its columns.
+        columns: The columns, with their types.
     """
-    from taxiway.serving.request_files import INPUT
-    from taxiway.serving.request_rows import is_hash
+    from taxiway.serving.request_rows import has_values, input_column, with_sent_inputs
 
-    of_log = {name for name, *_ in connection.execute("DESCRIBE requests").fetchall()}
-    names = [name for name in columns.names if INPUT + name in of_log and not columns.types.get(name, "").startswith(LIST_OF)]
-    tests = [
-        f"count({each}) > 0 AND count(*) FILTER ({is_hash(each)}) = 0" for each in (quoted_name(INPUT + name) for name in names)
-    ]
-    query = f"SELECT {', '.join(['count(*)', *tests])} FROM requests WHERE model = $1 AND champion_version = $2 AND champion_status = 200"  # noqa: S608 (the names are quoted)
+    names = [name for name in columns.names if not columns.types.get(name, "").startswith(LIST_OF)]
+    tests = [has_values(input_column(name)) for name in names]
+    sent_inputs = with_sent_inputs(connection, "requests", names)
+    query = f"SELECT {', '.join(['count(*)', *tests])} FROM {sent_inputs} WHERE model = $1 AND champion_version = $2 AND champion_status = 200"  # noqa: S608 (the names are quoted)
     ((_, *comparable),) = connection.execute(query, [model, version]).fetchall()
     sent = {name for name, is_comparable in zip(names, comparable, strict=True) if is_comparable}
     numeric, categorical = (tuple(name for name in names if name in sent) for names in (columns.numeric, columns.categorical))
