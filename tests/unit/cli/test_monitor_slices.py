@@ -69,7 +69,7 @@ def rows(rng: np.random.Generator, count: int, wrong: Mapping[str, float]) -> La
     return LabelledRows(Predictions(np.column_stack([1 - predicted, predicted]), predicted.astype(np.intp), 1), labels, inputs)
 
 
-REFERENCE = Reference("accuracy", ("a", "b"), None, Interval(value=0.9, low=0.8, high=1, rows=9), None, "")
+REFERENCE = Reference("accuracy", ("a", "b"), None, Interval(value=0.9, low=0.8, high=1, rows=9), None, None, "")
 
 
 def test_quiet_windows_have_a_worse_slice_in_one_of_a_hundred_at_most() -> None:
