@@ -299,7 +299,7 @@ USED_BY = {
     "the installation's folder of data",
     "monitor.schedule": "the loader: when the champion is compared; a cron preset or expression. `null`: only by hand",
     "monitor.window": "`monitor`: how long a window of requests is; a week begins on Monday, in UTC",
-    "monitor.windows": "`monitor`: how many windows a run compares, the newest ones. Labels that come later are not looked at",
+    "monitor.windows": "`monitor`: how many windows that have ended a run compares, the newest ones, besides the present one. Labels that come later are not looked at",
     "monitor.metric": "`monitor`: the metric. None: `roc_auc` of two classes, `accuracy` of more, `mae` of a regression",
     "monitor.retrain": "`monitor`: when the model is to be trained again; see below. `null`: monitoring does not say so",
     "monitor.previous": "`monitor`: `true`: the version before predicts the champion's rows with a label, too, for comparison; `rollback` implies it",

@@ -139,7 +139,7 @@ class AuditPlan:
         target = f"{'at least' if higher else 'at most'} {number_text(policy.target)}, with a tolerance of {number_text(policy.tolerance)}"
         answer = {
             Answer.REACHED: f"it is {target}",
-            Answer.MISSED: f"it is not {target}",
+            Answer.MISSED: f"it misses the target, {target}",
             Answer.UNKNOWN: f"labels do not say whether it is {target}",
         }[self.answer]
         if self.contradiction:

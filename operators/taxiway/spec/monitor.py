@@ -113,7 +113,7 @@ class Monitor(Section):
         log: The folder of the Parquet files of the gateway's request log; {data} is the installation's folder of data.
         schedule: When the champion is compared: a cron preset or expression; None for manual runs.
         window: How long a window of requests is: `day`, `week` from Monday on, or `month`.
-        windows: How many windows a run compares, the newest ones. Labels that come later than that are not looked at. `rollback` needs at
+        windows: How many windows that have ended a run compares, the newest ones, besides the present one. Labels that come later than that are not looked at. `rollback` needs at
             least 14 days, 2 weeks or 2 months.
         metric: The metric; None for `roc_auc` of two classes, `accuracy` of more, and `mae` of a regression.
         retrain: When the model is to be trained again; None if monitoring does not say so.

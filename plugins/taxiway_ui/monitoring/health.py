@@ -15,11 +15,11 @@ from taxiway_ui.times import time_text
 class HealthState(StrEnum):
     """How a champion does in production, the most urgent first."""
 
+    FAILED = "monitoring failed"
     WORSE_REALISED = "worse (realised)"
     WORSE_ESTIMATED = "worse (estimated)"
     INVALID = "inputs invalid"
     FOUND = "found by a check"
-    FAILED = "monitoring failed"
     LABELS_DUE = "labels due"
     SILENT = "no requests"
     ACKNOWLEDGED = "acknowledged"

@@ -129,6 +129,12 @@ def test_an_input_of_another_type_than_the_schema_is_exported_as_text_with_a_war
     assert pq.read_schema(tmp_path / "rows.parquet").field("x").type == "string"
 
 
+def test_a_file_in_place_of_the_folder_is_named(state: Path, tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("")
+    result = CliRunner().invoke(main, ["log", "roll", "--state", str(state)])
+    assert (result.exit_code, result.output.count("log is not a folder; move it away")) == (1, 1)
+
+
 def test_a_folder_without_a_log_is_refused(tmp_path: Path) -> None:
     refused = CliRunner().invoke(main, ["log", "roll", "--state", str(tmp_path)])
     assert "is not the state folder of a gateway that has been started" in refused.output

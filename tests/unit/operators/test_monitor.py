@@ -389,13 +389,13 @@ def test_a_comparison_that_fails_is_told(team: Path) -> None:
 @pytest.mark.parametrize(
     ("window", "windows", "first"),
     [
-        ("day", 1, "2026-11-27"),
-        ("day", 3, "2026-11-25"),
-        ("week", 1, "2026-11-23"),
-        ("week", 2, "2026-11-16"),
-        ("month", 1, "2026-11-01"),
-        ("month", 12, "2025-12-01"),
+        ("day", 1, "2026-11-26"),
+        ("day", 3, "2026-11-24"),
+        ("week", 1, "2026-11-16"),
+        ("week", 2, "2026-11-09"),
+        ("month", 1, "2026-10-01"),
+        ("month", 12, "2025-11-01"),
     ],
 )
-def test_a_run_compares_the_newest_windows(window: Any, windows: int, first: str) -> None:
+def test_a_run_compares_the_newest_windows_that_have_ended(window: Any, windows: int, first: str) -> None:
     assert str(oldest_day(date(2026, 11, 27), window, windows)) == first

@@ -31,6 +31,13 @@ class Healthy:
         return np.column_stack([1 - x, x])
 
 
+class PredictsNumbers(Healthy):
+    """Answers 10 times x."""
+
+    def predict(self, rows: pd.DataFrame) -> Any:
+        return rows["x"].to_numpy(dtype=float) * 10
+
+
 class Raises(Healthy):
     def predict(self, rows: pd.DataFrame) -> Any:
         raise RuntimeError("broken on purpose")
@@ -89,7 +96,18 @@ SECRETS = {"GATEWAY", "VERSION", "TAXIWAY_ADMIN_TOKEN", "MLFLOW_TRACKING_PASSWOR
 """What no model may see: the settings of the tests' servers have their tokens, too."""
 BEHAVIOURS = {
     kind.__name__: kind
-    for kind in (Healthy, Raises, Sleeps, OneTooFew, AnswersNaN, DiesOnTwo, HalfASecond, NeedsMemoryForThree, SlowToExplain)
+    for kind in (
+        Healthy,
+        PredictsNumbers,
+        Raises,
+        Sleeps,
+        OneTooFew,
+        AnswersNaN,
+        DiesOnTwo,
+        HalfASecond,
+        NeedsMemoryForThree,
+        SlowToExplain,
+    )
 }
 
 

@@ -40,7 +40,9 @@ _EXIT_DUE = 3
     "--every", type=click.Choice(["day", "week", "month"]), default="week", show_default=True, help="How long a window is."
 )
 @click.option(
-    "--windows", type=click.IntRange(min=1), help="How many windows to look at, the newest ones. Default: all of the log."
+    "--windows",
+    type=click.IntRange(min=1),
+    help="How many windows that have ended to look at, the newest ones. Default: all of the log.",
 )
 @click.option("--metric", help="The metric. Default: roc_auc for two classes, accuracy for more, and mae for a regression.")
 @click.option(
@@ -106,4 +108,7 @@ def _write(folder: Path, version: "Version", made: "LabelAudit", every: "Every",
     written = write_audit_rows(folder, version, made.window.first, every, made.plan.labels, out)
     known = f"; {written.labelled:,} others of the sample have a label already" if written.labelled else ""
     click.echo(f"wrote {counted(written.rows, 'row')} of the window from {made.window.first} to {out}{known}")
+    if not written.rows:
+        click.echo("there is nothing to label: the answer needs more rows than the window has, or longer windows", err=True)
+        return
     click.echo(f"next: fill in the last column, then taxiway label send {version.model} {quote(str(out))}", err=True)

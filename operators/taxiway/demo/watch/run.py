@@ -65,7 +65,10 @@ def watch_demo(home: Path, dags: Path, *, exit_at_end: bool, report: Path | None
         )
         if report is not None:
             write_json(report, [described(each) for each in mondays])
-        return 0 if exit_at_end else stay(console, starting)
+        if exit_at_end:
+            console.print(f"To look at it: taxiway up --home {home}", highlight=False, soft_wrap=True)
+            return 0
+        return stay(console, starting)
 
 
 def _play(console: Console, stack: Stack, file: Path) -> list[Monday]:
@@ -94,7 +97,7 @@ _HEADING = f"{'week':<10}{'version':<9}{'estimated':<25}{'realised, a week later
 def _print_monday(console: Console, monday: Monday) -> None:
     for fault in FAULTS:
         if monday.week == fault.first:
-            console.print(f"          [yellow]until {fault.last}: {escape(fault.title)}[/yellow]", highlight=False)
+            console.print(f"          [yellow]from now on, until {fault.last}, {escape(fault.title)}[/yellow]", highlight=False)
     numbers = f"{_text(monday.estimated):<25}{_text(monday.served):<25}"
     console.print(f"{monday.week:<10}{monday.version:<9}{numbers}", highlight=False)
     for style, text in _events(monday):
@@ -117,13 +120,16 @@ def _events(monday: Monday) -> Iterator[tuple[str, str]]:
 
 
 def _print_summary(console: Console, mondays: Sequence[Monday]) -> None:
-    trainings = [each.trained for each in mondays if each.trained is not None]
+    asked = [each.trained for each in mondays if each.trained is not None]
+    trainings = [each for each in asked if each.outcome is not Outcome.BLOCKED]
+    blocked = len(asked) - len(trainings)
     promoted = sum(each.outcome in _GOOD for each in trainings)
     alerts = sum(alert.kind != "rollback" for each in mondays for alert in each.alerts)
     rolled_back = sum(alert.kind == "rollback" for each in mondays for alert in each.alerts)
     rows = sum(each.served.rows for each in mondays)
     console.print(
-        f"\n{rows:,} flights in {len(mondays)} weeks: {counted(alerts, 'alert')}, {counted(len(trainings), 'training')} on evidence, "
+        f"\n{rows:,} flights in {len(mondays)} weeks: {counted(alerts, 'alert')}, {counted(len(trainings), 'training')} on evidence and {blocked:,} "
+        f"blocked by invalid data, "
         f"{counted(promoted, 'promotion')}, {counted(rolled_back, 'rollback')}",
         highlight=False,
     )

@@ -222,7 +222,7 @@ def monitor(
         if each.rows >= MIN_ROWS:
             cause = each, drift, rows
     why = causes(reference, loaded, before, *cause) if cause is not None else None
-    is_silent = compared.newest is not None and compared.newest < oldest_day(compared.until, asked.every, windows=2)
+    is_silent = compared.newest is not None and compared.newest < oldest_day(compared.until, asked.every, windows=1)
     return Monitored(version, reference, made, why, silent_since=compared.newest if is_silent else None)
 
 

@@ -156,7 +156,8 @@ def _not_worse(policy: Rollback, found: Monitored, compared: PreviousPerformance
     least = -difference.high if facts_of(found.reference.metric).direction > 0 else difference.low
     if evidence >= -math.log(1 - policy.confidence) and least > policy.max_drop:
         return ""
-    return f"{_evidence_text(policy, found, compared)}; allowed drop: {number_text(policy.max_drop)}"
+    but = ", so the metric is worse, but its rows are not" if least > policy.max_drop else ""
+    return f"{_evidence_text(policy, found, compared)}; allowed drop: {number_text(policy.max_drop)}{but}"
 
 
 def _roll_back(context: StageContext, version: Version, previous: int, evidence: str) -> RollbackDecision:

@@ -113,7 +113,7 @@ def test_each_label_that_cannot_be_used_is_answered(labelled: Running, model: st
         'unknown field "text"': {"request_id": one, "label": 1, "text": 1},
         "its row is": {"request_id": one, "label": 1, "row": -1},
         "neither a request_id nor a key": {"label": 1, "key": {}},
-        "neither a finite number": {"request_id": one, "label": [1]},
+        "neither a number between -1e300 and 1e300": {"request_id": one, "label": [1]},
         "it is not an object": 1,
         "no prediction of this model has this key": {"key": {"nothing": 1}, "label": 1},
         "has no value": {"key": {"x": None}, "label": 1},
@@ -217,6 +217,27 @@ def test_a_class_must_be_one_of_the_model(labelled: Running, registry: MlflowCli
     assert counts(answer) == (2, 0, 0, [2])
     assert 'its label is "maybe", and the classes are "False", "True"' in answer.json()["refused"][0]["reason"]
     assert [label for _, _, label, *_ in stored(labelled, model)] == ["True", "False"]
+
+
+@pytest.mark.parametrize("rolled", [False, True])
+def test_the_label_of_a_predicted_number_is_a_number(labelled: Running, registry: MlflowClient, rolled: bool) -> None:
+    model = register(registry, "PredictsNumbers")
+    labelled.admin.refresh(model)
+    sent = asked(labelled, model, flight=7)
+    assert counts(send(labelled, model, [{"request_id": sent, "label": 5.5}])) == (1, 0, 0, [])
+    if rolled:
+        forget(labelled)
+    for text in ("nan", "1_000", "<script>", True):
+        answer = send(labelled, model, [{"request_id": sent, "label": text}, {"key": {"flight": 7}, "label": text}])
+        assert counts(answer) == (0, 0, 0, [0, 1])
+        assert answer.json()["refused"][0]["reason"].endswith("and the model predicts numbers")
+    assert counts(send(labelled, model, f"request_id,label\n{sent},6\n".encode(), **{"Content-Type": "text/csv"})) == (
+        0,
+        1,
+        0,
+        [],
+    )
+    assert [label for _, _, label, *_ in stored(labelled, model)][-1] == "6"
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])

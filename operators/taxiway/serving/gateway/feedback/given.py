@@ -203,5 +203,5 @@ def _label_problem(label: Any) -> str:
         return "it has no label"
     usable = len(label) <= MAX_TEXT if isinstance(label, str) else isinstance(label, int | float) and abs(label) < _LARGEST
     if not usable:
-        return f"its label is neither a finite number, nor a boolean, nor a text of at most {MAX_TEXT:,} characters"
+        return f"its label is neither a number between -1e300 and 1e300, nor a boolean, nor a text of at most {MAX_TEXT:,} characters"
     return ""

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ _MOST_NOT_ROLLED = 500_000  # characters of bodies, whose rows take about a seco
 _MOST_KINDS_OF_KEYS = 5
 _MOST_HASHED = 3
 _BOOLEANS = ("false", "true")
+_NUMBER = re.compile(r"-?\d")
+"""How the JSON of a number begins."""
 
 _UNKNOWN = "no prediction of this model has this {what}, or it is older than the log"
 
@@ -104,6 +107,8 @@ def _matched(state: Path, model: str, classes: Sequence[str], given: Sequence[Gi
         roll(state)  # little is looked up where it is, or each call would leave a small file
     private = private_columns(state, settings, predictions.renames())
     found = _found(predictions, [label for label, _ in usable], private, refused)
+    if not classes:
+        _refuse_texts(predictions, usable, found, refused)
     last = {
         label.key or (label.request_id, label.row): label.index for label, _ in usable
     }  # of several labels for the same rows
@@ -114,6 +119,22 @@ def _matched(state: Path, model: str, classes: Sequence[str], given: Sequence[Gi
         for row in found.get(label.index, ())
     )
     return _compared(predictions, counting, refused)
+
+
+def _refuse_texts(
+    predictions: Predictions,
+    usable: Sequence[tuple[GivenLabel, str]],
+    found: dict[int, list[tuple[str, int, float]]],
+    refused: dict[int, str],
+) -> None:
+    """Refuse the labels that are no number, of requests that were answered with numbers."""
+    texts = {label.index: label for label, text in usable if label.index in found and not _NUMBER.match(text)}
+    requests = {request_id: at for index in texts for request_id, _, at in found[index]}
+    of_numbers = predictions.of_numbers(requests) if requests else set()
+    for index, label in texts.items():
+        if any(request_id in of_numbers for request_id, _, _ in found[index]):
+            refused[index] = f"its label is {quoted(label.label)}, and the model predicts numbers"
+            del found[index]
 
 
 def _found(

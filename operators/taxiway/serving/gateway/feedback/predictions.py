@@ -107,6 +107,17 @@ class Predictions:
             found.setdefault(index, []).append((row[0], row[1], row[2]))
         return found
 
+    def of_numbers(self, requests: Mapping[str, float]) -> set[str]:
+        """Those of some requests, by their ids and times, that were answered with numbers."""
+        found = {name for (name,) in self._from_log(sql.NUMBERS_OF, sorted(requests))}
+        others = sorted((day_of(at), name) for name, at in requests.items() if name not in found)
+        with _connected() as connection:
+            for day, group in groupby(others, key=itemgetter(0)):
+                ids, on = [name for _, name in group], date.fromisoformat(day)
+                files = request_files(self._folder, "requests", self._model, on, on)
+                found |= read_files(LogFiles(tuple(files), ()), partial(_numbers_in_files, connection, ids))
+        return found
+
     def _all_rows(self, connection: "duckdb.DuckDBPyConnection", files: LogFiles, private: PrivateColumns) -> str | None:
         """SQL for the rows in the files and those of requests that are not in them yet; None if there are none."""
         sources = [files_sql(files.requests)] if files.requests else []
@@ -173,6 +184,13 @@ def _in_files(connection: "duckdb.DuckDBPyConnection", request_ids: list[str], f
         [request_ids],
     ).fetchall()
     return {name: Prediction(at, count) for name, at, count in rows}
+
+
+def _numbers_in_files(connection: "duckdb.DuckDBPyConnection", request_ids: list[str], files: LogFiles) -> set[str]:
+    if not files.requests:
+        return set()
+    query = f"SELECT DISTINCT request_id FROM {files_sql(files.requests)} WHERE request_id IN (SELECT unnest($1)) AND prediction_value IS NOT NULL"  # noqa: S608 (the paths are quoted)
+    return {name for (name,) in connection.execute(query, [request_ids]).fetchall()}
 
 
 def _rows_of_keys(

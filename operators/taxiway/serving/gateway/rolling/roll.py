@@ -13,6 +13,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, get_args
 
+from taxiway.errors import ConfigError
 from taxiway.serving.gateway.rolling.files import (
     Kind,
     PartitionFiles,
@@ -71,11 +72,15 @@ def roll(state: Path, now: float | None = None) -> Rolled:
         now: The time in seconds since 1970; None for the clock's.
 
     Raises:
-        ConfigError: It is not the state folder of a gateway.
+        ConfigError: It is not the state folder of a gateway, or the files' folder is a file.
         sqlite3.Error: The log cannot be read, or what was written cannot be noted.
         OSError: The files cannot be written.
     """
     settings, now = read_settings(state), time.time() if now is None else now
+    if settings.folder.exists() and not settings.folder.is_dir():
+        raise ConfigError(
+            f"{settings.folder} is not a folder; move it away, or give the gateway another folder: --log-folder FOLDER"
+        )
     uri = f"{(state / FILE).absolute().as_uri()}?mode=rw"
     with _turn(state), closing(sqlite3.connect(uri, uri=True)) as connection:
         connection.row_factory = sqlite3.Row

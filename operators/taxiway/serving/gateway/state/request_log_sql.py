@@ -160,6 +160,10 @@ REQUESTS_OF = """
 SELECT request_id, model, at, champion_status, CASE champion_status WHEN 200 THEN json_array_length(champion_answer) END FROM requests
 WHERE request_id IN ({marks})
 """
+NUMBERS_OF = """
+SELECT request_id FROM requests WHERE request_id IN ({marks}) AND champion_status = 200
+AND json_type(champion_answer, '$[0]') IN ('integer', 'real')
+"""
 LABELS_OF = "SELECT request_id, row, label FROM labels WHERE request_id IN ({marks}) ORDER BY seq"
 NOT_ROLLED_CHARACTERS = "SELECT coalesce(sum(length(payload)), 0) FROM requests WHERE seq > (SELECT seq FROM rolled)"
 POSITIONS = {kind: f"SELECT seq, request_id FROM {kind} WHERE seq BETWEEN ? AND ?" for kind in ("requests", "labels")}  # noqa: S608 (no values)

@@ -89,9 +89,9 @@ def last_day(first: date, every: Every) -> date:
 
 
 def oldest_day(today: date, every: Every, windows: int) -> date:
-    """The first day of the oldest of the newest windows."""
+    """The first day of the oldest of the newest windows that have ended, besides which there is the present one."""
     first = first_day(today, every)
-    for _ in range(windows - 1):
+    for _ in range(windows):
         first = first_day(first - timedelta(days=1), every)
     return first
 
