@@ -91,7 +91,7 @@ REALISED, DATA, AUDIT = alert(AlertKind.REALISED), alert(AlertKind.DATA), alert(
         (replace(SKIPPED, ended_at=WHEN - timedelta(days=20)), found(version=2), "not compared yet"),
         (MonitoringState(WHEN, failed=True), None, "monitoring failed"),
         (MonitoringState(WHEN, failed=True, record="d"), found(), "monitoring failed"),
-        (MonitoringState(WHEN, failed=True, record="d"), found(REALISED), "worse (realised)"),
+        (MonitoringState(WHEN, failed=True, record="d"), found(REALISED), "monitoring failed"),
     ],
 )
 def test_the_mark_is_the_most_urgent_of_what_is_known(
