@@ -37,12 +37,12 @@ def compared(*arguments: str) -> dict[str, Any]:
 def test_both_versions_are_compared_on_the_same_rows() -> None:
     log_days(0, 100, labelled=60)
     found = compared("--metric", "accuracy")
-    assert (found["version"], found["rows"], found["not_compared"]) == (1, 300, "")
+    assert (found["version"], found["rows"], found["not_compared"]) == (1, 420, "")
     assert found["served"]["value"] < 0.4 < 0.6 < found["previous"]["value"]
     assert found["difference"]["high"] < 0
     assert found["log_evidence"] > 4
     shown = taxiway("monitor", NAME, "--log", "log", "--previous").output
-    assert "roc_auc of 300 rows with a label since " in shown
+    assert "roc_auc of 420 rows with a label since " in shown
     assert " of version 1 for the same rows, difference -0." in shown
     assert compared("--metric", "f1")["log_evidence"] is None, "f1 is not a mean over rows"
 

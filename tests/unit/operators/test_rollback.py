@@ -41,7 +41,7 @@ from taxiway.tracking.run import refs_of
 
 @pytest.fixture
 def team(small_team: Path) -> Path:
-    """A team whose champion, version 3, was promoted six days ago."""
+    """A team whose champion, version 3, was promoted eight days ago."""
     promote_turned(Site(small_team, "small"))
     return with_policy(small_team)
 
@@ -75,7 +75,7 @@ def notices(team: Path) -> list[dict[str, Any]]:
 def test_a_champion_that_is_worse_on_the_same_rows_is_rolled_back_once(team: Path) -> None:
     log_days(0, 80)
     found, events = monitored("worse")
-    assert found["rollback"].startswith("rollback: roc_auc of 400 rows with a label since ")
+    assert found["rollback"].startswith("rollback: roc_auc of 560 rows with a label since ")
     assert found["rollback"].endswith("; champion: version 1, before: version 3")
     made = newest()
     assert (made.from_version, made.to_version, made.by, made.verdict) == (TURNED, FIRST, POLICY, None)
@@ -104,7 +104,7 @@ def test_a_later_promotion_is_judged_by_its_own_rows(team: Path) -> None:
     log_days(0, 80)
     monitored("first")
     Site(team, "small").arrive(5, signal=-1)
-    run_days_ago(5)
+    run_days_ago(7)
     assert champion() == 4
     log_days(1, 80, flipped=True, version=4)
     found, _ = monitored("good")
@@ -117,8 +117,8 @@ def test_a_later_promotion_is_judged_by_its_own_rows(team: Path) -> None:
 
 
 def test_the_first_days_are_not_enough_however_large_the_loss_is(team: Path) -> None:
-    log_days(0, 400, days=3)
-    assert monitored("three days")[0]["rollback"].startswith("no rollback: roc_auc of ")
+    log_days(0, 400, days=6)
+    assert monitored("six days")[0]["rollback"].startswith("no rollback: roc_auc of ")
     assert champion() == TURNED
 
 
@@ -141,7 +141,7 @@ def test_a_loss_that_the_pipeline_file_allows_is_no_reason(team: Path) -> None:
 
 
 def test_rows_from_before_the_promotion_do_not_count(team: Path) -> None:
-    log_days(0, 80, at=time.time() - 7 * 86_400)
+    log_days(0, 80, at=time.time() - 9 * 86_400)
     log_days(1, 80, labelled=0)
     assert "version 3 has 0 rows with a label since " in monitored("earlier")[0]["rollback"]
 
