@@ -260,7 +260,7 @@ def test_the_comparison_is_recorded(team: Path) -> None:
     digest = next(ref.digest for ref in refs_of(recorded("compared").data.tags) if ref.record == ServedPerformance.__name__)
     previous = open_store().get(ServedPerformance, digest).previous
     assert previous is not None
-    assert (previous.version, previous.rows) == (FIRST, 400)
+    assert (previous.version, previous.rows) == (FIRST, 560)
     assert previous.served is not None and previous.previous is not None and previous.difference is not None
     assert previous.difference.high < 0
     assert previous.difference.value == pytest.approx(previous.served.value - previous.previous.value)
