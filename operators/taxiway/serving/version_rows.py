@@ -42,7 +42,7 @@ def export_inputs(
         since: The first day of the requests, in UTC.
         until: The last day.
         types: The types of inputs, in the words of a schema.
-        names: The inputs, whether the version takes them or not; those that no row has are left out.
+        names: The inputs, whether the version takes them or not; one that no row has is missing in all of them.
         with_answers: Whether all columns of the gateway are written, as by `export_rows`.
 
     Raises:
@@ -89,7 +89,7 @@ def export_labelled(
         since: The time of the first requests, with a time zone.
         until: The last day, in UTC.
         types: The types of inputs, in the words of a schema.
-        names: The inputs, whether the version takes them or not; those that no row has are left out.
+        names: The inputs, whether the version takes them or not; one that no row has is missing in all of them.
 
     Raises:
         NoRequestsError: There are no requests on these days.

@@ -148,6 +148,10 @@ def test_some_inputs_of_one_version_are_exported_with_the_same_types(tmp_path: P
         found: list[dict[str, Any]] = pq.read_table(out).to_pylist()
         return found
 
-    assert inputs(1, "n", "t", "other") == [{name: row[name] for name in ("served.row", "n", "t")} for row in rows[:2]]
-    assert inputs(1, "t") == [{"served.row": 0, "t": "a"}, {"served.row": 0, "t": None}]
+    first, second, _ = rows
+    numbers = [{name: row[name] for name in ("served.prediction_value", "served.label_value")} for row in (first, second)]
+    assert inputs(1, "n", "t", "other") == [
+        {**of, "n": row["n"], "t": row["t"], "other": None} for of, row in zip(numbers, rows, strict=False)
+    ]
+    assert [row["t"] for row in inputs(1, "t")] == ["a", None]
     assert inputs(2, "t") == []
