@@ -48,7 +48,7 @@ class Stream:
 
     Attributes:
         name: Its name.
-        policy: What is asked about it, with the largest change per day.
+        policy: The target, the tolerance and the largest change per day.
         accuracies: The true accuracy of each day (days).
         rows: How many rows of a day can be labelled; None for any number.
     """

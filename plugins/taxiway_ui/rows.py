@@ -1,4 +1,4 @@
-"""The lines of the first page: what each says of its pipeline, which are shown, and in which order."""
+"""The rows of the first page: their content, filter and order."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field

@@ -283,7 +283,7 @@ def _half_width(found: Interval) -> float:
 
 
 def _contradiction(metric: str, band: Interval | None, estimated: Interval | None) -> str:
-    """What an estimate says that cannot be, by the last audit; empty if it is within the band or better."""
+    """Why an estimate contradicts the last audit; empty if it is within the band or better."""
     if band is None or estimated is None:
         return ""
     worse = estimated.high < band.low if facts_of(metric).direction > 0 else estimated.low > band.high

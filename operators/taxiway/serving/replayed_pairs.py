@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from taxiway.serving.workers.base import Outcome
 
 MAX_ROWS = 50_000
-"""How many rows are asked at most: those of the newest requests."""
+"""The largest number of rows that are replayed: those of the newest requests."""
 _MAX_BODIES_CHARACTERS = 16 << 20
 _REQUESTS_AT_ONCE = 256
 _ROWS_AT_ONCE = 2_000
@@ -50,7 +50,7 @@ class Replay:
         folder: The folder of the request log's Parquet files.
         model: The registered model.
         champion: The version that answered them.
-        challenger: The version that is asked now.
+        challenger: The version that predicts the logged requests.
         owner: The owner of the challenger: requests that were mirrored to it are live ones, and are left out.
         since: The first day of the requests, in UTC.
         until: The last day.

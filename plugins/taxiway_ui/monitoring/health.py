@@ -89,7 +89,7 @@ def health_of(
 def _of_runs(
     monitoring: MonitoringState, current: ServedPerformance | None, champion: ChampionInfo
 ) -> Iterator[ChampionHealth]:
-    """What the newest run of monitoring says, beside its record."""
+    """The health that follows from the state of the newest run of monitoring, without its record."""
     if monitoring.failed:
         yield ChampionHealth(HealthState.FAILED, f"the newest run of monitoring failed, {time_text(monitoring.ended_at)}")
     since = current.silent_since if current is not None else None

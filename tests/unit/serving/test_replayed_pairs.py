@@ -1,4 +1,4 @@
-"""Logged requests that a challenger is asked afterwards: which ones, as they were sent, and nothing of what cannot be replayed."""
+"""Replay of logged requests: which requests are chosen, that they are sent unchanged, and that others are left out."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The metrics of monitoring: what a scrape says, who may scrape, and that rules name metrics that exist."""
+"""The metrics of monitoring: the content of a scrape, who may scrape, and that alert rules use existing metrics."""
 
 import re
 import shutil
