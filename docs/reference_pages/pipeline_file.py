@@ -284,8 +284,8 @@ USED_BY = {
     "shadow.max_p99_ratio": "`shadow`: the maximum 99th percentile of the challenger's predict calls, as a multiple of the champion's",
     "shadow.labels": "`shadow`: how the [labels of the compared requests](../guides/verdicts.md#labels-decide) decide; see below. `null` "
     "or `off`: labels are not awaited",
-    "shadow.replay": "`shadow`: how many of the last days of [logged requests](../guides/verdicts.md#replayed-requests) the challenger is "
-    "asked as well, from `monitor.log`: `1d` to `31d`, without today, and without days that its snapshot may have rows of. Requires spans that "
+    "shadow.replay": "`shadow`: the number of days whose [logged requests](../guides/verdicts.md#replayed-requests) are also sent to the "
+    "challenger, from `monitor.log`: `1d` to `31d`, without today, and without days that its snapshot may have rows of. Requires spans that "
     "are periods. `null` or `off`: none",
     "shadow.labels.metric": "`shadow`: the mean of a number for each request that is compared: `brier`, `accuracy` or `clipped_log_loss`; for "
     "a regression `mae`. None: `brier`, or `mae`",

@@ -1,14 +1,12 @@
 """The weights of the training rows: a column of them, or what a function of the team's own returns."""
 
-import contextlib
-import inspect
 from typing import TYPE_CHECKING, Any
 
 from taxiway.data.engine.read_rows import read_rows
 from taxiway.errors import ConfigError, DataError, TaxiwayError
 from taxiway.messages import clipped, error_text
 from taxiway.records import Span
-from taxiway.spec.python_refs import look_up, names_function, same_process, short_name
+from taxiway.spec.python_refs import look_up_function, names_function, same_process, short_name
 from taxiway.store import Store
 
 if TYPE_CHECKING:
@@ -50,16 +48,7 @@ def weight_function(path: str) -> Any:
     Raises:
         ConfigError: The function does not exist, or cannot be called with one argument.
     """
-    function = look_up(path, ":", _KEY)
-    try:
-        with contextlib.suppress(ValueError):  # some functions written in C do not say what they take
-            inspect.signature(function).bind(None)
-    except TypeError as error:
-        raise ConfigError(
-            f"{_KEY}: {short_name(path)} cannot be called with (rows): {error}; allowed: a function of one argument, the training rows",
-            key=_KEY,
-        ) from error
-    return function
+    return look_up_function(path, _KEY, ("rows",), "a function of one argument, the training rows")
 
 
 def _read_column(column: "pd.Series[Any]") -> "Floats":

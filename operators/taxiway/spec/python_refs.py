@@ -1,5 +1,6 @@
 """Import Python objects that a pipeline file names: from installed packages, or from a file in its folder."""
 
+import contextlib
 import inspect
 import os
 import re
@@ -130,6 +131,28 @@ def function_hint(text: str) -> str:
 def short_name(path: str) -> str:
     """`FILE.py:function` without the folder of the file; anything else as it is."""
     return Path(path).name if names_function(path) else path
+
+
+def look_up_function(path: str, key: str, arguments: tuple[str, ...], allowed: str) -> Any:
+    """Import a function of a team by its path, and check that it can be called.
+
+    Args:
+        path: `FILE.py:function` or `package.module:function`.
+        key: The key in the pipeline file, for errors.
+        arguments: The names of the positional arguments that it is called with.
+        allowed: What a function must be, for errors.
+
+    Raises:
+        ConfigError: The function does not exist, or cannot be called with so many arguments.
+    """
+    function = look_up(path, ":", key)
+    try:
+        with contextlib.suppress(ValueError):  # some functions written in C do not say what they take
+            inspect.signature(function).bind(*(None for _ in arguments))
+    except TypeError as error:
+        called = f"{short_name(path)} cannot be called with ({', '.join(arguments)}): {error}"
+        raise ConfigError(f"{key}: {called}; allowed: {allowed}", key=key) from error
+    return function
 
 
 def look_up(path: str, separator: str, key: str) -> Any:

@@ -86,8 +86,8 @@ class Shadow(Section):
             predictions.
         max_p99_ratio: The largest ratio of the challenger's 99th percentile of latency to the champion's.
         labels: How the labels of these requests decide; None if labels are not awaited.
-        replay: How many of the last days of logged requests the challenger is asked as well, in whole days, without those that its
-            snapshot may have rows of; None for none.
+        replay: The number of whole days whose logged requests are also sent to the challenger, without days of which its snapshot may have
+            rows; None for no replay.
     """
 
     deployer: Literal["process", "docker"] = "process"

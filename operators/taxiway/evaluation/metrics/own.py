@@ -1,7 +1,5 @@
 """Metrics of a team's own: a function in its folder, or a table of costs."""
 
-import contextlib
-import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,7 +10,7 @@ from taxiway.evaluation.predictions import Predictions
 from taxiway.messages import clipped, counted, error_text, number_text
 from taxiway.models.row_model import PROBABILITY
 from taxiway.spec.own_metric import OwnMetric
-from taxiway.spec.python_refs import look_up, same_process
+from taxiway.spec.python_refs import look_up_function, same_process
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,18 +33,8 @@ def metric_function(name: str, metric: OwnMetric) -> Any:
     Raises:
         ConfigError: The function does not exist, or cannot be called with three arguments.
     """
-    key = f"gate.metrics.{name}"
-    function = look_up(str(metric.function), ":", key)
-    try:
-        with contextlib.suppress(ValueError):  # some functions written in C do not say what they take
-            inspect.signature(function).bind(None, None, None)
-    except TypeError as error:
-        raise ConfigError(
-            f"{key}: {metric.function} cannot be called with (y_true, y_pred, rows): {error}; allowed: a function of three arguments, the "
-            "labels, the predictions and the rows",
-            key=key,
-        ) from error
-    return function
+    allowed = "a function of three arguments, the labels, the predictions and the rows"
+    return look_up_function(str(metric.function), f"gate.metrics.{name}", ("y_true", "y_pred", "rows"), allowed)
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,12 @@
 """Checks of a team's own: functions that look at the rows of a window."""
 
-import contextlib
-import inspect
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import ConfigError
 from taxiway.messages import clipped, counted, error_text
-from taxiway.spec.python_refs import look_up, same_process, short_name
+from taxiway.spec.python_refs import look_up_function, same_process, short_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,17 +25,8 @@ def check_function(path: str) -> Any:
     Raises:
         ConfigError: The function does not exist, or cannot be called with two arguments.
     """
-    function = look_up(path, ":", _KEY)
-    try:
-        with contextlib.suppress(ValueError):  # some functions written in C do not say what they take
-            inspect.signature(function).bind(None, None)
-    except TypeError as error:
-        raise ConfigError(
-            f"{_KEY}: {short_name(path)} cannot be called with (rows, evaluation): {error}; allowed: a function of two arguments, the rows "
-            "of a window and the evaluation rows",
-            key=_KEY,
-        ) from error
-    return function
+    allowed = "a function of two arguments, the rows of a window and the evaluation rows"
+    return look_up_function(path, _KEY, ("rows", "evaluation"), allowed)
 
 
 def findings(checks: Sequence[str], path: Path, evaluation: "pd.DataFrame") -> tuple[str, ...]:
