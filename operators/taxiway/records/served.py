@@ -144,6 +144,7 @@ class AlertKind(StrEnum):
 
     Attributes:
         REALISED: The realised performance is worse than on the evaluation rows.
+        TARGET: The labels of the last audit show that the metric misses its target.
         ESTIMATED: The estimated performance is worse.
         DATA: Inputs have anomalies by the schema.
         CHECK: A check of the team's own has found something.
@@ -151,6 +152,7 @@ class AlertKind(StrEnum):
     """
 
     REALISED = "realised"
+    TARGET = "target"
     ESTIMATED = "estimated"
     DATA = "data"
     CHECK = "check"
@@ -176,6 +178,8 @@ class ServedAlert(Record):
         """The alert in a sentence; `metric` is the name of the monitored one."""
         if self.kind is AlertKind.AUDIT:
             return f"labels are needed for the {metric} of version {self.version}; the last audit was on {self.first}"
+        if self.kind is AlertKind.TARGET:
+            return f"the {metric} of version {self.version} misses its target by the audit on {self.first}"
         if self.kind is AlertKind.DATA:
             return f"inputs of version {self.version} have anomalies in the window from {self.first}"
         if self.kind is AlertKind.CHECK:

@@ -17,6 +17,7 @@ class HealthState(StrEnum):
 
     FAILED = "monitoring failed"
     WORSE_REALISED = "worse (realised)"
+    OFF_TARGET = "misses its target"
     WORSE_ESTIMATED = "worse (estimated)"
     INVALID = "inputs invalid"
     FOUND = "found by a check"
@@ -29,6 +30,7 @@ class HealthState(StrEnum):
 
 _OF_ALERT = {
     AlertKind.REALISED: HealthState.WORSE_REALISED,
+    AlertKind.TARGET: HealthState.OFF_TARGET,
     AlertKind.ESTIMATED: HealthState.WORSE_ESTIMATED,
     AlertKind.DATA: HealthState.INVALID,
     AlertKind.CHECK: HealthState.FOUND,

@@ -180,6 +180,21 @@ def test_an_audit_that_is_due_is_told_once_with_the_command_that_writes_its_rows
     assert content["last_at"] == "2026-01-15", "an audit whose window is not read any more still counts"
 
 
+def test_a_target_that_is_missed_is_told_once_for_each_audit(team: Path) -> None:
+    path = team / "small.pipeline.yaml"
+    audit = "windows: 366, audit: {target: 0.95, tolerance: 0.02, max_change: 0.0001}"
+    path.write_text(path.read_text().replace("windows: 366", audit))
+    log_week(0, 1000)
+    ((_, told),) = monitored("evaluation")[1][f"{NAME}.alerts"]
+    (extra,) = told["alerts"]
+    assert extra["kind"] == "target"
+    assert extra["messages"][1].startswith("it misses the target, at least 0.95, with a tolerance of 0.02; the next audit is due on")
+    assert monitored("again")[1] == {}
+    log_week(1, 1000, labelled=1000)
+    ((_, told),) = monitored("labels")[1][f"{NAME}.alerts"]
+    assert [(each["kind"], each["first"]) for each in told["alerts"]] == [("target", "2026-01-15")]
+
+
 CHECKS = """
 def short_rows(rows, evaluation):
     assert set(evaluation.columns) == {"a", "b"}

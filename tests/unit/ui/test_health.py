@@ -82,6 +82,7 @@ REALISED, DATA, AUDIT = alert(AlertKind.REALISED), alert(AlertKind.DATA), alert(
         (RAN, found(version=2), "not compared yet"),
         (RAN, found(REALISED), "worse (realised)"),
         (RAN, found(alert(AlertKind.ESTIMATED), DATA), "worse (estimated)"),
+        (RAN, found(alert(AlertKind.TARGET), DATA), "misses its target"),
         (RAN, found(DATA, AUDIT), "inputs invalid"),
         (RAN, found(AUDIT), "labels due"),
         (RAN, found(silent_since=date(2026, 6, 1)), "no requests since 2026-06-01"),

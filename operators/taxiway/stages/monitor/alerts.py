@@ -23,7 +23,8 @@ class Alert:
         version: The champion.
         first: The first day of the window; of an audit, the day of the last one; of a rollback, its day.
         kind: `realised` or `estimated` if this performance is worse than on the evaluation rows; `data` if inputs have anomalies; `check` if
-            a check of the team's own has found something; `audit` if labels are needed; `rollback` if the policy has replaced the version by
+            a check of the team's own has found something; `target` if an audit has shown that the metric misses its target; `audit` if
+            labels are needed; `rollback` if the policy has replaced the version by
             the one before it.
         messages: The evidence.
         is_repeated: Whether an earlier try of this run has told it.
@@ -89,6 +90,8 @@ def _window_alerts(found: Monitored) -> Iterator[Alert]:
 
 def _audit_alerts(context: StageContext, found: Monitored) -> Iterator[Alert]:
     asked, audit = context.pipeline.monitor, found.audit
+    if audit is not None and audit.misses_target:
+        yield Alert(found.version.version, audit.plan.last.at, "target", audit.plan.messages)
     if asked is not None and audit is not None and audit.is_due:
         command = command_text(found.version, log_folder(context, asked), audit.plan.policy, asked.window, asked.windows)
         messages = (*audit.messages, f"to write the rows that are to be labelled: {command}")

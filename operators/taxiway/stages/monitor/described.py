@@ -96,6 +96,8 @@ def _alerts(found: "Monitored") -> Iterator[ServedAlert]:
         yield _alert(found, newest.performance.first, AlertKind.DATA)
     if newest is not None and newest.findings:
         yield _alert(found, newest.performance.first, AlertKind.CHECK)
+    if found.audit is not None and found.audit.misses_target:
+        yield _alert(found, found.audit.plan.last.at, AlertKind.TARGET)
     if found.audit is not None and found.audit.is_due:
         yield _alert(found, found.audit.plan.last.at, AlertKind.AUDIT)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import ConfigError
 from taxiway.messages import counted, number_text
-from taxiway.monitoring.label_audits import Audit, AuditPlan, AuditPolicy, audit, band_on, plan_audit
+from taxiway.monitoring.label_audits import Answer, Audit, AuditPlan, AuditPolicy, audit, band_on, plan_audit
 from taxiway.records import Interval
 from taxiway.records.served import ServedAudit, ServedPerformance
 from taxiway.spec.metrics import facts_of
@@ -41,6 +41,11 @@ class LabelAudit:
     def is_due(self) -> bool:
         """Whether an audit is due, and there is a window for it."""
         return self.plan.is_due and self.window is not None
+
+    @property
+    def misses_target(self) -> bool:
+        """Whether the labels of the last audit show that the metric misses its target."""
+        return self.plan.answer is Answer.MISSED
 
     @property
     def messages(self) -> tuple[str, ...]:
