@@ -1,9 +1,10 @@
-"""Runs of monitoring, answered by MLflow."""
+"""What monitoring has found: its newest run by MLflow, and the newest record of each pipeline by a ref of the store."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from taxiway.records.served import ServedPerformance
+from taxiway.store import Store
 from taxiway.tracking import tags
 from taxiway.tracking.run import refs_of, run_url
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
 EXPERIMENT = "taxiway/monitoring"
 """The MLflow experiment with the runs of all monitored models."""
+_FOLDER = "served_performance"
 
 
 @dataclass(frozen=True)
@@ -50,3 +52,18 @@ def newest_monitoring(client: "MlflowClient", pipeline: str) -> MonitoringRun | 
             retraining, rollback = (run.data.tags.get(tag, "") for tag in (tags.RETRAINING, tags.ROLLBACK))
             return MonitoringRun(found[0], retraining, rollback, url)
     return None
+
+
+def record_served(store: Store, pipeline: str, found: ServedPerformance) -> None:
+    """Store what a run of monitoring has found, as the newest of its pipeline."""
+    store.set_ref(f"{_FOLDER}/{pipeline}", store.put(found).digest)
+
+
+def newest_served(store: Store, pipeline: str) -> str | None:
+    """The digest of what the newest run of monitoring of a pipeline has found; None if there is none. One request."""
+    return store.get_ref(f"{_FOLDER}/{pipeline}")
+
+
+def monitored_pipelines(store: Store) -> tuple[str, ...]:
+    """The pipelines that have been monitored. One request."""
+    return store.list_refs(_FOLDER)

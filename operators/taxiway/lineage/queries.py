@@ -1,7 +1,7 @@
 """Lineage queries, answered by MLflow alone: how a model was made, and which runs read some data."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,6 +22,7 @@ from taxiway.tracking.run import refs_of
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
+    from mlflow.entities.model_registry import ModelVersion
 
 R = TypeVar("R", bound=Record)
 _NAME = re.compile(r"(?P<model>[^@/]+)(?:@(?P<alias>[^@/]+)|/(?P<version>[1-9]\d{0,8}))?")
@@ -151,23 +152,40 @@ def model_lineage(client: "MlflowClient", model: str, version: int) -> ModelLine
     Raises:
         TerminalError: The version was not made by a run of Taxiway.
     """
-    found = client.get_model_version(model, str(version))
-    if not found.run_id:
-        raise TerminalError(f"{model} version {version} has no lineage: it was not made by a run of Taxiway")
-    run, batches = client.get_run(found.run_id), batches_of(client, model, version)
+    found, run = _made_by(client, model, version)
+    batches = batches_of(client, model, version)
     return ModelLineage(
         model=model,
         version=version,
-        mlflow_run=found.run_id,
+        mlflow_run=run.info.run_id,
         airflow_url=run.data.tags.get(tags.AIRFLOW_URL, ""),
         environment=found.tags.get(tags.ENVIRONMENT, ""),
         code=found.tags.get(tags.CODE, ""),
-        records=run_records(RunArtifacts(client, found.run_id), refs_of(run.data.tags)),
+        records=run_records(RunArtifacts(client, run.info.run_id), refs_of(run.data.tags)),
         promotions=_of_version(_all_promotions(client, model), version),
         batches=batches,
         upstream=upstream_of(run.data.tags),
         downstream=downstream_of(client, model, version, _experiments(client)) if batches else (),
     )
+
+
+def version_records(client: "MlflowClient", model: str, version: int, kinds: Collection[type[Record]]) -> RunRecords:
+    """Those records of the run that made a version that are of these kinds. It takes two requests, and two for each record.
+
+    Raises:
+        TerminalError: The version was not made by a run of Taxiway.
+    """
+    _, run = _made_by(client, model, version)
+    names = {kind.__name__ for kind in kinds}
+    return run_records(RunArtifacts(client, run.info.run_id), (ref for ref in refs_of(run.data.tags) if ref.record in names))
+
+
+def _made_by(client: "MlflowClient", model: str, version: int) -> "tuple[ModelVersion, Run]":
+    """A version, and the run that made it."""
+    found = client.get_model_version(model, str(version))
+    if not found.run_id:
+        raise TerminalError(f"{model} version {version} has no lineage: it was not made by a run of Taxiway")
+    return found, client.get_run(found.run_id)
 
 
 def data_uses(client: "MlflowClient", data: str) -> tuple[DataUse, ...]:

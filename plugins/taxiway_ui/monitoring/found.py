@@ -1,11 +1,12 @@
 """The records of what monitoring has found last, of many pipelines."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
+from taxiway.lineage.monitoring import monitored_pipelines, newest_served
 from taxiway.records.served import ServedPerformance
 from taxiway.store import Store
-from taxiway_ui.clients import cached_record
+from taxiway_ui.clients import cached_record, query_store
 from taxiway_ui.monitoring.runs import MonitoringState
 
 _READERS = 16
@@ -20,7 +21,25 @@ def newest_found(store: Store | None, states: Mapping[str, MonitoringState]) -> 
     """
     if store is None:
         return {}
-    digests = {name: state.record for name, state in states.items() if state.record is not None}
+    digests = _digests(store, states)
     with ThreadPoolExecutor(_READERS) as readers:
         found = readers.map(lambda digest: cached_record(store, ServedPerformance, digest), digests.values())
         return {name: record for name, record in zip(digests, found, strict=True) if record is not None}
+
+
+def _digests(store: Store, states: Mapping[str, MonitoringState]) -> dict[str, str]:
+    """The digests of the records. Those of runs that Airflow does not have are in the store: one listing, and a read for each."""
+    digests = {name: state.record for name, state in states.items() if state.record is not None}
+    if len(digests) == len(states):
+        return digests
+    nothing: dict[str, str] = {}
+    outside, _ = query_store(lambda: dict(_outside(store, states)), nothing)
+    return {**outside, **digests}
+
+
+def _outside(store: Store, states: Mapping[str, MonitoringState]) -> Iterator[tuple[str, str]]:
+    for name in monitored_pipelines(store):
+        state = states.get(name)
+        digest = newest_served(store, name) if state is not None and state.record is None else None
+        if digest is not None:
+            yield name, digest

@@ -188,7 +188,9 @@ def test_a_target_that_is_missed_is_told_once_for_each_audit(team: Path) -> None
     ((_, told),) = monitored("evaluation")[1][f"{NAME}.alerts"]
     (extra,) = told["alerts"]
     assert extra["kind"] == "target"
-    assert extra["messages"][1].startswith("it misses the target, at least 0.95, with a tolerance of 0.02; the next audit is due on")
+    assert extra["messages"][1].startswith(
+        "it misses the target, at least 0.95, with a tolerance of 0.02; the next audit is due on"
+    )
     assert monitored("again")[1] == {}
     log_week(1, 1000, labelled=1000)
     ((_, told),) = monitored("labels")[1][f"{NAME}.alerts"]

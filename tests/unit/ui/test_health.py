@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import event
 from ui.airflow_tables import add_dag, add_event, add_run, airflow_tables
 
+from taxiway.lineage.monitoring import record_served
 from taxiway.records import Decision, DecisionKind, Interval, Outcome, Promotion, RunSummary, Span
 from taxiway.records.served import AlertKind, ServedAlert, ServedPerformance, ServedWindow
 from taxiway.registry.champions import ChampionInfo
@@ -172,6 +173,11 @@ def test_the_newest_run_and_the_newest_record_are_found_in_few_queries(tmp_path:
         "a.new": MonitoringState(),
     }
     assert newest_found(store, states) == {"a.skipped": found()}, "a record that is lost is left out"
+    for name in ("a.new", "a.skipped", "a.gone"):
+        record_served(store, name, found(REALISED))
+    assert newest_found(store, states) == {"a.skipped": found(), "a.new": found(REALISED)}, (
+        "of a run that Airflow does not have"
+    )
 
 
 def test_new_alerts_are_those_of_readable_pipelines_within_a_day() -> None:

@@ -83,7 +83,7 @@ def monitor(
             found = compare(client, version, loaded, folder, asked, store=installation.store(), show=show)
             show("comparing slices")
             period, store = period_of(folder, asked.since, asked.until), installation.store()
-            found = replace(found, slices=worse_slices(client, found, loaded, period, every, store))
+            found = replace(found, slices=worse_slices(found, loaded, period, every, store))
             if previous:
                 show("predicting the same rows by the version before")
                 same = PreviousAsked(installation.ledger, store, period, code)

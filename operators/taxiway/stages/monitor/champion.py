@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from taxiway.errors import ConfigError, NoRequestsError
-from taxiway.lineage.monitoring import newest_monitoring
+from taxiway.lineage.monitoring import newest_monitoring, record_served
 from taxiway.messages import counted, names_text
 from taxiway.records.served import ServedPerformance
 from taxiway.stages.batch.version import Version, find_version
@@ -55,7 +55,7 @@ def monitor_champion(context: StageContext, replaced: int | None = None) -> Moni
     windows = [window.performance for window in found.windows]
     found = replace(found, audit=champion_audit(context, asked, version, found.reference, windows, before))
     period = period_of(log, since, None)
-    found = replace(found, slices=worse_slices(context.registry, found, loaded, period, asked.window, context.store))
+    found = replace(found, slices=worse_slices(found, loaded, period, asked.window, context.store))
     if asked.previous or asked.rollback is not None:
         compare = PreviousAsked(context.ledger, context.store, period, context.code)
         found = replace(found, previous=previous_performance(compare, found, loaded))
@@ -92,7 +92,7 @@ def _record(context: StageContext, version: Version, found: Monitored, before: S
             values.setdefault(name, {})[step] = value
     context.recorder.history(values)
     record = served_performance(found, context.clock(), before)
-    context.store.put(record)
+    record_served(context.store, context.pipeline.name, record)
     context.recorder.record(
         record,
         tags={

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import ConfigError, NoRequestsError, TerminalError
 from taxiway.features.signature import ModelColumns
-from taxiway.lineage.queries import model_lineage
-from taxiway.records import Snapshot
+from taxiway.lineage.queries import version_records
+from taxiway.records import Evaluation, FeatureSet, Snapshot
 from taxiway.records.served import PreviousPerformance, WorseSlice
 from taxiway.stages.batch.version import Version, row_model
 from taxiway.stages.monitor.windows.causes import Causes, causes
@@ -51,6 +51,21 @@ class Asked:
 
 
 @dataclass(frozen=True)
+class EvaluationRecords:
+    """What the evaluation rows of a version are.
+
+    Attributes:
+        snapshot: What the version was trained and evaluated on.
+        label: The column of the label.
+        sliced_by: The columns by which it was compared with its champion.
+    """
+
+    snapshot: Snapshot
+    label: str
+    sliced_by: frozenset[str]
+
+
+@dataclass(frozen=True)
 class MonitoredWindow:
     """A window.
 
@@ -74,6 +89,7 @@ class Monitored:
     Attributes:
         version: The version.
         reference: How well it predicts its evaluation rows.
+        evaluated: What these rows are.
         windows: The windows, oldest first.
         causes: Which inputs the estimate of the newest window with enough rows comes from, if it is worse and inputs have drifted; None if
             not.
@@ -86,6 +102,7 @@ class Monitored:
 
     version: Version
     reference: Reference
+    evaluated: EvaluationRecords
     windows: Sequence[MonitoredWindow]
     causes: Causes | None
     audit: LabelAudit | None = None
@@ -124,7 +141,7 @@ class ComparedWindows:
         reference: How well it predicts its evaluation rows.
         windows: The performance in each window, oldest first; at least one.
         columns: The columns of the version that the requests have.
-        snapshot: What the version was trained and evaluated on.
+        evaluated: What the evaluation rows are.
         newest: The last day with requests.
         until: The last day that was looked at.
     """
@@ -132,7 +149,7 @@ class ComparedWindows:
     reference: Reference
     windows: Sequence[WindowPerformance]
     columns: ModelColumns
-    snapshot: Snapshot
+    evaluated: EvaluationRecords
     newest: date | None
     until: date
 
@@ -170,10 +187,10 @@ def compare_windows(
     if asked.since is not None and asked.since > until:
         raise ConfigError(f"the first day {asked.since} is after the last one, {until}; give an earlier day")
     about, model = f"{version.model} version {version.version}", row_model(loaded, version)
-    snapshot, label = evaluation_records(client, version, about)
+    evaluated = evaluation_records(client, version, about)
     show(f"scoring the evaluation rows of {about}")
     metric = asked.metric or ("mae" if not model.classes else "roc_auc" if len(model.classes) == 2 else "accuracy")
-    reference = reference_of(model, loaded, snapshot, label, metric, store)
+    reference = reference_of(model, loaded, evaluated.snapshot, evaluated.label, metric, store)
     show(f"reading the requests of {about}")
 
     def read(connection: "duckdb.DuckDBPyConnection") -> tuple[list[WindowPerformance], ModelColumns, date | None, str]:
@@ -189,7 +206,7 @@ def compare_windows(
             f"{log} has no rows that {about} has predicted on these days; versions with rows: {versions or 'none'}. "
             f"For one of them: taxiway monitor {version.model}/VERSION"
         )
-    return ComparedWindows(reference, found, columns, snapshot, newest, until)
+    return ComparedWindows(reference, found, columns, evaluated, newest, until)
 
 
 def monitor(
@@ -208,8 +225,9 @@ def monitor(
     """
     compared = compare_windows(client, version, loaded, log, asked, store=store, show=show)
     about, reference, columns = f"{version.model} version {version.version}", compared.reference, compared.columns
-    before, made, cause = evaluation_inputs(compared.snapshot, row_model(loaded, version).columns, store), [], None
-    by, errors = request_schema(asked.schema, columns, compared.snapshot, store), error_estimates(reference, before, columns)
+    snapshot = compared.evaluated.snapshot
+    before, made, cause = evaluation_inputs(snapshot, row_model(loaded, version).columns, store), [], None
+    by, errors = request_schema(asked.schema, columns, snapshot, store), error_estimates(reference, before, columns)
     for each in compared.windows:
         show(f"comparing the inputs from {each.first}")
         with window_rows(
@@ -223,11 +241,11 @@ def monitor(
             cause = each, drift, rows
     why = causes(reference, loaded, before, *cause) if cause is not None else None
     is_silent = compared.newest is not None and compared.newest < oldest_day(compared.until, asked.every, windows=1)
-    return Monitored(version, reference, made, why, silent_since=compared.newest if is_silent else None)
+    return Monitored(version, reference, compared.evaluated, made, why, silent_since=compared.newest if is_silent else None)
 
 
-def evaluation_records(client: "MlflowClient", version: Version, about: str) -> tuple[Any, str]:
-    """The snapshot of a version, and its label.
+def evaluation_records(client: "MlflowClient", version: Version, about: str) -> EvaluationRecords:
+    """What the evaluation rows of a version are.
 
     Args:
         client: The MLflow client.
@@ -237,7 +255,7 @@ def evaluation_records(client: "MlflowClient", version: Version, about: str) -> 
     Raises:
         TerminalError: The version has no records, or its scores are withheld.
     """
-    records = model_lineage(client, version.model, version.version).records
+    records = version_records(client, version.model, version.version, (Snapshot, FeatureSet, Evaluation))
     if records.snapshot is None or records.features is None or records.evaluation is None:
         raise TerminalError(f"the records of {about} cannot be read: {'; '.join(records.unread) or 'they are missing'}")
     if records.evaluation.withheld:
@@ -245,4 +263,5 @@ def evaluation_records(client: "MlflowClient", version: Version, about: str) -> 
             f"the scores of {about} on its evaluation rows are withheld (gate.show), and a comparison with them would show them; to see "
             f"them, which spends the rows: taxiway gate show {version.model}/{version.version}"
         )
-    return records.snapshot, records.features.label
+    sliced_by = frozenset(each.column for each in records.evaluation.slices)
+    return EvaluationRecords(records.snapshot, records.features.label, sliced_by)

@@ -20,7 +20,7 @@ from taxiway.records import Promotion
 from taxiway.records.served import PreviousPerformance
 from taxiway.spec.python_refs import same_process
 from taxiway.stages.batch.version import find_version, row_model
-from taxiway.stages.monitor.monitor import Monitored, evaluation_records
+from taxiway.stages.monitor.monitor import Monitored
 from taxiway.stages.monitor.windows.labelled_rows import LabelledRows, Period, evaluation_rows, labelled_rows, logged_columns
 from taxiway.stages.monitor.windows.performance import CONFIDENCE, MIN_ROWS
 from taxiway.store import Store
@@ -187,8 +187,7 @@ def _largest_difference(asked: PreviousAsked, found: Monitored, served: "LoadedM
 
     if found.reference.classes:
         return 1.0
-    about = f"{found.version.model} version {found.version.version}"
-    snapshot, label = evaluation_records(asked.ledger.client, found.version, about)
+    snapshot, label = found.evaluated.snapshot, found.evaluated.label
     of_served = signature_columns(served.predictor)
     columns = dict.fromkeys([*of_served.names, *_present(before, of_served).names])
     rows, labels = evaluation_rows(snapshot, label, found.reference, list(columns), asked.store)

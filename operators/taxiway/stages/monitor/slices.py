@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from taxiway.evaluation.predictions import positive_class
 from taxiway.features.signature import ModelColumns
-from taxiway.lineage.queries import model_lineage
 from taxiway.messages import number_text, quoted
 from taxiway.monitoring.evidence import is_worse
 from taxiway.records import Interval
 from taxiway.records.served import WorseSlice
 from taxiway.spec.metrics import facts_of
 from taxiway.stages.batch.version import row_model
-from taxiway.stages.monitor.monitor import Monitored, evaluation_records
+from taxiway.stages.monitor.monitor import Monitored
 from taxiway.stages.monitor.windows.labelled_rows import LabelledRows, Period, evaluation_rows, labelled_rows, logged_columns
 from taxiway.stages.monitor.windows.log_windows import Every, last_day
 from taxiway.stages.monitor.windows.performance import CONFIDENCE, MIN_ROWS, Reference
@@ -23,14 +22,11 @@ from taxiway.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd
-    from mlflow import MlflowClient
 
 _MOST = 5
 
 
-def worse_slices(
-    client: "MlflowClient", found: Monitored, pyfunc: Any, period: Period, every: Every, store: Store
-) -> tuple[WorseSlice, ...]:
+def worse_slices(found: Monitored, pyfunc: Any, period: Period, every: Every, store: Store) -> tuple[WorseSlice, ...]:
     """The slices that are worse in the newest window whose realised performance is known, at most five, the largest loss first.
 
     A slice is the rows in which an input has a value: an input of `gate.slices.by`, or if the version was not compared by slice, any
@@ -38,7 +34,6 @@ def worse_slices(
     of all slices are simultaneous (Bonferroni), so any is wrong with a probability of at most 1%.
 
     Args:
-        client: The MLflow client.
         found: The version, with its windows.
         pyfunc: Its model.
         period: The requests that were compared.
@@ -50,12 +45,12 @@ def worse_slices(
     first = found.newest_labelled.performance.first
     since = max(period.since, datetime.combine(first, time.min, UTC))
     of_window = replace(period, since=since, until=min(period.until, last_day(first, every)))
-    columns = _columns(client, found, logged_columns(of_window, found.version, row_model(pyfunc, found.version).columns))
+    columns = _columns(found, logged_columns(of_window, found.version, row_model(pyfunc, found.version).columns))
     if not columns.names:
         return ()
     window = labelled_rows(of_window, found.version, found.reference, columns)
     after = replace(window, inputs=_frame(window.inputs, columns))
-    return compared_slices(found.reference, _evaluated(client, found, pyfunc, columns, store), after)
+    return compared_slices(found.reference, _evaluated(found, pyfunc, columns, store), after)
 
 
 def compared_slices(reference: Reference, before: LabelledRows, after: LabelledRows) -> tuple[WorseSlice, ...]:
@@ -79,10 +74,9 @@ def compared_slices(reference: Reference, before: LabelledRows, after: LabelledR
     return tuple(sorted(worse, key=lambda each: direction * (each.realised.value - each.evaluation.value))[:_MOST])
 
 
-def _columns(client: "MlflowClient", found: Monitored, logged: ModelColumns) -> ModelColumns:
+def _columns(found: Monitored, logged: ModelColumns) -> ModelColumns:
     """The inputs whose values are slices: those by which the version was compared with its champion, or all categories."""
-    evaluation = model_lineage(client, found.version.model, found.version.version).records.evaluation
-    by = {each.column for each in evaluation.slices} if evaluation is not None else set()
+    by = found.evaluated.sliced_by
     numeric = tuple(name for name in logged.numeric if name in by)
     categorical = tuple(name for name in logged.categorical if name in by or not by)
     return ModelColumns(
@@ -90,13 +84,12 @@ def _columns(client: "MlflowClient", found: Monitored, logged: ModelColumns) -> 
     )
 
 
-def _evaluated(client: "MlflowClient", found: Monitored, pyfunc: Any, columns: ModelColumns, store: Store) -> LabelledRows:
+def _evaluated(found: Monitored, pyfunc: Any, columns: ModelColumns, store: Store) -> LabelledRows:
     """The evaluation rows, with the columns whose values are slices."""
     from taxiway.evaluation.scoring import LoadedModel, score
 
     classes, model = found.reference.classes, row_model(pyfunc, found.version)
-    snapshot, label = evaluation_records(client, found.version, f"{found.version.model} version {found.version.version}")
-    rows, labels = evaluation_rows(snapshot, label, found.reference, model.columns.names, store)
+    rows, labels = evaluation_rows(found.evaluated.snapshot, found.evaluated.label, found.reference, model.columns.names, store)
     predictions = score(LoadedModel(0, pyfunc, classes), rows, classes, positive_class(classes))
     return LabelledRows(predictions, labels, _frame(rows, columns))
 
