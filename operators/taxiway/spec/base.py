@@ -36,8 +36,13 @@ def parse_duration(text: Any) -> timedelta:
     return timedelta(**{_UNITS[match["unit"]]: int(match["amount"])})
 
 
-def _duration_text(value: timedelta) -> str:
-    return f"{int(value.total_seconds())}s"
+def duration_text(value: timedelta) -> str:
+    """A duration as a pipeline file has it, in the largest unit: `7d`, `36h`, `0s`."""
+    seconds = int(value.total_seconds())
+    for unit, length in (("d", 86_400), ("h", 3600), ("m", 60)):
+        if seconds and seconds % length == 0:
+            return f"{seconds // length}{unit}"
+    return f"{seconds}s"
 
 
 def off_is_none(value: Any) -> Any:
@@ -118,7 +123,7 @@ def mistake(message: str, got: Any, *key: str) -> InitErrorDetails:
 
 
 Columns = Annotated[Literal["auto"] | tuple[str, ...], BeforeValidator(_columns)]
-Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(_duration_text, when_used="json")]
+Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(duration_text, when_used="json")]
 Schedule = Annotated[str | None, BeforeValidator(_schedule)]
 Template = Annotated[str, BeforeValidator(_template)]
 Name = Annotated[str, BeforeValidator(_name)]

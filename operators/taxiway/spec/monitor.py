@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
-from taxiway.spec.base import Duration, Number, Section, clock_schedule, mistake, off_is_none
+from taxiway.spec.base import Duration, Number, Section, clock_schedule, duration_text, mistake, off_is_none
 from taxiway.spec.metrics import MetricName, Problem, metrics_of, parse_metric
 from taxiway.spec.source.span_pattern import DATA
 
@@ -69,7 +69,9 @@ class RetrainingPolicy(Section):
     def _can_be_followed(self) -> "RetrainingPolicy":
         if not self.period:
             message = "it is 0, so max_trainings would limit nothing; allowed: a longer one, such as 30d"
-            raise ValidationError.from_exception_data("RetrainingPolicy", [mistake(message, str(self.period), "period")])
+            raise ValidationError.from_exception_data(
+                "RetrainingPolicy", [mistake(message, duration_text(self.period), "period")]
+            )
         if len(set(self.triggers)) < len(self.triggers):
             message = "a trigger is given twice; give each once"
             raise ValidationError.from_exception_data("RetrainingPolicy", [mistake(message, list(self.triggers), "triggers")])

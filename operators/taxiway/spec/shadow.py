@@ -47,6 +47,10 @@ def _limited_wait(value: timedelta) -> timedelta:
     return value
 
 
+def _no_limit(reason: str) -> str:
+    return f"{reason}, so no challenger could be worse than that; allowed: a smaller one"
+
+
 class ShadowLabels(Section):
     """How the labels of the compared requests decide, as they come by the gateway's feedback.
 
@@ -116,6 +120,8 @@ class Shadow(Section):
                 yield mistake(f"mae is for regression; allowed: {', '.join(_OF_CLASSES)}", labels.metric, "labels", "metric")
             if labels.max_error is not None:
                 yield mistake("max_error is for regression; remove it", labels.max_error, "labels", "max_error")
+            if labels.compared != "clipped_log_loss" and labels.allowed >= 1:
+                yield mistake(_no_limit(f"{labels.compared} is at most 1"), labels.tolerance, "labels", "tolerance")
             return
         if labels.metric in _OF_CLASSES:
             yield mistake(f"{labels.metric} is for classification; allowed: mae", labels.metric, "labels", "metric")
@@ -125,3 +131,5 @@ class Shadow(Section):
         ):
             if getattr(labels, key) is None:
                 yield mistake(f"labels of a regression need {key}: {meaning}, in the unit of the label", labels, "labels")
+        if labels.tolerance is not None and labels.max_error is not None and labels.tolerance >= labels.max_error:
+            yield mistake(_no_limit("no error counts as more than max_error"), labels.tolerance, "labels", "tolerance")

@@ -97,7 +97,11 @@ _HEADING = f"{'week':<10}{'version':<9}{'estimated':<25}{'realised, a week later
 def _print_monday(console: Console, monday: Monday) -> None:
     for fault in FAULTS:
         if monday.week == fault.first:
-            console.print(f"          [yellow]from now on, until {fault.last}, {escape(fault.title)}[/yellow]", highlight=False)
+            console.print(
+                f"          [yellow]from now on, until {fault.last}, {escape(fault.title)}[/yellow]",
+                highlight=False,
+                soft_wrap=True,
+            )
     numbers = f"{_text(monday.estimated):<25}{_text(monday.served):<25}"
     console.print(f"{monday.week:<10}{monday.version:<9}{numbers}", highlight=False)
     for style, text in _events(monday):
@@ -131,6 +135,7 @@ def _print_summary(console: Console, mondays: Sequence[Monday]) -> None:
         f"\n{rows:,} flights in {len(mondays)} weeks: {counted(alerts, 'alert')}, {counted(len(trainings), 'training')} on evidence and {blocked:,} "
         f"blocked by invalid data, "
         f"{counted(promoted, 'promotion')}, {counted(rolled_back, 'rollback')}",
+        soft_wrap=True,
         highlight=False,
     )
 

@@ -115,6 +115,18 @@ def test_a_good_file_becomes_a_pipeline(write) -> None:
         ("gate:", "gateway: g\nshadow: {agree_within: 2}\ngate:", ["shadow.agree_within is for regression"]),
         (
             "gate:",
+            "gateway: g\nshadow: {labels: {tolerance: 1}}\ngate:",
+            [
+                "shadow.labels.tolerance is 1.0; brier is at most 1, so no challenger could be worse than that; allowed: a smaller one"
+            ],
+        ),
+        (
+            "gate:",
+            "monitor: {log: l, retrain: {min_gain: 0.01, period: 0h}}\ngate:",
+            ['monitor.retrain.period is "0s"; it is 0, so max_trainings would limit nothing'],
+        ),
+        (
+            "gate:",
             "gateway: g\nshadow: {labels: {metric: roc_auc}}\ngate:",
             [
                 'shadow.labels.metric is "roc_auc"',
