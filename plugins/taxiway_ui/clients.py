@@ -2,10 +2,10 @@
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import lru_cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk.exceptions import AirflowException
 
@@ -25,6 +25,8 @@ T = TypeVar("T")
 R = TypeVar("R", bound=Record)
 ANSWER_SECONDS = 5
 NO_STORE = "Records are not shown: [taxiway] store is not set in Airflow's API server."
+READERS = 16
+"""How many threads read from the store for a page."""
 _MOST_RECORDS = 20_000
 NO_KEYS = (
     "The ledger is signed, and Airflow's API server has no key to sign with, so nothing can be decided here. Set [taxiway] ledger_keys "
@@ -74,9 +76,18 @@ def query_server(
         return default, f"{what.capitalize()} are not shown: {error}"
 
 
-@lru_cache(maxsize=_MOST_RECORDS)
+_records: dict[tuple[type[Record], str, str], Any] = {}
+"""The records that were read, by their kind, store and digest, the oldest first."""
+
+
 def _read(kind: type[R], url: str, digest: str) -> R:
-    return Store(url).get(kind, digest)
+    key = kind, url, digest
+    found: R | None = _records.get(key)
+    if found is None:
+        found = _records[key] = Store(url).get(kind, digest)
+        for oldest in list(_records)[: len(_records) - _MOST_RECORDS]:
+            _records.pop(oldest, None)
+    return found
 
 
 def cached_record(store: Store, kind: type[R], digest: str) -> R | None:
@@ -86,6 +97,18 @@ def cached_record(store: Store, kind: type[R], digest: str) -> R | None:
     except (TaxiwayError, ValueError, OSError) as error:
         _log.warning("the pages cannot read the %s %s: %s", kind.__name__, digest, error)
         return None
+    return found
+
+
+def cached_records(store: Store, kind: type[R], digests: Iterable[str]) -> dict[str, R]:
+    """Read records, as `cached_record` does, those that are new to this process in several threads; without those that cannot be read."""
+    wanted = tuple(dict.fromkeys(digests))
+    found: dict[str, R] = {digest: _records[key] for digest in wanted if (key := (kind, store.url, digest)) in _records}
+    left = [digest for digest in wanted if digest not in found]
+    if left:
+        with ThreadPoolExecutor(READERS) as readers:
+            read = readers.map(lambda digest: cached_record(store, kind, digest), left)
+            found |= {digest: record for digest, record in zip(left, read, strict=True) if record is not None}
     return found
 
 

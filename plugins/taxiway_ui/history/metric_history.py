@@ -12,12 +12,11 @@ from taxiway.spec.gate import Gate
 from taxiway.spec.metrics import facts_of
 from taxiway.store import Store
 from taxiway_ui.airflow_db import Decided
-from taxiway_ui.clients import cached_record
+from taxiway_ui.clients import READERS, cached_record
 from taxiway_ui.history.main_metric import main_metric
 
 MOST_POINTS = 60
 """How many evaluated attempts are shown, the newest ones."""
-_READERS = 16
 
 
 @dataclass(frozen=True)
@@ -153,7 +152,7 @@ def _evaluated(
             return None  # MLflow's tags may name any verdict
         return _Evaluated(summary, verdict, evaluation, decided.at if decided is not None else None)
 
-    with ThreadPoolExecutor(_READERS) as readers:
+    with ThreadPoolExecutor(READERS) as readers:
         return [found for found in readers.map(read, attempts) if found is not None]
 
 

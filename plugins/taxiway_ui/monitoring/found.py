@@ -1,15 +1,12 @@
 """The records of what monitoring has found last, of many pipelines."""
 
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 
 from taxiway.lineage.monitoring import monitored_pipelines, newest_served
 from taxiway.records.served import ServedPerformance
 from taxiway.store import Store
-from taxiway_ui.clients import cached_record, query_store
+from taxiway_ui.clients import cached_records, query_store
 from taxiway_ui.monitoring.runs import MonitoringState
-
-_READERS = 16
 
 
 def newest_found(store: Store | None, states: Mapping[str, MonitoringState]) -> dict[str, ServedPerformance]:
@@ -22,9 +19,8 @@ def newest_found(store: Store | None, states: Mapping[str, MonitoringState]) -> 
     if store is None:
         return {}
     digests = _digests(store, states)
-    with ThreadPoolExecutor(_READERS) as readers:
-        found = readers.map(lambda digest: cached_record(store, ServedPerformance, digest), digests.values())
-        return {name: record for name, record in zip(digests, found, strict=True) if record is not None}
+    found = cached_records(store, ServedPerformance, digests.values())
+    return {name: found[digest] for name, digest in digests.items() if digest in found}
 
 
 def _digests(store: Store, states: Mapping[str, MonitoringState]) -> dict[str, str]:
