@@ -85,6 +85,7 @@ def test_a_scrape_says_what_the_newest_runs_have_found() -> None:
         ("drifted_inputs", "a.b"): 2,
         ("anomalies", "a.b"): 1,
         ("alert", "a.b", "realised"): 1,
+        ("alert", "a.b", "target"): 0,
         ("alert", "a.b", "estimated"): 0,
         ("alert", "a.b", "data"): 0,
         ("alert", "a.b", "check"): 0,
