@@ -94,8 +94,8 @@ USED_BY = {
     "features.NAME.drift.limit": "a distance above this limit is an anomaly, unless sampling alone explains it",
     "features.NAME.drift.severity": "of that anomaly, unless the lifecycle stage lowers it",
     "features.NAME.drift.distance": "the distance measure, in [0, 1]. For strings and booleans `l_infinity` (the largest change of one "
-    "value's share of the rows with a value; the default) or `normalized_difference` (the largest change of one value's number of rows, as a share "
-    "of all rows of both); for numbers `jensen_shannon` (the divergence, base 2)",
+    "value's share of the rows with a value; the default), `normalized_difference` (the largest change of one value's number of rows, as a share "
+    "of all rows of both) or `jensen_shannon` (the divergence of the shares of all values, base 2); for numbers `jensen_shannon`",
     "features.NAME.skew.limit": "as in `drift`",
     "features.NAME.skew.severity": "as in `drift`",
     "features.NAME.skew.distance": "as in `drift`",

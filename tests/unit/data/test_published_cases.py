@@ -185,6 +185,15 @@ def test_a_change_of_volume_is_seen_where_it_is_asked_for(write: Write) -> None:
     assert found.examples == ('"b"',)
 
 
+def test_many_small_changes_are_seen_by_the_divergence_of_all_values(write: Write) -> None:
+    values = [f"v{at}" for at in range(40)]
+    now, before = write(x=values[:20] * 100 + values[20:] * 60), write("before", x=values[:20] * 60 + values[20:] * 100)
+    largest = Feature(name="x", type="string", drift=Drift(limit=0.04))
+    every = Feature(name="x", type="string", drift=Drift(limit=0.04, distance="jensen_shannon"))
+    assert judged(now, schema(largest), previous=before).anomalies == ()
+    assert only(judged(now, schema(every), previous=before)).observed == "Jensen-Shannon divergence 0.046"
+
+
 def test_few_rows_and_identical_rows_of_nan_are_no_drift(write: Write) -> None:
     import numpy as np
 

@@ -4,7 +4,7 @@ All distances are from 0 to 1. The check `drift` compares them with the limits i
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import NormalDist
 from typing import TypeVar
@@ -129,6 +129,42 @@ def normalized_difference_critical_value(a: ColumnProfile, b: ColumnProfile) -> 
     return math.sqrt(2 * math.log(2 * max(values, 1) / SIGNIFICANCE) / total) if total else math.inf
 
 
+def value_divergence(a: ColumnProfile, b: ColumnProfile) -> LargestChange:
+    """The Jensen-Shannon divergence (Lin 1991; base 2) of two categorical columns, from the shares of their values.
+
+    Unlike the L-infinity distance, it counts many small changes. The rows of the values that an incomplete list does not have count as
+    those of one value, so it may be too small, and is never too large. Its square root with the natural logarithm, `sqrt(d * ln 2)`, is the
+    distance of SciPy and Evidently.
+
+    Args:
+        a: The first column.
+        b: The second column.
+
+    Returns:
+        The divergence, with the value that changed most.
+    """
+    change = l_infinity(a, b)
+    pairs = _pair_masses(_shares(a), _shares(b))
+    total = math.fsum(_term(p, (p + q) / 2) + _term(q, (p + q) / 2) for p, q in pairs) / 2
+    return replace(change, distance=min(1.0, max(0.0, total)))
+
+
+def value_divergence_critical_value(a: ColumnProfile, b: ColumnProfile) -> float:
+    """The divergence that two samples of the same distribution exceed with a probability of about `SIGNIFICANCE`.
+
+    It is that of `jensen_shannon_critical_value`, with one degree of freedom less than there are values.
+    """
+    values = len(_shares(a).keys() | _shares(b).keys())
+    return min(1.0, _chi_squared(max(1, values - 1)) * _harmonic(a.present, b.present) / (8 * math.log(2)))
+
+
+def _shares(column: ColumnProfile) -> dict[str | None, float]:
+    """The share of each value in the rows with a value; that of all values that are not listed, as None."""
+    shares: dict[str | None, float] = {item.value: item.rows / column.present for item in column.values}
+    rest = column.present - sum(item.rows for item in column.values)
+    return {**shares, None: rest / column.present} if rest > 0 else shares
+
+
 def jensen_shannon(a: ColumnProfile, b: ColumnProfile) -> float:
     """The Jensen-Shannon divergence (Lin 1991; base 2) of two numeric columns, from their quantiles. Nulls and NaN are ignored.
 
@@ -144,7 +180,7 @@ def jensen_shannon_critical_value(a: ColumnProfile, b: ColumnProfile) -> float:
 
     The divergence of two samples of n and m values approximately follows a chi-squared distribution times (1/n + 1/m) / (8 ln
     2). The degrees of freedom are the number of quantile steps, or 1.25 times the number of values if that is less (determined
-    by simulation). The quantile of chi-squared is the approximation of Wilson and Hilferty (1931). `RESOLUTION` is added
+    by simulation). `RESOLUTION` is added
     because the outermost quantile steps end at the extremes, which differ between samples of any size.
 
     Returns:
@@ -154,10 +190,14 @@ def jensen_shannon_critical_value(a: ColumnProfile, b: ColumnProfile) -> float:
     if values < _FEWEST_VALUES:
         return 1.0
     freedom = min(QUANTILE_COUNT - 1, round(1.25 * values))
-    z = NormalDist().inv_cdf(1 - SIGNIFICANCE)
-    chi_squared = freedom * (1 - 2 / (9 * freedom) + z * math.sqrt(2 / (9 * freedom))) ** 3
-    sampling = chi_squared * _harmonic(a.present, b.present) / (8 * math.log(2))
+    sampling = _chi_squared(freedom) * _harmonic(a.present, b.present) / (8 * math.log(2))
     return min(1.0, sampling + RESOLUTION)
+
+
+def _chi_squared(freedom: int) -> float:
+    """What a chi-squared variable exceeds with a probability of `SIGNIFICANCE` (Wilson and Hilferty 1931)."""
+    z = NormalDist().inv_cdf(1 - SIGNIFICANCE)
+    return freedom * (1 - 2 / (9 * freedom) + z * math.sqrt(2 / (9 * freedom))) ** 3
 
 
 def _harmonic(rows_a: int, rows_b: int) -> float:

@@ -117,9 +117,9 @@ class Drift(Record):
     Attributes:
         limit: The largest distance that passes, from 0 to 1.
         severity: Whether an anomaly blocks.
-        distance: For strings and booleans `l_infinity` (default: the largest change of one value's fraction of the rows with a value) or
-            `normalized_difference` (the largest change of one value's number of rows, as a fraction of the rows of both sides);
-            for numbers `jensen_shannon` (the divergence, base 2).
+        distance: For strings and booleans `l_infinity` (default: the largest change of one value's fraction of the rows with a value),
+            `normalized_difference` (the largest change of one value's number of rows, as a fraction of the rows of both sides), or
+            `jensen_shannon` (the divergence of all values' shares, base 2); for numbers `jensen_shannon`.
     """
 
     limit: float = Field(gt=0, le=1)

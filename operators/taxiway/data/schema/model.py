@@ -151,9 +151,8 @@ class Feature(Record):
             raise ValueError(
                 f"{name}.limit is {number_text(limit.limit)}; allowed: {RESOLUTION:g} or more, the resolution of 101 quantiles"
             )
-        if limit.distance is not None and numeric != (limit.distance == "jensen_shannon"):
-            allowed = "jensen_shannon" if numeric else "l_infinity, normalized_difference"
-            raise ValueError(f"{name}.distance is {limit.distance}; allowed for type {self.type}: {allowed}")
+        if numeric and limit.distance not in (None, "jensen_shannon"):
+            raise ValueError(f"{name}.distance is {limit.distance}; allowed for type {self.type}: jensen_shannon")
 
     def _check_domain(self, domain: tuple[str | int, ...]) -> None:
         if self.type not in ("string", "integer"):

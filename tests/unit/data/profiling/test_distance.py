@@ -6,9 +6,11 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
+from scipy.spatial.distance import jensenshannon
 
+from helping import shared_data
 from taxiway.data.profiling.distance import (
     Density,
     divergence,
@@ -16,6 +18,8 @@ from taxiway.data.profiling.distance import (
     jensen_shannon_critical_value,
     l_infinity,
     l_infinity_critical_value,
+    value_divergence,
+    value_divergence_critical_value,
 )
 from taxiway.data.profiling.profile import ColumnProfile, Profile, ValueCount
 
@@ -187,3 +191,40 @@ def test_noise_vanishes_with_rows_and_hides_everything_without_them() -> None:
 def test_fifty_rows_that_have_nothing_in_common_are_far_apart_beyond_chance(profile_of: ProfileOf) -> None:
     low, high = column(profile_of, np.linspace(0, 1, 50)), column(profile_of, np.linspace(5, 6, 50))
     assert jensen_shannon(low, high) > jensen_shannon_critical_value(low, high)
+
+
+@given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)), min_size=1, max_size=8))
+def test_the_divergence_of_values_is_that_of_scipy(counts: list[tuple[int, int]]) -> None:
+    assume(all(map(sum, zip(*counts, strict=True))))
+    a, b = (texts(**{f"v{at}": pair[side] for at, pair in enumerate(counts) if pair[side]}) for side in (0, 1))
+    expected = jensenshannon(*map(list, zip(*counts, strict=True)), base=2) ** 2
+    assert value_divergence(a, b).distance == pytest.approx(expected, abs=1e-9)
+    assert value_divergence(b, a).distance == pytest.approx(expected, abs=1e-9)
+
+
+def test_values_that_are_not_listed_make_the_divergence_no_larger() -> None:
+    short = texts(a=60, b=30).model_copy(update={"rows": 100, "values_complete": False})
+    assert (
+        value_divergence(short, texts(a=60, b=30, c=6, d=4)).distance
+        <= value_divergence(texts(a=60, b=30, c=10), texts(a=60, b=30, d=10)).distance
+    )
+    assert value_divergence(short, short).distance == 0
+
+
+def test_the_divergence_of_values_is_the_distance_that_evidently_prints_for_adult(profile_of: ProfileOf) -> None:
+    """Evidently 0.7.23: the rows without three degrees against those with them; its distance is `sqrt(d * ln 2)`."""
+    rows = pd.read_csv(shared_data("adult.csv.gz"))
+    most = rows["education"].isin(["Some-college", "HS-grad", "Bachelors"])
+    printed = {"education": 0.8326, "occupation": 0.1559, "native-country": 0.1082, "workclass": 0.0409}
+    for name, distance in printed.items():
+        found = value_divergence(column(profile_of, rows[name][~most]), column(profile_of, rows[name][most])).distance
+        assert math.sqrt(found * math.log(2)) == pytest.approx(distance, abs=5e-5), name
+
+
+def test_samples_of_the_same_values_stay_below_the_critical_value_of_their_divergence() -> None:
+    rng, above = np.random.default_rng(7), 0
+    for _ in range(2000):
+        a, b = (dict(zip("abcdefgh", rng.multinomial(rows, np.arange(1, 9) / 36), strict=True)) for rows in (400, 900))
+        first, second = (texts(**{key: int(count) for key, count in found.items() if count}) for found in (a, b))
+        above += value_divergence(first, second).distance > value_divergence_critical_value(first, second)
+    assert above <= 7, "0.001 of 2,000 are 2; more than 7 have a probability below 0.001"

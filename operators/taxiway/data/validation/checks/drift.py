@@ -13,6 +13,8 @@ from taxiway.data.profiling.distance import (
     l_infinity_critical_value,
     normalized_difference,
     normalized_difference_critical_value,
+    value_divergence,
+    value_divergence_critical_value,
 )
 from taxiway.data.profiling.profile import ColumnProfile, Profile
 from taxiway.data.schema.constraints import Drift
@@ -24,6 +26,12 @@ from taxiway.messages import number_text, number_texts, percent, quoted
 from taxiway.records import Anomaly, SchemaChange
 
 _MIN_SHARE_CHANGE = 0.1
+_OF_VALUES = {
+    "l_infinity": ("L-infinity distance", l_infinity, l_infinity_critical_value),
+    "normalized_difference": ("normalized difference", normalized_difference, normalized_difference_critical_value),
+    "jensen_shannon": ("Jensen-Shannon divergence", value_divergence, value_divergence_critical_value),
+}
+"""The measures of strings and booleans: the name, the distance and its critical value."""
 
 
 @dataclass(frozen=True)
@@ -159,20 +167,19 @@ def measure(
 ) -> MeasuredDistance:
     """The distance of two columns that both have values.
 
-    The measure of strings and booleans is `constraint.distance`, or by default the L-infinity distance. That of all other features is
+    The measure of strings and booleans is `constraint.distance`, by default the L-infinity distance. That of all other features is
     the Jensen-Shannon divergence; `constraint.distance` is not used.
     """
     if feature.type not in CATEGORICAL_TYPES:
         return _jensen_shannon(reference, current, feature, reference_name, current_name)
     by_row_counts = constraint.distance == "normalized_difference"
-    change = normalized_difference(reference, current) if by_row_counts else l_infinity(reference, current)
-    critical_value = normalized_difference_critical_value if by_row_counts else l_infinity_critical_value
+    name, distance, critical_value = _OF_VALUES[constraint.distance or "l_infinity"]
+    change = distance(reference, current)
     change_text = (
         f"the number of rows with {quoted(change.value)} changed from {change.before:,.0f} in {reference_name} to {change.after:,.0f}"
         if by_row_counts
         else f"the share of {quoted(change.value)} changed from {percent(change.before)} in {reference_name} to {percent(change.after)}"
     )
-    name = "normalized difference" if by_row_counts else "L-infinity distance"
     return MeasuredDistance(
         name,
         change.distance,
