@@ -175,7 +175,10 @@ def _person(form: Form, user: GetUserDep) -> Iterator[Person]:
 @router.post("/pipelines/{dag_id}/run", dependencies=[MAY_RUN, PIPELINE])
 def run(form: FormDep, user: GetUserDep, session: SessionDep) -> RedirectResponse:
     """Start a run, which decides the oldest span without a decision."""
-    started = start_run(session, form.dag, form.token, user.get_name(), {"reason": form.reason})
+    asked = {"reason": form.reason}
+    started = start_run(session, form.dag, form.token, user.get_name(), asked)
+    with _person(form, user) as person:  # an error takes the run back, too
+        decisions.run_started(person, started)
     return form.back("run", started)
 
 
@@ -183,7 +186,10 @@ def run(form: FormDep, user: GetUserDep, session: SessionDep) -> RedirectRespons
 def again(form: FormDep, user: GetUserDep, session: SessionDep) -> RedirectResponse:
     """Start a run that decides a span again."""
     asked = {"span": form.field("span"), "reason": form.reason}
-    return form.back("again", start_run(session, form.dag, form.token, user.get_name(), asked))
+    started = start_run(session, form.dag, form.token, user.get_name(), asked)
+    with _person(form, user) as person:
+        decisions.run_again(person, settings.open_store(), asked["span"])
+    return form.back("again", started)
 
 
 @router.post("/pipelines/{dag_id}/approve", dependencies=[MAY_DECIDE, MAY_ANSWER, PIPELINE])

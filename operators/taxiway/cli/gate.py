@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from taxiway.cli.options import usage_errors
-from taxiway.cli.people.opened import Given, installation_options, opened, person, pipeline_options
+from taxiway.cli.people.opened import Given, installation_options, opened, pipeline_options
 from taxiway.errors import ConfigError
+from taxiway.ledger.decisions import local_person
 from taxiway.spec.conditions.budget import DEFAULT_STEPS, MOST_STEPS, Budget, check_adaptivity
 
 if TYPE_CHECKING:
@@ -166,4 +167,4 @@ def show_command(name: str, yes: bool, dags: Path, data: str, **given: Any) -> N
         answers = [one for entry in entries if entry.asked.version == version for one in entry.answers]
         if not yes and all(one.shown != "exact" for one in answers):
             click.confirm(f"Show all scores of {model}/{version}, and spend its evaluation rows?", abort=True)
-        click.echo(scores_text(show_scores(reviewed, judged, person())))
+        click.echo(scores_text(show_scores(reviewed, judged, local_person())))

@@ -4,6 +4,8 @@ A decision that a crash left outside of the chain is not made. Who decides the s
 """
 
 import os
+import pwd
+import socket
 from collections.abc import Container
 from typing import TYPE_CHECKING
 
@@ -26,6 +28,15 @@ if TYPE_CHECKING:
 EXPERIMENT = "taxiway/decisions"
 ANSWERS = (DecisionKind.APPROVAL, DecisionKind.REJECTION)
 """The kinds that answer whether a version may be pushed: of several about one record, the first one stands."""
+
+
+def local_person() -> str:
+    """Who decides here, as the operating system names them: `ada@host`. Variables of the environment are not asked."""
+    try:
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a user id without a name, as in a container
+        name = f"uid {os.getuid()}"
+    return f"{name}@{socket.gethostname()}"
 
 
 def record_decision(ledger: Ledger, decision: Decision) -> Decision:
@@ -55,6 +66,12 @@ def record_decision(ledger: Ledger, decision: Decision) -> Decision:
     if decision.kind in ANSWERS:
         _require_first(ledger, made[0])
     return made[0]
+
+
+def is_recorded(ledger: Ledger, decision: Decision) -> bool:
+    """Whether the same person has decided the same about the same record before, for the same reason: this is a retry."""
+    same = (decision.kind, decision.by, decision.reason)
+    return any((made.kind, made.by, made.reason) == same for made in decisions(ledger, about=decision.about))
 
 
 def decisions(

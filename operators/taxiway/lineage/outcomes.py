@@ -45,6 +45,13 @@ def summary_of(store: Store, pipeline: str, span: Span) -> RunSummary | None:
     return _index(store, pipeline).record(RunSummary, span.name, span.version)
 
 
+def newest_attempt(store: Store, pipeline: str, span: str) -> RunSummary | None:
+    """The summary of the run that decided the newest version of the span of this name last; None if there is none."""
+    index = _index(store, pipeline)
+    versions = [version for name, version in index.spans() if name == span]
+    return index.record(RunSummary, span, max(versions)) if versions else None
+
+
 def summaries(store: Store, pipeline: str, newest: int = 100) -> tuple[RunSummary, ...]:
     """The summaries of the `newest` processed spans of `pipeline`, oldest span first; lost records are left out."""
     index = _index(store, pipeline)

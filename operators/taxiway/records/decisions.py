@@ -177,6 +177,8 @@ class DecisionKind(StrEnum):
         FORCE: A version is pushed although it did not pass.
         LABELS: Labels for rows of a version's evaluation were imported.
         ACKNOWLEDGEMENT: An alert of monitoring was acknowledged.
+        RUN: A run was started.
+        AGAIN: A span is decided again.
     """
 
     APPROVAL = "approval"
@@ -185,6 +187,8 @@ class DecisionKind(StrEnum):
     FORCE = "force"
     LABELS = "labels"
     ACKNOWLEDGEMENT = "acknowledgement"
+    RUN = "run"
+    AGAIN = "run again"
 
 
 class Decision(Record):
@@ -194,7 +198,8 @@ class Decision(Record):
         kind: What was decided.
         model: The registered model, which has the name of its pipeline.
         version: The version that the decision is about; None if it is about data only.
-        about: The digest of the record that it is about: a Verdict, for a waiver a DataReport, for an acknowledgement a ServedAlert.
+        about: The digest of the record that it is about: a Verdict, for a waiver a DataReport, for an acknowledgement a ServedAlert, for
+            a span that is decided again the RunSummary of its newest attempt. For a run that was started, the id of that run.
         by: Who decided, as the operating system or Airflow's login names them.
         via: Where: `command line` or `airflow`.
         at: When, with a time zone.
@@ -202,6 +207,7 @@ class Decision(Record):
         until: The last day on which a waiver holds; None for other kinds.
         anomaly: The kind of the anomaly that a waiver accepts; None for other kinds.
         column: The column of that anomaly; None for the whole table.
+        span: The span that is decided again; None for other kinds.
     """
 
     kind: DecisionKind
@@ -215,6 +221,7 @@ class Decision(Record):
     until: date | None = None
     anomaly: str | None = None
     column: str | None = None
+    span: str | None = None
 
 
 class Outcome(StrEnum):

@@ -66,4 +66,6 @@ def _decision(made: Decision, ineffective: str) -> Event:
     about = f"version {made.version}" if made.version is not None else ""
     if made.kind is DecisionKind.WAIVER:
         about = f"{made.anomaly}{f' in {made.column}' if made.column else ''}, until {made.until}"
+    if made.kind is DecisionKind.AGAIN:
+        about = f"span {made.span}"
     return Event(made.at, made.kind, about, made.reason, f"{made.by} ({made.via})", ineffective=ineffective)

@@ -8,13 +8,14 @@ from taxiway.ledger.chain import Ledger
 from taxiway.ledger.decisions import answer, decisions, record_decision
 from taxiway.ledger.entry import head
 from taxiway.ledger.promotions import entries
+from taxiway.lineage.again import record_again
 from taxiway.lineage.monitoring import newest_monitoring
 from taxiway.lineage.verdicts import judged_version
 from taxiway.lineage.waivers import report_and_model, waiver
 from taxiway.records import Decision, DecisionKind, Verdict
 from taxiway.records.served import ServedPerformance
 from taxiway.registry import promote
-from taxiway.registry.forced import force_version
+from taxiway.registry.decided import force_version
 from taxiway.store import Store
 
 VIA = "airflow"
@@ -110,6 +111,39 @@ def waive(person: Person, store: Store, report: str, anomaly: str, until: date) 
     if pipeline != person.pipeline:
         raise TerminalError(f"report {report} is of {pipeline}, not of {person.pipeline}")
     made = waiver(found, pipeline, anomaly, until=until, by=person.name, via=VIA, reason=person.reason)
+    record_decision(person.ledger, made)
+
+
+def run_again(person: Person, store: Store, span: str) -> None:
+    """Record that a span is to be decided again.
+
+    Raises:
+        TerminalError: The reason cannot be kept, or the span has no decision yet.
+    """
+    made = record_again(
+        person.ledger, store, person.pipeline, span, by=person.name, via=VIA, reason=person.reason, at=datetime.now(UTC)
+    )
+    if made is None:
+        raise TerminalError(
+            f"span {span} of {person.pipeline} has no decision yet, so it cannot be decided again; start a run instead"
+        )
+
+
+def run_started(person: Person, run: str) -> None:
+    """Record that a run was started.
+
+    Raises:
+        TerminalError: The reason cannot be kept.
+    """
+    made = Decision(
+        kind=DecisionKind.RUN,
+        model=person.pipeline,
+        about=run,
+        by=person.name,
+        via=VIA,
+        at=datetime.now(UTC),
+        reason=person.reason,
+    )
     record_decision(person.ledger, made)
 
 

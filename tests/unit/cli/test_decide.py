@@ -74,6 +74,10 @@ def test_the_newest_span_is_decided_again_with_a_reason(site: Site) -> None:
     assert run().exit_code == 1
     assert "REJECTED 3, attempt 2, version 2" in run("--again", "to be sure").output
     assert "REJECTED 3, attempt 3, version 2" in run("--span", "3").output
+    rows = [line for line in done("history", NAME).splitlines() if "run again" in line]
+    assert ["span 3" in row for row in rows] == [True, False]
+    assert all(getpass.getuser() in row for row in rows)
+    assert "0 problems" in taxiway("ledger", "verify").output
 
 
 def test_a_change_in_the_database_fails_the_verification(site: Site) -> None:
@@ -120,5 +124,12 @@ def test_a_version_waits_for_an_approval_and_is_pushed_by_it(site: Site) -> None
     rejected = done("reject", f"{NAME}/2", "--reason", "the label has changed its meaning")
     assert f"{NAME}/2 is rejected" in rejected
     assert "span 3 has a decision: REJECTED" in rejected
+    first = summaries(Store(".taxiway/local/store"), NAME)[0]
+    for command in ("approve", "reject"):
+        assert re.search(
+            "version 1 cannot be .*; it is the champion already", refused(command, f"{NAME}/1", "--reason", "on second thought")
+        )
+    assert summaries(Store(".taxiway/local/store"), NAME)[0] == first
+    assert "second thought" not in done("history", NAME)
     assert "The first answer stands" in refused("approve", f"{NAME}/2", "--reason", "but it is good")
     assert "nothing to do" in run().output

@@ -15,12 +15,15 @@ from taxiway.ledger.effects import without_effect
 from taxiway.ledger.entry import Entry, State
 from taxiway.ledger.promotions import entries
 from taxiway.lineage.monitoring import EXPERIMENT, newest_monitoring
+from taxiway.lineage.outcomes import mark_processed
 from taxiway.records import (
     Anomaly,
     DataReport,
     Decision,
     DecisionKind,
     Interval,
+    Outcome,
+    RunSummary,
     Severity,
     ShadowReport,
     Snapshot,
@@ -32,7 +35,7 @@ from taxiway.records.served import AlertKind, ServedAlert, ServedPerformance
 from taxiway.registry import promote
 from taxiway.registry.aliases import CHAMPION, version_at
 from taxiway.registry.champions import champions_and_promotions, model_history
-from taxiway.registry.forced import force_version
+from taxiway.registry.decided import force_version
 from taxiway.store import Store
 from taxiway.tracking import tags
 from taxiway.tracking.local import local_mlflow
@@ -40,7 +43,17 @@ from taxiway.tracking.run import MlflowRun
 from taxiway_ui.clients import can_write
 from taxiway_ui.history.timeline import timeline
 from taxiway_ui.monitoring.alerts import acknowledgements, standing_alerts
-from taxiway_ui.people.decisions import Person, acknowledge, record_answer, require_answered, retire, roll_back, waive
+from taxiway_ui.people.decisions import (
+    Person,
+    acknowledge,
+    record_answer,
+    require_answered,
+    retire,
+    roll_back,
+    run_again,
+    run_started,
+    waive,
+)
 
 NOW = datetime.now(UTC)
 
@@ -176,6 +189,27 @@ def test_an_alert_is_acknowledged_by_each_person_once_while_it_stands(ann: Perso
         acknowledge(ann, store, first.digest)
     (standing,) = standing_alerts(store_found(ann, store), acknowledgements(decisions(ann.ledger, model=ann.pipeline)))
     assert (standing.alert, standing.acknowledged) == (second, ())
+
+
+def test_who_started_a_run_or_has_a_span_decided_again_is_in_the_ledger(ann: Person, tmp_path: Path) -> None:
+    store, span = Store(str(tmp_path)), Span(source="s", name="2026-01", rows=1, content="c", version=2)
+    with pytest.raises(TerminalError, match=r"2026-01 of .* has no decision yet"):
+        run_again(ann, store, "2026-01")
+    first = RunSummary(pipeline=ann.pipeline, run="r", span=span, outcome=Outcome.REJECTED, reasons=(), mlflow_run="m")
+    mark_processed(store, first)
+    for _ in range(2):
+        run_started(ann, "manual__1")
+        run_again(ann, store, "2026-01")
+    second = first.model_copy(update={"attempt": 2, "again": ann.reason, "previous": first.digest})
+    mark_processed(store, second)
+    run_again(ann, store, "2026-01")
+    made = decisions(ann.ledger, model=ann.pipeline)
+    assert [(each.kind, each.about, each.by) for each in made] == [
+        (DecisionKind.AGAIN, second.digest, "ann"),
+        (DecisionKind.AGAIN, first.digest, "ann"),
+        (DecisionKind.RUN, "manual__1", "ann"),
+    ]
+    assert [event.what for event in timeline((), made)] == [f"span {span.label}", f"span {span.label}", ""]
 
 
 def store_found(ann: Person, store: Store) -> ServedPerformance:

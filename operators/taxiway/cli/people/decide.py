@@ -6,10 +6,10 @@ from typing import Any
 import click
 
 from taxiway.cli.given_options import with_given_options
-from taxiway.cli.people.opened import Given, Opened, echo_served, installation_options, opened, person
-from taxiway.errors import TerminalError
+from taxiway.cli.people.opened import Given, Opened, echo_served, installation_options, opened
+from taxiway.ledger.decisions import local_person
 from taxiway.messages import kept_text_problem
-from taxiway.records import Decision, DecisionKind, Promotion, RunSummary, Status
+from taxiway.records import Decision, DecisionKind, Promotion, RunSummary
 
 reason_option = click.option("--reason", required=True, help="Why, for the ledger.")
 _VERSION = "MODEL/VERSION"
@@ -24,23 +24,16 @@ def approve(name: str, reason: str, **given: Any) -> None:
 
     For pipelines with `approval: required`, whose runs wait for a person before the push.
     """
-    from taxiway.ledger.decisions import record_decision
-    from taxiway.registry.promote import push
+    from taxiway.registry.decided import approve_version
     from taxiway.stages.close import close_answered
     from taxiway.stages.push import require_valid_waivers
 
     with opened(Given(**given)) as installation:
-        judged = _judged(installation, name)
-        verdict, shadow = judged.verdict, judged.records.shadow
-        if verdict.status is not Status.PASS:
-            raise TerminalError(
-                f"{name} cannot be approved: its verdict is {verdict.status}. A version that did not pass is pushed by `taxiway force`"
-            )
-        if shadow is None:
-            raise TerminalError(f"{name} cannot be approved: the shadow gate has not decided about it")
-        require_valid_waivers(installation.ledger, installation.store(), verdict, datetime.now(UTC).date())
-        decision = record_decision(installation.ledger, _decision(DecisionKind.APPROVAL, verdict, reason))
-        promotion = push(installation.ledger, verdict, shadow, by=decision.by, at=datetime.now(UTC), approval=decision)
+        judged, at = _judged(installation, name), datetime.now(UTC)
+        ledger, verdict = installation.ledger, judged.verdict
+        require_valid_waivers(ledger, installation.store(), verdict, at.date())
+        decision = _decision(DecisionKind.APPROVAL, verdict, reason)
+        decision, promotion = approve_version(ledger, verdict, judged.records.shadow, decision, at=at)
         summary = close_answered(installation.ledger, installation.store(), judged, decision, promotion)
         _echo_promotion(installation, promotion)
     _echo_closed(summary)
@@ -52,12 +45,13 @@ def approve(name: str, reason: str, **given: Any) -> None:
 @installation_options
 def reject(name: str, reason: str, **given: Any) -> None:
     """Reject a version, which is not pushed then."""
-    from taxiway.ledger.decisions import record_decision
+    from taxiway.registry.decided import reject_version
     from taxiway.stages.close import close_answered
 
     with opened(Given(**given)) as installation:
         judged = _judged(installation, name)
-        decision = record_decision(installation.ledger, _decision(DecisionKind.REJECTION, judged.verdict, reason))
+        made = _decision(DecisionKind.REJECTION, judged.verdict, reason)
+        decision = reject_version(installation.ledger, judged.verdict, made)
         summary = close_answered(installation.ledger, installation.store(), judged, decision, None)
         click.echo(f"{name} is rejected; the ledger has it with your name and the reason")
     _echo_closed(summary)
@@ -72,7 +66,7 @@ def force(name: str, reason: str, **given: Any) -> None:
 
     Every page names you and the reason until the version is replaced.
     """
-    from taxiway.registry.forced import force_version
+    from taxiway.registry.decided import force_version
 
     with opened(Given(**given)) as installation:
         judged = _judged(installation, name)
@@ -99,7 +93,7 @@ def waive(name: str, anomaly: str, until: datetime, reason: str, **given: Any) -
 
     with opened(Given(**given)) as installation:
         report, model, span = report_and_model(installation.ledger.client, installation.store(), name)
-        made = waiver(report, model, anomaly, until=until.date(), by=person(), via="command line", reason=reason)
+        made = waiver(report, model, anomaly, until=until.date(), by=local_person(), via="command line", reason=reason)
         made = record_decision(installation.ledger, made)
         others = other_valid_waivers(made, decisions(installation.ledger, about=report.digest), datetime.now(UTC).date())
     click.echo(f"{anomaly} is waived in report {report.digest} until {until:%Y-%m-%d}")
@@ -125,7 +119,9 @@ def rollback(model: str, to_version: int | None, reason: str, **given: Any) -> N
 
     _require_reason(reason)
     with opened(Given(**given)) as installation:
-        done = roll_back(installation.ledger, model, by=person(), reason=reason, at=datetime.now(UTC), to_version=to_version)
+        done = roll_back(
+            installation.ledger, model, by=local_person(), reason=reason, at=datetime.now(UTC), to_version=to_version
+        )
         _echo_promotion(installation, done)
 
 
@@ -139,7 +135,7 @@ def retire(model: str, reason: str, **given: Any) -> None:
 
     _require_reason(reason)
     with opened(Given(**given)) as installation:
-        done = end_champion(installation.ledger, model, by=person(), reason=reason, at=datetime.now(UTC))
+        done = end_champion(installation.ledger, model, by=local_person(), reason=reason, at=datetime.now(UTC))
         _echo_promotion(installation, done)
 
 
@@ -159,7 +155,7 @@ def _decision(kind: DecisionKind, verdict: Any, reason: str) -> Decision:
         model=verdict.model,
         version=verdict.version,
         about=verdict.digest,
-        by=person(),
+        by=local_person(),
         via="command line",
         at=datetime.now(UTC),
         reason=reason,

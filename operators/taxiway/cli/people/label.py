@@ -9,9 +9,10 @@ import click
 
 from taxiway.cli.given_options import with_given_options
 from taxiway.cli.options import check_folders, read_options, reading_options
-from taxiway.cli.people.opened import Given, Opened, opened, person, pipeline_options
+from taxiway.cli.people.opened import Given, Opened, opened, pipeline_options
 from taxiway.cli.people.review import pipeline_of
 from taxiway.errors import TerminalError
+from taxiway.ledger.decisions import local_person
 from taxiway.messages import counted, kept_text_problem
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def import_(
             snapshot,
             file,
             labeller=labeller.strip(),
-            by=person(),
+            by=local_person(),
             via="command line",
             at=datetime.now(UTC),
             options=read_options(csv, file_format),

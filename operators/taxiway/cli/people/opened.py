@@ -1,8 +1,5 @@
 """What the commands of people open: the ledger with its keys, the store and the gateway of an installation."""
 
-import os
-import pwd
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -123,15 +120,6 @@ def opened(given: Given) -> Iterator[Opened]:
     stack = stack_of(given.tracking_uri)
     with _client_of(given.tracking_uri) as client:
         yield Opened(Ledger(client, _keys(given, stack)), _store_url(given, stack), _gateway(given, stack))
-
-
-def person() -> str:
-    """Who runs this command, as the operating system names them: `ada@host`. Variables of the environment are not asked."""
-    try:
-        name = pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # a user id without a name, as in a container
-        name = f"uid {os.getuid()}"
-    return f"{name}@{socket.gethostname()}"
 
 
 def stack_of(tracking_uri: str) -> "Stack | None":

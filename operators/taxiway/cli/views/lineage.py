@@ -16,7 +16,7 @@ from taxiway.lineage.batches import BatchRun
 from taxiway.lineage.queries import DataUse, ModelLineage
 from taxiway.lineage.run_records import RunRecords
 from taxiway.messages import printable
-from taxiway.records import Decision, Promotion, Record
+from taxiway.records import Decision, DecisionKind, Promotion, Record
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -186,9 +186,17 @@ def show_decisions(console: Console, found: Sequence[Decision], promotions: Sequ
             what = f"{what} (without effect: {why})"
         if made.anomaly is not None:
             what = f"{what} of {made.anomaly}{f' in {made.column}' if made.column else ''} until {made.until}"
-        about = f"version {made.version}" if made.version is not None else f"report {made.about[:8]}"
+        about = _decision_about(made)
         table.add_row(*map(_cell, (f"{made.at:%Y-%m-%d %H:%M:%S}", what, about, made.by, made.reason)))
     console.print(table)
+
+
+def _decision_about(made: Decision) -> str:
+    if made.kind is DecisionKind.RUN:
+        return made.about
+    if made.kind is DecisionKind.AGAIN:
+        return f"span {made.span}"
+    return f"version {made.version}" if made.version is not None else f"report {made.about[:8]}"
 
 
 def _cell(text: str) -> str:

@@ -9,6 +9,8 @@ from pathlib import Path
 from taxiway.data.engine.storage_errors import file_system, storage_errors
 from taxiway.data.sources.find import located, needs_data
 from taxiway.errors import ConfigError, allowed_values
+from taxiway.ledger.decisions import local_person
+from taxiway.lineage.again import record_again
 from taxiway.lineage.outcomes import newest_decided
 from taxiway.lineage.run_records import RunRecords
 from taxiway.messages import kept_text_problem
@@ -145,6 +147,7 @@ def run_in(
         context.recorder.tags(training_tags(retraining.described()))
     watcher.started(context.recorder.url)
     try:
+        _record_again(context, plan)
         _run_stages(names, context, progress, installation.sharing, watcher)
     except BaseException as error:
         try:
@@ -153,6 +156,23 @@ def run_in(
             error.add_note(f"its MLflow run could not be ended: {second}")
         raise
     return replace(progress.records, summary=_close(context, progress, decides=names[-1] == STAGES[-1]))
+
+
+def _record_again(context: StageContext, plan: IngestPlan) -> None:
+    """Record in the ledger who has the span decided again, if somebody has said why."""
+    if context.again is None or plan.window.target is None:
+        return
+    by, via = local_person(), "command line"
+    record_again(
+        context.ledger,
+        context.store,
+        context.pipeline.name,
+        plan.window.target.name,
+        by=by,
+        via=via,
+        reason=context.again,
+        at=context.clock(),
+    )
 
 
 def _newest_decided(store: Store, pipeline: Pipeline) -> str:
