@@ -22,8 +22,8 @@ from fastapi.responses import RedirectResponse, Response
 from taxiway.errors import TerminalError
 from taxiway.hooks import config as settings
 from taxiway.lineage.run_records import RunRecords, run_records
-from taxiway.operators.approval import APPROVE, REJECT
 from taxiway.records import DecisionKind, Verdict
+from taxiway.spec.approval import APPROVE, REJECT
 from taxiway_ui import airflow_db
 from taxiway_ui.airflow_db import Question
 from taxiway_ui.clients import writable_ledger

@@ -1,9 +1,11 @@
 """A person answers Airflow's question whether a version may be pushed, and the answer is in the signed ledger."""
 
 import httpx
+from click.testing import CliRunner
 from conftest_airflow import Running
 
 from helping import PATIENCE_S
+from taxiway.cli.main import main as taxiway
 from taxiway.ledger.chain import Ledger
 from taxiway.ledger.decisions import decisions
 from taxiway.ledger.keys import LedgerKeys
@@ -71,6 +73,39 @@ def test_a_rejected_version_is_not_pushed(running: Running) -> None:
     newest = summaries(running.store, DAG)[-1]
     assert newest.outcome is Outcome.REJECTED
     assert newest.reasons == ("rejected by admin: the label has changed its meaning",)
+
+
+def test_an_answer_on_the_command_line_lets_the_run_continue(running: Running) -> None:
+    running.write_small("approved", 4, seed=4)
+    run = running.api.trigger(DAG, {})
+    question(running, run)
+    secrets, version = (
+        running.stack.secrets,
+        max(int(found.version) for found in running.mlflow.search_model_versions(f"name = '{DAG}'")),
+    )
+    given = {
+        "MLFLOW_TRACKING_URI": running.stack.url("mlflow"),
+        "TAXIWAY_STORE": str(running.stack.home.store),
+        "TAXIWAY_LEDGER_KEYS": secrets.ledger_keys,
+        "TAXIWAY_AIRFLOW": running.stack.url("airflow"),
+        "TAXIWAY_AIRFLOW_TOKEN": running.token("viewer"),
+    }
+    arguments = ["reject", f"{DAG}/{version}", "--reason", "not before the holidays"]
+    refused = CliRunner().invoke(taxiway, arguments, env=given)
+    assert refused.exit_code == 0, refused.output
+    assert "did not accept the answer" in refused.output
+    assert (
+        f"answer it in Airflow, too, which changes nothing but lets it continue: {running.stack.url('airflow')}/dags/"
+        in refused.output
+    )
+    done = CliRunner().invoke(taxiway, arguments, env={**given, "TAXIWAY_AIRFLOW_TOKEN": running.token("admin")})
+    assert "the run in Airflow continues" in done.output, done.output
+    running.wait_for_end(DAG, run)
+    made = [made for made in decisions(ledger(running), model=DAG) if made.version == version]
+    assert [(each.kind, each.via) for each in made] == [(DecisionKind.REJECTION, "command line")]
+    newest = summaries(running.store, DAG)[-1]
+    assert (newest.outcome, newest.attempt) == (Outcome.REJECTED, 1)
+    assert newest.reasons[0].endswith("not before the holidays")
 
 
 def test_silence_means_what_the_pipeline_file_says(running: Running) -> None:

@@ -11,7 +11,7 @@ from taxiway.hooks.context import airflow_url
 from taxiway.hooks.notify import Told, notify
 from taxiway.operators.base import Input, StageOperator
 from taxiway.records import Decision, ShadowReport, Verdict
-from taxiway.spec.approval import Approval
+from taxiway.spec.approval import APPROVE, REJECT, Approval
 from taxiway.spec.team import Notification
 
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from taxiway.stages.approval import Answer
     from taxiway.stages.context import StageContext
-
-APPROVE, REJECT = "Approve", "Reject"
 
 
 class ApprovalOperator(StageOperator[Decision], HITLOperator):

@@ -7,6 +7,9 @@ from pydantic import Field
 from taxiway.errors import allowed_values
 from taxiway.spec.base import Duration, Section
 
+APPROVE, REJECT = "Approve", "Reject"
+"""What may be answered to the question in Airflow."""
+
 
 class Approval(Section):
     """The approval of a version that has passed its gates.

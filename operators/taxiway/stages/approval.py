@@ -66,7 +66,7 @@ def known_answer(context: StageContext, verdict: Verdict) -> Decision | None:
 
 
 def record_answer(context: StageContext, verdict: Verdict, given: Answer) -> Decision:
-    """Write an answer into the ledger.
+    """Write an answer into the ledger, unless somebody has given the same one before.
 
     Args:
         context: The run.
@@ -74,13 +74,16 @@ def record_answer(context: StageContext, verdict: Verdict, given: Answer) -> Dec
         given: The answer.
 
     Returns:
-        The answer that stands: if somebody else has answered differently before, that one.
+        The answer that stands: if somebody else has answered before, that one.
 
     Raises:
         TerminalError: The reason cannot be kept.
     """
     from taxiway.ledger.decisions import record_decision
 
+    known = known_answer(context, verdict)
+    if known is not None and (known.kind is DecisionKind.APPROVAL) is given.approved:
+        return accept(context, known)
     made = Decision(
         kind=DecisionKind.APPROVAL if given.approved else DecisionKind.REJECTION,
         model=verdict.model,

@@ -6,7 +6,9 @@ from typing import Any
 import click
 
 from taxiway.cli.given_options import with_given_options
-from taxiway.cli.people.opened import Given, Opened, echo_served, installation_options, opened
+from taxiway.cli.people.airflow_question import answer_question, waiting_run
+from taxiway.cli.people.opened import Given, Opened, answer_options, echo_served, installation_options, opened
+from taxiway.errors import TransientError
 from taxiway.ledger.decisions import local_person
 from taxiway.messages import kept_text_problem
 from taxiway.records import Decision, DecisionKind, Promotion, RunSummary
@@ -18,7 +20,7 @@ _VERSION = "MODEL/VERSION"
 @click.command()
 @click.argument("name", metavar=_VERSION)
 @reason_option
-@installation_options
+@answer_options
 def approve(name: str, reason: str, **given: Any) -> None:
     """Approve a version that passed its gates, and push it.
 
@@ -36,13 +38,14 @@ def approve(name: str, reason: str, **given: Any) -> None:
         decision, promotion = approve_version(ledger, verdict, judged.records.shadow, decision, at=at)
         summary = close_answered(installation.ledger, installation.store(), judged, decision, promotion)
         _echo_promotion(installation, promotion)
-    _echo_closed(summary)
+        _echo_closed(summary)
+        _answer_in_airflow(installation, judged, decision)
 
 
 @click.command()
 @click.argument("name", metavar=_VERSION)
 @reason_option
-@installation_options
+@answer_options
 def reject(name: str, reason: str, **given: Any) -> None:
     """Reject a version, which is not pushed then."""
     from taxiway.registry.decided import reject_version
@@ -54,7 +57,8 @@ def reject(name: str, reason: str, **given: Any) -> None:
         decision = reject_version(installation.ledger, judged.verdict, made)
         summary = close_answered(installation.ledger, installation.store(), judged, decision, None)
         click.echo(f"{name} is rejected; the ledger has it with your name and the reason")
-    _echo_closed(summary)
+        _echo_closed(summary)
+        _answer_in_airflow(installation, judged, decision)
 
 
 @click.command()
@@ -174,7 +178,23 @@ def _echo_closed(summary: RunSummary | None) -> None:
         return
     attempt = f", attempt {summary.attempt}" if summary.attempt > 1 else ""
     click.echo(f"span {summary.span.label} has a decision: {summary.outcome.replace('_', ' ')}{attempt}")
-    click.echo("next: if the run waits in Airflow, answer it there, too; the answer changes nothing", err=True)
+
+
+def _answer_in_airflow(installation: Opened, judged: Any, made: Decision) -> None:
+    """Let the run that asks for this answer continue, or print how."""
+    waiting = waiting_run(installation.ledger.client, judged.mlflow_run)
+    if waiting is None:
+        return
+    dag, run, page = waiting
+    there = f"next: if the run waits, answer it in Airflow, too, which changes nothing but lets it continue: {page}"
+    if installation.airflow is None:
+        click.echo(f"{there}; or give its address: --airflow URL", err=True)
+        return
+    try:
+        if answer_question(installation.airflow, dag, run, approved=made.kind is DecisionKind.APPROVAL, reason=made.reason):
+            click.echo(f"the run in Airflow continues: {page}")
+    except TransientError as error:
+        click.echo(f"{error}. {there}", err=True)
 
 
 def _echo_promotion(installation: Opened, done: Promotion) -> None:

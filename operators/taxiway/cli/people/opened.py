@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from taxiway.cli.options import found_tracking_option, mlflow_at
+from taxiway.cli.people.airflow_question import AirflowAccess
 from taxiway.errors import ConfigError, TaxiwayError
 from taxiway.ledger import keys
 from taxiway.ledger.chain import Ledger
@@ -36,6 +37,8 @@ class Given:
     ledger_keys: str | None
     gateway: str | None = None
     admin_token: str | None = None
+    airflow: str | None = None
+    airflow_token: str | None = None
 
 
 @dataclass(frozen=True)
@@ -46,11 +49,13 @@ class Opened:
         ledger: Its ledger, with the keys that the person has.
         store_url: The URL of its store; None if it is not known.
         gateway: Makes a client of its gateway; None if it is not known.
+        airflow: How its Airflow is reached; None if that is not known.
     """
 
     ledger: Ledger
     store_url: str | None
     gateway: "Callable[[], GatewayClient] | None"
+    airflow: AirflowAccess | None = None
 
     def store(self) -> "Store":
         """The store.
@@ -76,6 +81,15 @@ _GATEWAY = (
     ),
     click.option("--admin-token", envvar="TAXIWAY_ADMIN_TOKEN", hidden=True),
 )
+_AIRFLOW = (
+    click.option(
+        "--airflow",
+        envvar="TAXIWAY_AIRFLOW",
+        show_envvar=True,
+        help="The address of the Airflow whose run waits for the answer.",
+    ),
+    click.option("--airflow-token", envvar="TAXIWAY_AIRFLOW_TOKEN", hidden=True),
+)
 _PIPELINES = (
     click.option(
         "--dags",
@@ -91,6 +105,11 @@ _PIPELINES = (
 def installation_options(command: Command) -> Command:
     """Add the options of `Given` to a command: by default, what runs in the working directory."""
     return _with_options(command, _RECORDS + _GATEWAY)
+
+
+def answer_options(command: Command) -> Command:
+    """Add the options of `Given` to a command that answers a question of Airflow."""
+    return _with_options(command, _RECORDS + _GATEWAY + _AIRFLOW)
 
 
 def records_options(command: Command) -> Command:
@@ -119,7 +138,9 @@ def opened(given: Given) -> Iterator[Opened]:
     """
     stack = stack_of(given.tracking_uri)
     with _client_of(given.tracking_uri) as client:
-        yield Opened(Ledger(client, _keys(given, stack)), _store_url(given, stack), _gateway(given, stack))
+        yield Opened(
+            Ledger(client, _keys(given, stack)), _store_url(given, stack), _gateway(given, stack), _airflow(given, stack)
+        )
 
 
 def stack_of(tracking_uri: str) -> "Stack | None":
@@ -179,6 +200,16 @@ def _gateway(given: Given, stack: "Stack | None") -> "Callable[[], GatewayClient
     if stack is not None:
         return lambda: GatewayClient(stack.url("gateway"), stack.secrets.gateway_admin_token)
     return None
+
+
+def _airflow(given: Given, stack: "Stack | None") -> AirflowAccess | None:
+    if given.airflow:
+        if not given.airflow_token:
+            raise ConfigError(
+                "Airflow needs a token of its API; set the environment variable TAXIWAY_AIRFLOW_TOKEN", key="airflow_token"
+            )
+        return AirflowAccess(given.airflow, given.airflow_token)
+    return AirflowAccess(stack.url("airflow"), password=stack.secrets.airflow_password) if stack is not None else None
 
 
 def echo_served(installation: Opened, model: str) -> None:
