@@ -245,3 +245,12 @@ def test_a_goal_that_cannot_be_is_a_mistake(team: Path, goal: str, expected: str
     change(file, "goal: {metric: roc_auc, target: 0.7}", f"goal: {goal}")
     code, shown = lint(file)
     assert (code, expected in shown) == (1, True), shown
+
+
+def test_a_comparison_that_does_not_say_how_much_better_is_noted(team: Path) -> None:
+    file = team / "late_arrivals.pipeline.yaml"
+    assert "min_improvement" not in lint(file)[1]
+    change(file, ", min_improvement: -0.005", "")
+    code, found = lint(file)
+    assert code == 0
+    assert "note: late_arrivals.pipeline.yaml: gate.against_champion.min_improvement is 0 by default" in found

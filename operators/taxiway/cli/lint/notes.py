@@ -13,6 +13,7 @@ from taxiway.errors import ConfigError
 from taxiway.features.columns import choose_columns
 from taxiway.messages import names_text
 from taxiway.spec.files.pipeline_file import read_pipeline
+from taxiway.spec.pipeline import Pipeline
 
 _CHARACTERS = 80
 
@@ -24,8 +25,9 @@ def notes(files: Iterable[Path]) -> list[str]:
         files: The pipeline files. Those with mistakes are skipped, because `lint` reports them.
 
     Returns:
-        One line for each schema with missing documentation, one for each deprecated feature that a pipeline uses, one for each
-        condition, and one for each pipeline whose purpose is not complete.
+        One line for each schema with missing documentation, one for each deprecated feature that a pipeline uses, and for each pipeline
+        one if it does not say how much better than the champion a candidate must be, one for each condition, and one if its purpose is not
+        complete.
     """
     schemas: dict[Path, Schema] = {}
     users: dict[tuple[Path, str], list[str]] = {}
@@ -39,13 +41,23 @@ def notes(files: Iterable[Path]) -> list[str]:
         except ConfigError:
             continue
         schemas[path] = schema
-        about_files += [*condition_notes(file, pipeline), *purpose_notes(file, pipeline)]
+        about_files += [*_margin_notes(file, pipeline), *condition_notes(file, pipeline), *purpose_notes(file, pipeline)]
         for feature in schema.features:
             if feature.name in used and feature.stage is LifecycleStage.DEPRECATED:
                 users.setdefault((path, feature.name), []).append(pipeline.name)
     several = len({path.parent for path in schemas}) > 1
     shown = {path: str(path) if several else path.name for path in schemas}
     return [*_undocumented_columns(schemas, shown), *_deprecated_features(schemas, users, shown), *about_files]
+
+
+def _margin_notes(file: Path, pipeline: Pipeline) -> Iterator[str]:
+    """That a candidate must be shown to be better, if nobody has said whether it must."""
+    against = pipeline.gate.against_champion
+    if against is not None and "min_improvement" not in against.model_fields_set:
+        yield (
+            f"{file.name}: gate.against_champion.min_improvement is 0 by default, so a candidate that is as good as the champion within noise "
+            "is UNDECIDED. For retraining on newer data, allow a small loss, such as -0.01 (non-inferiority); write 0 to keep it"
+        )
 
 
 def _undocumented_columns(schemas: dict[Path, Schema], shown: dict[Path, str]) -> Iterator[str]:
