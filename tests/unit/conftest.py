@@ -6,6 +6,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from cli.local_runs import kept, run
+from stages.conftest import Site
 
 from conftest_mlflow import make_database
 from taxiway.evaluation import pictures
@@ -52,6 +54,31 @@ def _no_pictures() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pictures, "_draw", lambda *_: {})
         yield
+
+
+@pytest.fixture
+def champion_site(site: Site, for_all: Path) -> Site:
+    """The folder of the small pipeline after its first run, whose version 1 is the champion."""
+
+    def make() -> None:
+        assert run().exit_code == 0
+
+    kept(site.folder, for_all / "first_run", make)
+    return site
+
+
+@pytest.fixture
+def turned_site(site: Site, for_all: Path) -> Site:
+    """The folder in which version 3 was promoted eight days ago, and is worse than version 1."""
+
+    def make() -> None:
+        from cli.turned_champion import promote_turned
+
+        assert run().exit_code == 0
+        promote_turned(site)
+
+    kept(site.folder, for_all / "turned", make)
+    return site
 
 
 @pytest.fixture

@@ -13,9 +13,8 @@ from stages.conftest import Site
 
 
 @pytest.fixture
-def champion(site: Site) -> Site:
-    assert run().exit_code == 0
-    return site
+def champion(champion_site: Site) -> Site:
+    return champion_site
 
 
 @pytest.mark.usefixtures("champion")

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from cli.local_runs import NAME, done, run, taxiway
 from cli.logged_weeks import log_week
-from cli.turned_champion import log_days, promote_turned
+from cli.turned_champion import log_days
 from stages.conftest import Site
 
 from taxiway.evaluation import scoring
@@ -21,11 +21,9 @@ from taxiway.stages.installation import DEFAULT_HOME
 
 
 @pytest.fixture
-def champions(site: Site) -> Site:
-    assert run().exit_code == 0
-    promote_turned(site)
+def champions(turned_site: Site) -> Site:
     assert "│ 3  │" in done("history", NAME)
-    return site
+    return turned_site
 
 
 def compared(*arguments: str) -> dict[str, Any]:
@@ -104,10 +102,9 @@ def test_versions_without_one_before_them_are_not_compared() -> None:
     assert other["not_compared"] == "version 2 was never promoted, so there is no version before it"
 
 
-def test_a_column_that_the_served_version_does_not_take_any_more_is_compared(site: Site) -> None:
-    assert run().exit_code == 0
-    site.arrive(3, signal=-1)
-    site.arrive(4, signal=-1)
+def test_a_column_that_the_served_version_does_not_take_any_more_is_compared(champion_site: Site) -> None:
+    champion_site.arrive(3, signal=-1)
+    champion_site.arrive(4, signal=-1)
     path = Path("small.pipeline.yaml")
     path.write_text(path.read_text() + "features: {numeric: [a], categorical: []}\n")
     for _ in range(2):
@@ -118,10 +115,9 @@ def test_a_column_that_the_served_version_does_not_take_any_more_is_compared(sit
     assert found["previous"]["value"] > 0.7
 
 
-def test_a_column_that_was_renamed_since_has_its_former_name(site: Site) -> None:
-    assert run().exit_code == 0
+def test_a_column_that_was_renamed_since_has_its_former_name(champion_site: Site) -> None:
     for span in (3, 4):
-        path = site.arrive(span, signal=-1)
+        path = champion_site.arrive(span, signal=-1)
         pd.read_parquet(path).rename(columns={"a": "amount"}).to_parquet(path)
     path, schema = Path("small.pipeline.yaml"), Path("small.schema.yaml")
     path.write_text(path.read_text().replace("label: y}", "label: y, rename: {a: amount}}"))

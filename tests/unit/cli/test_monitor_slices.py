@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from cli.local_runs import NAME, run, taxiway
+from cli.local_runs import NAME, taxiway
 from cli.logged_weeks import Cells, log_week
 from stages.conftest import Site
 
@@ -20,9 +20,8 @@ from taxiway.stages.monitor.windows.performance import Reference
 
 
 @pytest.fixture
-def champion(site: Site) -> Site:
-    assert run().exit_code == 0
-    return site
+def champion(champion_site: Site) -> Site:
+    return champion_site
 
 
 def slices(*arguments: str) -> list[dict[str, Any]]:

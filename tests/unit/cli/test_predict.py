@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from cli.local_runs import NAME, done, refused, run, taxiway
+from cli.local_runs import NAME, done, refused, taxiway
 from stages.conftest import Site
 
 from helping import PATIENCE_S, until
@@ -28,9 +28,8 @@ from taxiway.tracking.local import database_uri
 
 
 @pytest.fixture
-def champion(site: Site) -> Site:
-    assert run().exit_code == 0
-    return site
+def champion(champion_site: Site) -> Site:
+    return champion_site
 
 
 def predictions(folder: str = "out") -> pd.DataFrame:

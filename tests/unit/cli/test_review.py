@@ -36,17 +36,16 @@ def reviewed_in(days: int) -> Review:
         return review_all(contexts, installation.ledger)
 
 
-def test_a_verdict_is_reopened_by_the_present_schema_and_the_gate_runs_again_without_a_trace(site: Site) -> None:
-    assert run().exit_code == 0
+def test_a_verdict_is_reopened_by_the_present_schema_and_the_gate_runs_again_without_a_trace(champion_site: Site) -> None:
     assert "1 verdict reviewed, none is re-opened" in done(*REVIEW)
-    schema, pipeline = site.folder / "small.schema.yaml", site.folder / "small.pipeline.yaml"
+    schema, pipeline = champion_site.folder / "small.schema.yaml", champion_site.folder / "small.pipeline.yaml"
     same = done(REVIEW[0], f"{NAME}/1", *REVIEW[1:])
     assert "verdict then PASS, today it would be PASS, without a champion to compare with" in same
     assert "the gate gives the same reasons as then" in same
 
     schema.write_text(SCHEMA.replace("min: -100, max: 100", "min: -1, max: 1"))
-    (site.folder / "team.yaml").write_text("team: runner\nowner: ada\n")
-    before = kept(site.folder)
+    (champion_site.folder / "team.yaml").write_text("team: runner\nowner: ada\n")
+    before = kept(champion_site.folder)
     listed = taxiway(*REVIEW)
     assert listed.exit_code == 1, listed.output
     assert f"{NAME}/1 in production, owner ada, verdict PASS" in listed.output
@@ -64,7 +63,7 @@ def test_a_verdict_is_reopened_by_the_present_schema_and_the_gate_runs_again_wit
     assert "FAIL: roc_auc" in new
     assert "below the threshold 0.99" in new
     assert "PASS: roc_auc" in gone
-    assert kept(site.folder) == before
+    assert kept(champion_site.folder) == before
 
 
 def test_a_corrected_span_reopens_every_verdict_that_read_it(site: Site) -> None:
@@ -119,13 +118,12 @@ def test_a_waiver_that_expires_reopens_the_verdict_until_it_is_renewed(site: Sit
     assert [found.version for found in reviewed_in(days=4).reopened] == [2]
 
 
-def test_a_forced_version_is_listed_before_former_champions(site: Site) -> None:
-    assert run().exit_code == 0
-    site.arrive(3, signal=0.0)
+def test_a_forced_version_is_listed_before_former_champions(champion_site: Site) -> None:
+    champion_site.arrive(3, signal=0.0)
     assert run().exit_code == 1
     done("force", f"{NAME}/2", "--reason", "the old one is gone")
     done("rollback", NAME, "--reason", "complaints")
-    (site.folder / "small.pipeline.yaml").write_text(PIPELINE + "on_invalid_data: continue\n")
+    (champion_site.folder / "small.pipeline.yaml").write_text(PIPELINE + "on_invalid_data: continue\n")
     found = reviewed_in(days=0)
     assert [(v.version, v.standing, v.status) for v in found.versions] == [
         (1, Standing.PRODUCTION, Status.PASS),
@@ -136,12 +134,11 @@ def test_a_forced_version_is_listed_before_former_champions(site: Site) -> None:
     assert again.exit_code == 0, again.output
 
 
-def test_what_cannot_be_reviewed_says_why(site: Site) -> None:
-    assert run().exit_code == 0
+def test_what_cannot_be_reviewed_says_why(champion_site: Site) -> None:
     assert "'dags' does not exist" in refused("review")
-    assert "no pipeline file in" in refused("review", f"{NAME}/1", "--dags", str(write_other(site.folder)))
+    assert "no pipeline file in" in refused("review", f"{NAME}/1", "--dags", str(write_other(champion_site.folder)))
     assert f"{NAME} has no version 7" in refused(REVIEW[0], f"{NAME}/7", *REVIEW[1:])
-    (site.folder / "small.pipeline.yaml").write_text(PIPELINE + "nonsense: 1\n")
+    (champion_site.folder / "small.pipeline.yaml").write_text(PIPELINE + "nonsense: 1\n")
     left_out = taxiway("review", "--dags", ".", "--data", "data")
     assert "small.pipeline.yaml is left out: " in left_out.output
     assert "0 verdicts reviewed" in left_out.output

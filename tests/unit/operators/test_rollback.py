@@ -40,10 +40,9 @@ from taxiway.tracking.run import refs_of
 
 
 @pytest.fixture
-def team(small_team: Path) -> Path:
+def team(turned_team: Path) -> Path:
     """A team whose champion, version 3, was promoted eight days ago."""
-    promote_turned(Site(small_team, "small"))
-    return with_policy(small_team)
+    return with_policy(turned_team)
 
 
 def with_policy(small_team: Path) -> Path:

@@ -238,28 +238,26 @@ def test_a_correction_at_the_source_reopens_a_verdict_and_the_pages_name_the_run
     assert "taxiway run team/small.pipeline.yaml --span 2 --again WHY" in one.reasons[0].action
 
 
-def test_what_the_present_schema_finds_is_found_in_a_process_of_its_own_and_once(site: Site) -> None:
-    assert run().exit_code == 0
-    (site.folder / "small.schema.yaml").write_text(SCHEMA.replace("min: -100, max: 100", "min: -1, max: 1"))
+def test_what_the_present_schema_finds_is_found_in_a_process_of_its_own_and_once(champion_site: Site) -> None:
+    (champion_site.folder / "small.schema.yaml").write_text(SCHEMA.replace("min: -100, max: 100", "min: -1, max: 1"))
     known = Validations()
     reviews = Reviews(known)
-    with subject_in(site) as subject:
+    with subject_in(champion_site) as subject:
         first = reviews.of([subject], PATIENCE_S)
         assert first.notes in ((), (f"{NAME}: the data of version 1 is being validated under the present schema",))
         found = until(lambda: reviews.of([subject], PATIENCE_S).reopened, "the data was validated")
         assert "the present schema finds 2 blocking anomalies in its data: " in found[0].reasons[0].message
         Reviews(known).of([subject], PATIENCE_S)
     assert len(known._known) == 1
-    (site.folder / "small.schema.yaml").write_text(SCHEMA)
-    with subject_in(site) as subject:
+    (champion_site.folder / "small.schema.yaml").write_text(SCHEMA)
+    with subject_in(champion_site) as subject:
         assert Reviews(known).of([subject], PATIENCE_S) == Reviewed()
     assert len(known._known) == 1, "the schema is that of the verdict again"
 
 
-def test_a_broken_pipeline_file_is_a_note(site: Site) -> None:
-    assert run().exit_code == 0
-    (site.folder / "small.pipeline.yaml").write_text(PIPELINE + "nonsense: 1\n")
-    with subject_in(site) as subject:
+def test_a_broken_pipeline_file_is_a_note(champion_site: Site) -> None:
+    (champion_site.folder / "small.pipeline.yaml").write_text(PIPELINE + "nonsense: 1\n")
+    with subject_in(champion_site) as subject:
         (note,) = Reviews().of([subject], PATIENCE_S).notes
     assert "team/small.pipeline.yaml is not valid now" in note
     assert "nonsense" in note
