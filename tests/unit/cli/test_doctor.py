@@ -1,6 +1,7 @@
 """`taxiway doctor` on local runs: what is well, what is not, and its exit code."""
 
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from taxiway.ledger.chain import Ledger
 from taxiway.ledger.keys import LedgerKeys
 from taxiway.records import ShadowReport, Status, Verdict
 from taxiway.registry.promote import push
-from taxiway.stages.installation import DEFAULT_HOME, local_keys
+from taxiway.stages.installation import DEFAULT_HOME, diagnosis, local_keys
 from taxiway.tracking import tags
 from taxiway.tracking.local import local_mlflow
 
@@ -75,3 +76,11 @@ def test_other_keys_and_an_unknown_server_are_errors(home: Path, monkeypatch: py
     assert away.exit_code == 1
     assert "✓ store" in away.output, "what does not answer keeps nothing else from being looked at"
     assert "✗ MLflow and ledger: MLflow at http://127.0.0.1:1 does not answer" in away.output
+
+
+def test_the_versions_of_the_servers_are_said(home: Path, mlflow_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = doctor("--tracking-uri", mlflow_url, "--store", str(home / "store"), "--airflow", mlflow_url)
+    assert f"✓ MLflow: {mlflow_url} answers, version {version('mlflow-skinny')}" in found.output
+    assert f"✗ Airflow: {mlflow_url} does not answer as Airflow does: HTTPStatusError" in found.output
+    monkeypatch.setattr(diagnosis, "version", lambda _: "2.22.0")
+    assert "and the client here is 2.22.0; use the same major version" in doctor("--tracking-uri", mlflow_url).output

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from taxiway.errors import TransientError
+from taxiway.errors import ConfigError, TransientError
 from taxiway.spec.approval import APPROVE, REJECT
 from taxiway.tracking import tags
 
@@ -25,7 +25,7 @@ class AirflowAccess:
     Attributes:
         url: Airflow's address.
         token: A token of its API; None to log in as `admin` with `password`.
-        password: The password of `admin`, of a local stack.
+        password: The password of `admin`, of a local stack; empty for another Airflow.
     """
 
     url: str
@@ -36,9 +36,15 @@ class AirflowAccess:
         """A client that is logged in.
 
         Raises:
+            ConfigError: There is neither a token nor a password.
             httpx.HTTPError: Airflow does not answer, or refuses the login.
         """
         import httpx
+
+        if self.token is None and not self.password:
+            raise ConfigError(
+                "Airflow needs a token of its API; set the environment variable TAXIWAY_AIRFLOW_TOKEN", key="airflow_token"
+            )
 
         client = httpx.Client(base_url=self.url.rstrip("/"), timeout=_ANSWER_SECONDS)
         token = self.token
@@ -70,6 +76,7 @@ def answer_question(access: AirflowAccess, dag: str, run: str, *, approved: bool
         Whether Airflow has accepted it; if not, the run does not ask, or somebody has answered it there.
 
     Raises:
+        ConfigError: There is neither a token nor a password.
         TransientError: Airflow does not answer, or does not accept answers of this user.
     """
     import httpx

@@ -8,7 +8,7 @@ import click
 from taxiway.cli.given_options import with_given_options
 from taxiway.cli.people.airflow_question import answer_question, waiting_run
 from taxiway.cli.people.opened import Given, Opened, answer_options, echo_served, installation_options, opened
-from taxiway.errors import TransientError
+from taxiway.errors import TaxiwayError
 from taxiway.ledger.decisions import local_person
 from taxiway.messages import kept_text_problem
 from taxiway.records import Decision, DecisionKind, Promotion, RunSummary
@@ -193,7 +193,7 @@ def _answer_in_airflow(installation: Opened, judged: Any, made: Decision) -> Non
     try:
         if answer_question(installation.airflow, dag, run, approved=made.kind is DecisionKind.APPROVAL, reason=made.reason):
             click.echo(f"the run in Airflow continues: {page}")
-    except TransientError as error:
+    except TaxiwayError as error:
         click.echo(f"{error}. {there}", err=True)
 
 

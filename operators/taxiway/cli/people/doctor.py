@@ -9,7 +9,7 @@ from typing import Any
 import click
 from rich.markup import escape
 
-from taxiway.cli.people.opened import Given, installation_options, opened
+from taxiway.cli.people.opened import Given, answer_options, opened
 from taxiway.cli.views.console import stdout_console
 from taxiway.ledger.chain import Ledger
 from taxiway.local.stack_dir import DEFAULT_STACK_HOME
@@ -20,7 +20,7 @@ _PRIVATE = ("secrets.json", "local/ledger.keys", "airflow/passwords.json")
 
 
 @click.command()
-@installation_options
+@answer_options
 def doctor(**given: Any) -> None:
     """Look at each part of the installation, and say what to mend.
 
@@ -42,7 +42,8 @@ def _look(given: Given) -> Iterator[Finding]:
             with opened(given) as again:
                 yield again.ledger
 
-        yield from diagnose(ledger, installation.store, installation.gateway)
+        airflow = installation.airflow.url if installation.airflow is not None else None
+        yield from diagnose(ledger, installation.store, installation.gateway, airflow)
 
 
 def _permissions() -> Iterator[Finding]:

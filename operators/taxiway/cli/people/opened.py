@@ -204,10 +204,6 @@ def _gateway(given: Given, stack: "Stack | None") -> "Callable[[], GatewayClient
 
 def _airflow(given: Given, stack: "Stack | None") -> AirflowAccess | None:
     if given.airflow:
-        if not given.airflow_token:
-            raise ConfigError(
-                "Airflow needs a token of its API; set the environment variable TAXIWAY_AIRFLOW_TOKEN", key="airflow_token"
-            )
         return AirflowAccess(given.airflow, given.airflow_token)
     return AirflowAccess(stack.url("airflow"), password=stack.secrets.airflow_password) if stack is not None else None
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _PACKAGES = ("taxiway", "apache-airflow", "mlflow-skinny", "scikit-learn", "duckdb")
 _NEWEST = 1000
 """How many entries of the ledger are looked at, the newest ones."""
+_ANSWER_SECONDS = 5.0
 
 
 class Health(StrEnum):
@@ -51,6 +52,7 @@ def diagnose(
     ledger: Callable[[], AbstractContextManager[Ledger]],
     store: Callable[[], Store],
     gateway: "Callable[[], GatewayClient] | None",
+    airflow: str | None = None,
 ) -> Iterator[Finding]:
     """Look at each part of an installation; a part that fails does not keep the others from being looked at.
 
@@ -58,6 +60,7 @@ def diagnose(
         ledger: Opens MLflow with the ledger.
         store: Opens the store.
         gateway: Makes a client of the gateway; None if there is none.
+        airflow: The address of Airflow; None if it is not known.
     """
     yield _versions()
     yield from _caught("store", lambda: _store(store()))
@@ -70,6 +73,8 @@ def diagnose(
         )
     else:
         yield from _caught("gateway", lambda: _gateway(gateway))
+    if airflow is not None:
+        yield from _airflow(airflow)
 
 
 def _caught(part: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
@@ -108,9 +113,53 @@ def _ledger(opening: Callable[[], AbstractContextManager[Ledger]]) -> Iterator[F
     with opening() as ledger:
         known = entries(ledger.client, limit=_NEWEST)
         links = newest_links(ledger.client)
-        yield Finding("MLflow", Health.OK, f"{ledger.client.tracking_uri} answers")
+        yield _mlflow(ledger.client.tracking_uri)
         yield _signatures(ledger, known, any(link.signature is not None for link in links))
         yield _aliases(ledger, known)
+
+
+def _mlflow(uri: str) -> Finding:
+    """That MLflow answers, and for a server its version."""
+    import httpx
+
+    own = version("mlflow-skinny")
+    if not uri.startswith("http"):
+        return Finding("MLflow", Health.OK, f"{uri} answers")
+    try:
+        answer = httpx.get(f"{uri.rstrip('/')}/version", timeout=_ANSWER_SECONDS)
+        server = answer.text.strip() if answer.is_success else ""
+    except httpx.HTTPError:
+        server = ""
+    if not server:
+        return Finding("MLflow", Health.OK, f"{uri} answers, and does not give its version")
+    if server.split(".")[0] != own.split(".")[0]:
+        return Finding(
+            "MLflow",
+            Health.WARNING,
+            f"{uri} answers with version {server}, and the client here is {own}; use the same major version",
+        )
+    return Finding("MLflow", Health.OK, f"{uri} answers, version {server}")
+
+
+def _airflow(url: str) -> Iterator[Finding]:
+    """That Airflow answers, its version, and what of it is not healthy."""
+    import httpx
+
+    try:
+        with httpx.Client(base_url=f"{url.rstrip('/')}/api/v2", timeout=_ANSWER_SECONDS) as client:
+            found, parts = (client.get(path).raise_for_status().json() for path in ("/version", "/monitor/health"))
+    except (httpx.HTTPError, ValueError) as error:
+        yield Finding("Airflow", Health.ERROR, f"{url} does not answer as Airflow does: {type(error).__name__}: {error}")
+        return
+    ill = [name for name, part in parts.items() if part.get("status") not in ("healthy", None)]
+    if ill:
+        yield Finding(
+            "Airflow",
+            Health.ERROR,
+            f"{url} answers, version {found['version']}; not healthy: {', '.join(ill)}; start them again",
+        )
+    else:
+        yield Finding("Airflow", Health.OK, f"{url} answers, version {found['version']}; {', '.join(parts)} are healthy")
 
 
 def _signatures(ledger: Ledger, known: list[Entry], signed: bool) -> Finding:
