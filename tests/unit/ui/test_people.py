@@ -10,10 +10,11 @@ import pytest
 
 from taxiway.errors import TerminalError
 from taxiway.ledger.chain import Ledger
-from taxiway.ledger.decisions import decisions, record_decision
+from taxiway.ledger.decisions import answer, decisions, record_decision
 from taxiway.ledger.effects import without_effect
 from taxiway.ledger.entry import Entry, State
 from taxiway.ledger.promotions import entries
+from taxiway.ledger.verify import verify
 from taxiway.lineage.monitoring import EXPERIMENT, newest_monitoring
 from taxiway.lineage.outcomes import mark_processed
 from taxiway.records import (
@@ -133,6 +134,19 @@ def report(ann: Person, tmp_path: Path) -> tuple[Store, DataReport]:
     found = DataReport(snapshot=snapshot.digest, schema_version="v", status=Status.FAIL, checks=1, anomalies=(anomaly,))
     store.put(found)
     return store, found
+
+
+def test_of_two_answers_at_once_one_stands_for_both(ann: Person) -> None:
+    bob = replace(ann, name="bob", reason="it is too early")
+    for version in (3, 4, 5):
+        judged = verdict(ann.pipeline, version)
+        asked = ((ann, DecisionKind.APPROVAL), (bob, DecisionKind.REJECTION))
+        with ThreadPoolExecutor() as both:
+            made = list(both.map(lambda who, judged=judged: record_answer(who[0], judged, who[1]), asked))
+        stands = answer(ann.ledger, judged.digest)
+        assert made == [stands, stands]
+        assert sorted(each.by for each in decisions(ann.ledger, about=judged.digest)) == ["ann", "bob"], "both are recorded"
+    assert verify(ann.ledger).problems == ()
 
 
 def test_an_anomaly_is_waived_once_and_only_in_a_report_of_the_pipeline(ann: Person, report: tuple[Store, DataReport]) -> None:
