@@ -45,6 +45,8 @@ def test_a_week_is_an_alert_if_it_is_worse_than_the_evaluation_rows() -> None:
     assert first["drift"] == second["drift"] == []
     assert first["joint_drift"] is second["joint_drift"] is None
     assert content["causes"] is None
+    assert first["operation"] == {**first["operation"], "requests": 1, "errors": 0}
+    assert "from 2026-01-19: 1 request, 0.0% with an error" in result.output
     third = json.loads(everything)["windows"][2]
     (drift,) = third["drift"]
     assert drift["column"] == "a"

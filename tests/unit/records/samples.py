@@ -47,7 +47,15 @@ from taxiway.records import (
     WaitingSpan,
     Waiver,
 )
-from taxiway.records.served import EarlierWindow, PreviousPerformance, ServedAudit, ServedPerformance, ServedWindow, WorseSlice
+from taxiway.records.served import (
+    EarlierWindow,
+    Operation,
+    PreviousPerformance,
+    ServedAudit,
+    ServedPerformance,
+    ServedWindow,
+    WorseSlice,
+)
 
 CONTENT, FILE, SCHEMA, TRANSFORM, ROWS = (f"{number:032x}" for number in (1, 2, 6, 7, 8))
 
@@ -306,6 +314,7 @@ SERVED = ServedPerformance(
             drifted=("carrier",),
             messages=("carrier: changed",),
             band=Interval(value=0.55, low=0.5, high=0.6, rows=300),
+            operation=Operation(requests=800, errors=3, p50_ms=2.5, p99_ms=12.0),
         ),
     ),
     cause="80% of it from carrier",

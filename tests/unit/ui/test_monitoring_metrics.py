@@ -18,7 +18,7 @@ from ui.hostile import HOSTILE, hostile_served
 
 from helping import PATIENCE_S, require
 from taxiway.records import Interval
-from taxiway.records.served import AlertKind, ServedAlert, ServedPerformance, ServedWindow
+from taxiway.records.served import AlertKind, Operation, ServedAlert, ServedPerformance, ServedWindow
 from taxiway.store import Store
 from taxiway_ui.app import app
 from taxiway_ui.monitoring import metrics
@@ -48,6 +48,7 @@ FOUND = ServedPerformance(
             drifted=("x", "y"),
             messages=("m", "x", "y"),
             anomalies=1,
+            operation=Operation(requests=700, errors=7, p50_ms=2.0, p99_ms=9.5),
         ),
     ),
     alerts=(ServedAlert(model="a.b", version=3, first=date(2026, 6, 8), kind=AlertKind.REALISED),),
@@ -84,6 +85,9 @@ def test_a_scrape_says_what_the_newest_runs_have_found() -> None:
         ("labelled_rows", "a.b"): 20,
         ("drifted_inputs", "a.b"): 2,
         ("anomalies", "a.b"): 1,
+        ("requests", "a.b"): 700,
+        ("errors", "a.b"): 7,
+        ("latency_p99_seconds", "a.b"): 0.0095,
         ("alert", "a.b", "realised"): 1,
         ("alert", "a.b", "target"): 0,
         ("alert", "a.b", "estimated"): 0,

@@ -118,7 +118,14 @@ def _show(found: "Monitored") -> None:
     newest = found.newest or found.windows[-1]
     joint = [newest.drift.joint.message] if newest.drift.joint is not None else []
     causes = [found.causes.message] if found.causes is not None else []
-    for message in [*newest.anomalies, *causes, *(drift.message for drift in newest.drift.columns[:_MOST_SHOWN]), *joint]:
+    answered = [newest.operation.describe()] if newest.operation is not None else []
+    for message in [
+        *answered,
+        *newest.anomalies,
+        *causes,
+        *(drift.message for drift in newest.drift.columns[:_MOST_SHOWN]),
+        *joint,
+    ]:
         console.print(f"from {newest.performance.first}: {message}", markup=False, soft_wrap=True)
     if found.slices and found.newest_labelled is not None:
         console.print(f"worse slices from {found.newest_labelled.performance.first}:")

@@ -48,6 +48,7 @@ def served_performance(found: "Monitored", at: datetime, before: ServedPerforman
             messages=tuple(input_messages(window)),
             anomalies=len(window.anomalies),
             band=found.audit.bands.get(window.performance.first) if found.audit is not None else None,
+            operation=window.operation,
         )
         for window in found.windows
     ]
@@ -131,6 +132,7 @@ def _window(window: "MonitoredWindow") -> dict[str, Any]:
         "drift": [asdict(drift) for drift in window.drift.columns],
         "anomalies": list(window.anomalies),
         "findings": list(window.findings),
+        "operation": window.operation and window.operation.model_dump(mode="json"),
         "joint_drift": window.drift.joint and asdict(window.drift.joint),
     }
 

@@ -1,6 +1,6 @@
 """Compares what a version predicts in production with its evaluation rows."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -10,7 +10,7 @@ from taxiway.errors import ConfigError, NoRequestsError, TerminalError
 from taxiway.features.signature import ModelColumns
 from taxiway.lineage.queries import version_records
 from taxiway.records import Evaluation, FeatureSet, Snapshot
-from taxiway.records.served import PreviousPerformance, WorseSlice
+from taxiway.records.served import Operation, PreviousPerformance, WorseSlice
 from taxiway.stages.batch.version import Version, row_model
 from taxiway.stages.monitor.windows.causes import Causes, causes
 from taxiway.stages.monitor.windows.checks import findings
@@ -18,6 +18,7 @@ from taxiway.stages.monitor.windows.drift import WindowDrift, window_drift
 from taxiway.stages.monitor.windows.inputs import anomalies, compared_columns, evaluation_inputs, request_schema, window_rows
 from taxiway.stages.monitor.windows.label_audits import LabelAudit
 from taxiway.stages.monitor.windows.log_windows import Every, last_day, newest_day, oldest_day, read_windows, served_versions
+from taxiway.stages.monitor.windows.operation import operation
 from taxiway.stages.monitor.windows.performance import MIN_ROWS, Reference, WindowPerformance, performance, reference_of
 from taxiway.stages.monitor.windows.regression import error_estimates
 from taxiway.store import Store
@@ -74,12 +75,14 @@ class MonitoredWindow:
         drift: Which inputs have drifted.
         anomalies: The messages of the anomalies of its inputs that would block a training, by the schema.
         findings: What the team's own checks found.
+        operation: How its requests were answered; None if the log does not have their first rows.
     """
 
     performance: WindowPerformance
     drift: WindowDrift
     anomalies: tuple[str, ...]
-    findings: tuple[str, ...] = ()
+    findings: tuple[str, ...]
+    operation: Operation | None
 
 
 @dataclass(frozen=True)
@@ -144,6 +147,7 @@ class ComparedWindows:
         evaluated: What the evaluation rows are.
         newest: The last day with requests.
         until: The last day that was looked at.
+        operation: How the requests were answered, by the first days of the windows.
     """
 
     reference: Reference
@@ -152,6 +156,7 @@ class ComparedWindows:
     evaluated: EvaluationRecords
     newest: date | None
     until: date
+    operation: Mapping[date, Operation]
 
 
 def compare_windows(
@@ -193,20 +198,25 @@ def compare_windows(
     reference = reference_of(model, loaded, evaluated.snapshot, evaluated.label, metric, store)
     show(f"reading the requests of {about}")
 
-    def read(connection: "duckdb.DuckDBPyConnection") -> tuple[list[WindowPerformance], ModelColumns, date | None, str]:
+    def read(
+        connection: "duckdb.DuckDBPyConnection",
+    ) -> tuple[list[WindowPerformance], ModelColumns, date | None, dict[date, Operation], str]:
         windows = read_windows(connection, version.model, version.version, reference.classes, asked.every, asked.since, until)
         found = list(performance(reference, windows))
         columns = compared_columns(connection, version.model, version.version, model.columns)
         newest = newest_day(connection, version.model, version.version, until) if found else None
-        return found, columns, newest, ", ".join(map(str, served_versions(connection, version.model)))
+        answered = operation(connection, version.model, version.version, asked.every, asked.since, until)
+        return found, columns, newest, answered, ", ".join(map(str, served_versions(connection, version.model)))
 
-    found, columns, newest, versions = read_request_log(log, read, model=version.model, since=asked.since, until=until)
+    found, columns, newest, answered, versions = read_request_log(
+        log, read, model=version.model, since=asked.since, until=until
+    )
     if not found:
         raise NoRequestsError(
             f"{log} has no rows that {about} has predicted on these days; versions with rows: {versions or 'none'}. "
             f"For one of them: taxiway monitor {version.model}/VERSION"
         )
-    return ComparedWindows(reference, found, columns, evaluated, newest, until)
+    return ComparedWindows(reference, found, columns, evaluated, newest, until, answered)
 
 
 def monitor(
@@ -236,7 +246,8 @@ def monitor(
             drift, rows = window_drift(before, path, columns)
             predicted = errors.of_window(each, path) if errors is not None else each
             invalid = anomalies(path, about, by, ended=last_day(each.first, asked.every) < datetime.now(UTC).date())
-            made.append(MonitoredWindow(predicted, drift, invalid, findings(asked.checks, path, before)))
+            found = findings(asked.checks, path, before)
+            made.append(MonitoredWindow(predicted, drift, invalid, found, compared.operation.get(each.first)))
         if each.rows >= MIN_ROWS:
             cause = each, drift, rows
     why = causes(reference, loaded, before, *cause) if cause is not None else None
