@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.special import logsumexp
 
 from taxiway.gates.shadow.estimates import VersionClasses
 from taxiway.gates.shadow.gate import decide
@@ -14,6 +15,7 @@ from taxiway.gates.shadow.losses import largest_loss, loss_differences
 from taxiway.records import Reason, ReasonCode, ShadowReport, Status
 from taxiway.records.shadow_pairs import Answer, Pair, PairedLog, Replayed
 from taxiway.spec.shadow import Shadow, ShadowLabels
+from taxiway.stats import sequential
 from taxiway.stats.sequential import log_capital_of
 
 CHAMPION, CHALLENGER = 3, 4
@@ -159,15 +161,23 @@ def test_versions_without_known_classes_are_undecided_and_say_so() -> None:
     assert "the classes of both versions are not known" in reason.message
 
 
-def _decided(differences: "np.ndarray", tolerance: float, *, first: int = 50, every: int = 10) -> Status:
-    """What the labels decide if one looks again after every few requests, until they decide."""
-    error = math.log(0.05)  # a confidence of 90%, on one side
-    for rows in range(first, len(differences) + 1, every):
-        if log_capital_of(-differences[:rows], -tolerance) >= -error:
-            return Status.PASS
-        if log_capital_of(differences[:rows], tolerance) >= -error:
-            return Status.FAIL
-    return Status.UNDECIDED
+def _decided(differences: "np.ndarray", tolerance: float, *, first: int = 50) -> Status:
+    """What the labels decide if one looks again after every request, until they decide."""
+    enough = -math.log(0.05)  # a confidence of 90%, on one side
+    better, worse = _capital_by_row(-differences, -tolerance), _capital_by_row(differences, tolerance)
+    looks = np.flatnonzero((np.maximum(better, worse) >= enough) & (np.arange(len(differences)) >= first))
+    rows = int(looks[0]) + 1 if len(looks) else len(differences)
+    assert log_capital_of(-differences[:rows], -tolerance) == pytest.approx(better[rows - 1], abs=1e-6)
+    assert log_capital_of(differences[:rows], tolerance) == pytest.approx(worse[rows - 1], abs=1e-6)
+    if not len(looks):
+        return Status.UNDECIDED
+    return Status.PASS if better[rows - 1] >= enough else Status.FAIL
+
+
+def _capital_by_row(values: "np.ndarray", bound: float) -> "np.ndarray":
+    """`log_capital_of` after each row."""
+    growth = np.log1p(np.outer(sequential._fractions(), (1 + values) / (1 + bound) - 1)).cumsum(axis=1)
+    return logsumexp(growth, axis=0) - math.log(len(growth))
 
 
 @pytest.mark.parametrize(
