@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from taxiway.models.own_model import OwnModel
 
+_NOTE = "registered_model_meta"
+
 
 def load_trusted(
     tracking_uri: str, model: str, version: int, *, code: Path | None = None, files: str | None = None
@@ -92,6 +94,7 @@ def download_version(client: "MlflowClient", version: "ModelVersion", folder: Pa
 
     uri = _artifact_uri(client, version)
     files = Path(download_artifacts(artifact_uri=uri, dst_path=str(folder), tracking_uri=client.tracking_uri))
+    _remove_note(files)
     registered, name = version.tags.get(tags.FILES), f"{version.name} version {version.version}"
     digest = digest_of_folder(files)
     if promoted is not None and digest != promoted:
@@ -112,6 +115,19 @@ def download_version(client: "MlflowClient", version: "ModelVersion", folder: Pa
     else:
         _require_tags_of_files(version, files, name)
     return files
+
+
+def _remove_note(files: Path) -> None:
+    """Remove the file that MLflow adds to a model where it is kept when somebody loads the version there: its name and number."""
+    import yaml
+
+    note = files / _NOTE
+    try:
+        content = yaml.safe_load(note.read_bytes()) if note.is_file() else None
+    except (yaml.YAMLError, UnicodeDecodeError):
+        return  # then it is not MLflow's, and the digest of the files will show it
+    if isinstance(content, dict) and content.keys() == {"model_name", "model_version"}:
+        note.unlink()
 
 
 def _require_tags_of_files(version: "ModelVersion", files: Path, name: str) -> None:
