@@ -186,9 +186,7 @@ def _outcome(
     if report is not None and report.status is not Status.PASS and verdict is None:
         return Outcome.BLOCKED, tuple(anomaly.message for anomaly in report.blocking)
     if promotion is not None and verdict is None:
-        return _promoted(promotion), (
-            f"version {promotion.to_version} was already promoted to champion on this span at {promotion.at:%Y-%m-%d %H:%M:%S} UTC",
-        )
+        return _promoted(promotion), (_already_promoted(promotion),)
     for decision in (verdict, shadow):
         if decision is None:
             return None
@@ -200,6 +198,17 @@ def _outcome(
     if promotion is None or verdict is None or shadow is None:
         return None
     return _promoted(promotion), tuple(r.message for r in (*verdict.reasons, *shadow.reasons))
+
+
+def repeats_promotion(made: RunSummary, promotion: Promotion | None) -> bool:
+    """Whether a run has only found that its version is the champion already, and decided nothing."""
+    return promotion is not None and made.reasons == (_already_promoted(promotion),)
+
+
+def _already_promoted(promotion: Promotion) -> str:
+    return (
+        f"version {promotion.to_version} was already promoted to champion on this span at {promotion.at:%Y-%m-%d %H:%M:%S} UTC"
+    )
 
 
 def _promoted(promotion: Promotion) -> Outcome:

@@ -226,7 +226,7 @@ def _still_champion(ledger: Ledger, done: Promotion) -> Promotion:
     if champion_now(ledger, done.model) != done.to_version:
         raise TerminalError(
             f"{done.model} version {done.to_version} was promoted at {done.at:%Y-%m-%d %H:%M:%S} UTC and is no longer the champion; "
-            "a verdict allows one promotion only. Run the model gate again to promote it again"
+            f"a verdict allows one promotion only. To go back to it: taxiway rollback {done.model} --to {done.to_version} --reason WHY"
         )
     restore_aliases(ledger, done.model)
     return done

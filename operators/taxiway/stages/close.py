@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from taxiway.errors import TaxiwayError
 from taxiway.ledger.chain import Ledger
-from taxiway.lineage.outcomes import as_attempt, mark_processed, summarize, summary_of
-from taxiway.lineage.run_records import run_records
+from taxiway.lineage.outcomes import as_attempt, mark_processed, repeats_promotion, summarize, summary_of
+from taxiway.lineage.run_records import RunRecords, run_records
 from taxiway.lineage.verdicts import JudgedVersion
 from taxiway.records import DataReport, Decision, DecisionKind, Outcome, Promotion, RecordRef, RunSummary, Snapshot
 from taxiway.records.recorder import RunRecorder
@@ -30,10 +30,12 @@ def close(context: StageContext, *, failed: bool, containers: bool = False) -> R
     """
     try:
         # The decision is written before the clean-up, which may fail: it must not be lost.
-        summary = _summarize(context)
+        found = run_records(context.store, context.recorder.refs(), skip=LOST)
+        summary = _summarize(context, found)
         if summary is not None:
             summary = summary.model_copy(update={"retraining": context.recorder.tag(tags.RETRAINING)})
-            summary = _write(context.ledger, context.store, context.recorder, summary, context.again)
+            repeats = repeats_promotion(summary, found.promotion)
+            summary = _write(context.ledger, context.store, context.recorder, summary, context.again, repeats=repeats)
             if summary.again is not None:
                 context.log.info("attempt %d at %s: %s", summary.attempt, summary.span.label, summary.again)
             context.log.info("%s %s: %s", summary.span.label, summary.outcome, "; ".join(summary.reasons))
@@ -47,10 +49,9 @@ def close(context: StageContext, *, failed: bool, containers: bool = False) -> R
     return summary
 
 
-def _summarize(context: StageContext) -> RunSummary | None:
+def _summarize(context: StageContext, found: RunRecords) -> RunSummary | None:
     from taxiway.stages.validate_data import failure_reason
 
-    found = run_records(context.store, context.recorder.refs(), skip=LOST)
     for unread in found.unread:
         context.log.warning("%s", unread)
     if found.snapshot is None:
@@ -110,14 +111,33 @@ def close_answered(
     return summary
 
 
-def _write(ledger: Ledger, store: Store, recorder: RunRecorder, made: RunSummary, again: str | None) -> RunSummary:
-    """Record the outcome on its span and on its run; `again` is why a person decides the span again."""
+def _write(
+    ledger: Ledger, store: Store, recorder: RunRecorder, made: RunSummary, again: str | None, *, repeats: bool = False
+) -> RunSummary:
+    """Record the outcome on its span and on its run.
+
+    Args:
+        ledger: The ledger.
+        store: The store.
+        recorder: The run.
+        made: The outcome.
+        again: Why a person decides the span again; None if nobody has said.
+        repeats: Whether the run has decided nothing, because its version is the champion already.
+    """
     known = summary_of(store, made.pipeline, made.span)
-    summary = as_attempt(known, made, again or _why_again(ledger, store, recorder.refs(), known, made) if known else "")
-    # If an earlier run promoted this version, its summary has all reasons and this one does not. It is marked again all the same,
-    # because that run may have been killed while it marked the span.
-    fuller = known is not None and known.outcome in _PROMOTED and (known.span, known.version) == (summary.span, summary.version)
-    mark_processed(store, known if known is not None and fuller else summary)
+    if (
+        known is not None
+        and repeats
+        and known.outcome in _PROMOTED
+        and (known.span, known.version) == (made.span, made.version)
+    ):
+        # The summary of the run that promoted this version has all reasons. It is marked again all the same, because that run may have
+        # been killed while it marked the span.
+        summary = made.model_copy(update={"attempt": known.attempt, "again": known.again, "previous": known.previous})
+        mark_processed(store, known)
+    else:
+        summary = as_attempt(known, made, again or _why_again(ledger, store, recorder.refs(), known, made) if known else "")
+        mark_processed(store, summary)
     made_tags = {tags.OUTCOME: summary.outcome, tags.NOTE: "\n\n".join(summary.reasons), tags.ATTEMPT: str(summary.attempt)}
     if summary.again is not None:
         made_tags[tags.AGAIN] = summary.again

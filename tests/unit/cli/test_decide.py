@@ -10,7 +10,8 @@ import pytest
 from cli.local_runs import NAME, PIPELINE, done, refused, run, taxiway
 from stages.conftest import Site
 
-from taxiway.lineage.outcomes import summaries
+from taxiway.lineage.outcomes import earlier_attempts, summaries
+from taxiway.records import Outcome
 from taxiway.store import Store
 
 TOMORROW = str(date.today() + timedelta(days=1))
@@ -77,6 +78,26 @@ def test_the_newest_span_is_decided_again_with_a_reason(site: Site) -> None:
     assert ["span 3" in row for row in rows] == [True, False]
     assert all(getpass.getuser() in row for row in rows)
     assert "0 problems" in taxiway("ledger", "verify").output
+
+
+def test_attempts_at_a_promoted_span_are_kept_after_a_rollback(champion_site: Site) -> None:
+    champion_site.arrive(3)
+    assert "PROMOTED 3, version 2" in run().output
+    assert "version 2 is already the champion" in run("--span", "3").output
+    store = Store(".taxiway/local/store")
+    promoted = summaries(store, NAME)[-1]
+    assert (promoted.attempt, promoted.outcome) == (1, Outcome.PROMOTED)
+    done("rollback", NAME, "--reason", "complaints")
+    pipeline = champion_site.folder / "small.pipeline.yaml"
+    pipeline.write_text(PIPELINE.replace("min_improvement: -0.05", "min_improvement: 0.5"))
+    for attempt, why in ((2, "the labels were checked"), (3, "once more")):
+        assert f"REJECTED 3, attempt {attempt}, version 2" in run("--span", "3", "--again", why).output
+        newest = summaries(store, NAME)[-1]
+        assert (newest.attempt, newest.outcome, newest.again) == (attempt, Outcome.REJECTED, why)
+    pipeline.write_text(PIPELINE)
+    assert f"To go back to it: taxiway rollback {NAME} --to 2" in run("--span", "3", "--again", "as before").output
+    newest = summaries(store, NAME)[-1]
+    assert [each.attempt for each in (newest, *earlier_attempts(store, newest))] == [3, 2, 1]
 
 
 def test_a_change_in_the_database_fails_the_verification(champion_site: Site) -> None:
