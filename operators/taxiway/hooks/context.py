@@ -142,4 +142,5 @@ def _tags(pipeline: Pipeline, context: "Context") -> dict[str, str]:
         tags.AIRFLOW_RUN: ti.run_id,
         tags.AIRFLOW_URL: airflow_url(context),
         tags.PIPELINE: pipeline.name,
+        tags.SETTINGS: pipeline.digest,
     }

@@ -1,12 +1,15 @@
 """Pipeline: the declarative description of one model, from data to production. `pipeline_file` reads it from YAML."""
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails
 
 from taxiway.messages import number_text
+from taxiway.records.digests import digest_of_bytes
 from taxiway.spec.approval import Approval, read_approval
 from taxiway.spec.base import (
     CONTINUOUS_TRAINING,
@@ -100,6 +103,12 @@ class Pipeline(Section):
     monitor: Annotated[Monitor | None, BeforeValidator(off_is_none)] = None
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    @property
+    def digest(self) -> str:
+        """The digest of all settings; the folder of the schema file does not count."""
+        content = self.model_dump(mode="json") | {"schema_file": Path(self.schema_file).name}
+        return digest_of_bytes(json.dumps(content, sort_keys=True).encode())
 
     @property
     def may_ask(self) -> bool:

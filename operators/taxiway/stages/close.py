@@ -1,6 +1,6 @@
 """Close: ends the MLflow run, records the outcome of its span, and removes what a killed task left behind."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from taxiway.errors import TaxiwayError
 from taxiway.ledger.chain import Ledger
@@ -136,7 +136,7 @@ def _write(
         summary = made.model_copy(update={"attempt": known.attempt, "again": known.again, "previous": known.previous})
         mark_processed(store, known)
     else:
-        summary = as_attempt(known, made, again or _why_again(ledger, store, recorder.refs(), known, made) if known else "")
+        summary = as_attempt(known, made, again or _why_again(ledger, store, recorder, known, made) if known else "")
         mark_processed(store, summary)
     made_tags = {tags.OUTCOME: summary.outcome, tags.NOTE: "\n\n".join(summary.reasons), tags.ATTEMPT: str(summary.attempt)}
     if summary.again is not None:
@@ -145,36 +145,46 @@ def _write(
     return summary
 
 
-def _why_again(ledger: Ledger, store: Store, refs: Sequence[RecordRef], known: RunSummary, made: RunSummary) -> str:
-    """Why a span is decided again, by what has changed since, if nobody has said it; `refs` are the records of the run."""
+def _why_again(ledger: Ledger, store: Store, recorder: RunRecorder, known: RunSummary, made: RunSummary) -> str:
+    """Why a span is decided again, by what has changed since, if nobody has said it."""
     from taxiway.ledger.decisions import decisions
 
+    refs = recorder.refs()
     if known.span.source_digest != made.span.source_digest:
         return "the source has other rows"
     reports = [ref.digest for ref in refs if ref.record == DataReport.__name__]
     waivers = [found for report in reports for found in decisions(ledger, about=report) if found.kind is DecisionKind.WAIVER]
     if waivers:
         return f"{waivers[0].kind} of {waivers[0].by}: {waivers[0].reason}"
-    labels = _new_labels(ledger, store, refs, known)
+    before = _tags_of(ledger, known.mlflow_run)
+    labels = _new_labels(ledger, store, refs, before)
     if labels is not None:
         return labels
+    if before.get(tags.SETTINGS, recorder.tag(tags.SETTINGS)) != recorder.tag(tags.SETTINGS):
+        return "the pipeline file has changed"
     return "the run was cleared" if known.run == made.run else "somebody started a run for this span"
 
 
-def _new_labels(ledger: Ledger, store: Store, refs: Sequence[RecordRef], known: RunSummary) -> str | None:
-    """Whose labels were imported since an attempt; None if none were."""
+def _tags_of(ledger: Ledger, mlflow_run: str) -> Mapping[str, str]:
+    """The tags of the MLflow run of an attempt; empty if it was deleted."""
     from mlflow.exceptions import MlflowException
 
+    try:
+        found: Mapping[str, str] = ledger.client.get_run(mlflow_run).data.tags
+    except MlflowException:
+        return {}
+    return found
+
+
+def _new_labels(ledger: Ledger, store: Store, refs: Sequence[RecordRef], before: Mapping[str, str]) -> str | None:
+    """Whose labels were imported since an attempt with these tags; None if none were."""
     from taxiway.ledger.decisions import decisions
 
     batches = _label_batches(store, refs)
     if not batches:
         return None
-    try:
-        before = _label_batches(store, refs_of(ledger.client.get_run(known.mlflow_run).data.tags))
-    except MlflowException:  # the run of that attempt was deleted
-        before = ()
-    told = [made.reason for digest in batches if digest not in before for made in decisions(ledger, about=digest)]
+    known = _label_batches(store, refs_of(before))
+    told = [made.reason for digest in batches if digest not in known for made in decisions(ledger, about=digest)]
     return f"imported {'; '.join(told)}" if told else None
 
 

@@ -74,6 +74,12 @@ def test_the_newest_span_is_decided_again_with_a_reason(site: Site) -> None:
     assert run().exit_code == 1
     assert "REJECTED 3, attempt 2, version 2" in run("--again", "to be sure").output
     assert "REJECTED 3, attempt 3, version 2" in run("--span", "3").output
+    store = Store(".taxiway/local/store")
+    assert summaries(store, NAME)[-1].again == "somebody started a run for this span"
+    pipeline = site.folder / "small.pipeline.yaml"
+    pipeline.write_text(PIPELINE.replace("{roc_auc: 0.6}", "{roc_auc: 0.7}"))
+    assert "REJECTED 3, attempt 4, version 2" in run("--span", "3").output
+    assert summaries(store, NAME)[-1].again == "the pipeline file has changed"
     rows = [line for line in done("history", NAME).splitlines() if "run again" in line]
     assert ["span 3" in row for row in rows] == [True, False]
     assert all(getpass.getuser() in row for row in rows)

@@ -294,7 +294,7 @@ def _context(pipeline: Pipeline, installation: Installation, clock: Callable[[],
 
     if installation.sharing is Sharing.NOBODY:
         end_abandoned(installation.client, pipeline.experiment)
-    made_tags = {tags.PIPELINE: pipeline.name, **({tags.AGAIN: again} if again else {})}
+    made_tags = {tags.PIPELINE: pipeline.name, tags.SETTINGS: pipeline.digest, **({tags.AGAIN: again} if again else {})}
     run = f"{pipeline.name}/local__{clock().isoformat(timespec='microseconds')}"
     recorder = MlflowRun.find_or_make(installation.client, pipeline.experiment, run, made_tags, clock)
     return StageContext(
