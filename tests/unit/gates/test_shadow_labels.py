@@ -159,7 +159,7 @@ def test_versions_without_known_classes_are_undecided_and_say_so() -> None:
     assert "the classes of both versions are not known" in reason.message
 
 
-def _decided(differences: "np.ndarray", tolerance: float, *, first: int = 50, every: int = 10) -> Status:
+def _decided(differences: "np.ndarray", tolerance: float, *, first: int = 50, every: int = 30) -> Status:
     """What the labels decide if one looks again after every few requests, until they decide."""
     error = math.log(0.05)  # a confidence of 90%, on one side
     for rows in range(first, len(differences) + 1, every):
