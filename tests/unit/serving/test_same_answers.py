@@ -275,7 +275,7 @@ def test_any_partition_into_requests_and_batches_is_answered_as_the_evaluation_s
     assert [number.hex() for number in answers] == expected
 
 
-ALONE = 300
+ALONE = 100
 
 
 def _by_hand(cell: Any) -> str:
