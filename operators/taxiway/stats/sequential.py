@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _FRACTIONS = 24
 _SMALLEST_FRACTION = 0.01
 _LARGEST_FRACTION = 0.9
+_ROWS_AT_ONCE = 1 << 10
+"""Rows whose growth by all fractions fits into a processor's cache."""
 
 
 def log_capital(wins: Any, losses: Any, ties: Any, bound: float) -> "Floats":
@@ -61,11 +63,14 @@ def log_capital_of(values: "Floats", bound: float) -> float:
         bound: The null hypothesis is that their expected value is at most this, above -1 and below 1.
     """
     import numpy as np
-    from scipy.special import logsumexp
 
     growth = (1 + values) / (1 + bound) - 1
-    gains = [np.log1p(fraction * growth).sum() for fraction in _fractions()]
-    return float(logsumexp(gains)) - math.log(_FRACTIONS)
+    fractions, gains = _fractions()[:, None], np.zeros(_FRACTIONS)
+    for start in range(0, len(growth), _ROWS_AT_ONCE):
+        gains += np.log1p(fractions * growth[start : start + _ROWS_AT_ONCE]).sum(axis=1)
+    # Not scipy's logsumexp, which takes longer for so few numbers than all of the above for a thousand rows.
+    largest = float(gains.max())
+    return largest + math.log(float(np.exp(gains - largest).mean()))
 
 
 def sequence_limits(values: "Floats", log_error: float) -> tuple[float, float]:

@@ -44,14 +44,13 @@ def import_(version: int, file: str, by: str) -> str:
     return done("label", "import", f"{NAME}/{version}", file, "--by", by, *WHERE)
 
 
-def test_two_people_label_a_span_that_waits_and_it_is_decided_when_they_agree(site: Site) -> None:
+def test_two_people_label_a_span_that_waits_and_it_is_decided_when_they_agree(champion_site: Site) -> None:
     from sklearn.metrics import cohen_kappa_score
 
-    pipeline(site, "wait")
-    assert run().exit_code == 0
+    pipeline(champion_site, "wait")
     assert f"no row of {NAME} waits for a label; spans that were read: 1" in export(1, "none.csv")
     assert not Path("none.csv").exists()
-    labels = arrive_unlabelled(site, 3, 40)
+    labels = arrive_unlabelled(champion_site, 3, 40)
     assert "the label y is missing in 40 of 1,000 rows" in run().output
     assert "wrote 40 rows of the 40 without a label (40 in span 3) to rows.csv" in export(1, "rows.csv")
     with Path("rows.csv").open() as rows:
@@ -83,10 +82,9 @@ def test_two_people_label_a_span_that_waits_and_it_is_decided_when_they_agree(si
     assert "0 problems" in taxiway("ledger", "verify").output
 
 
-def test_another_data_folder_is_an_error_that_names_it(site: Site) -> None:
-    pipeline(site, "wait")
-    assert run().exit_code == 0
-    arrive_unlabelled(site, 3, 10)
+def test_another_data_folder_is_an_error_that_names_it(champion_site: Site) -> None:
+    pipeline(champion_site, "wait")
+    arrive_unlabelled(champion_site, 3, 10)
     Path("empty").mkdir()
     for folder in ("empty", "absent"):
         where = ("--dags", "small.pipeline.yaml", "--data", folder)
@@ -99,11 +97,10 @@ def test_another_data_folder_is_an_error_that_names_it(site: Site) -> None:
 
 
 def test_labels_of_rows_that_were_left_out_start_a_new_attempt_that_says_so(
-    site: Site, caplog: pytest.LogCaptureFixture
+    champion_site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
-    pipeline(site, "drop")
-    assert run().exit_code == 0
-    labels = arrive_unlabelled(site, 3, 300)
+    pipeline(champion_site, "drop")
+    labels = arrive_unlabelled(champion_site, 3, 300)
     assert "3: 300 of 1,000 rows are removed" in run().output
     told = export(2, "rows.parquet", "--rows", "50", "--with-answers")
     assert "wrote 50 rows of the 300 without a label (300 in span 3) to rows.parquet" in told
@@ -122,14 +119,13 @@ def test_labels_of_rows_that_were_left_out_start_a_new_attempt_that_says_so(
     assert "is already the champion" in run("--span", "3").output, "the same labels change nothing"
 
 
-def test_rows_on_which_the_models_differ_come_first_and_then_the_nearest_to_the_threshold(site: Site) -> None:
-    pipeline(site, "wait")
-    assert run().exit_code == 0
-    site.arrive(3, signal=-1.0)
-    site.arrive(4)
+def test_rows_on_which_the_models_differ_come_first_and_then_the_nearest_to_the_threshold(champion_site: Site) -> None:
+    pipeline(champion_site, "wait")
+    champion_site.arrive(3, signal=-1.0)
+    champion_site.arrive(4)
     assert run().exit_code == 1
     assert run().exit_code == 1, "a version that predicts the contrary"
-    arrive_unlabelled(site, 5, 200)
+    arrive_unlabelled(champion_site, 5, 200)
     assert "versions 3 and 1 predict different classes in 100 of them, which come first" in export(
         3, "rows.csv", "--with-answers"
     )
@@ -141,13 +137,12 @@ def test_rows_on_which_the_models_differ_come_first_and_then_the_nearest_to_the_
 
 
 @pytest.fixture
-def waiting(site: Site) -> "tuple[Site, pd.Series[bool]]":
+def waiting(champion_site: Site) -> "tuple[Site, pd.Series[bool]]":
     """A champion, and a span that waits for ten labels, whose rows are in `rows.csv`."""
-    pipeline(site, "wait")
-    assert run().exit_code == 0
-    labels = arrive_unlabelled(site, 3, 10)
+    pipeline(champion_site, "wait")
+    labels = arrive_unlabelled(champion_site, 3, 10)
     export(1, "rows.csv")
-    return site, labels
+    return champion_site, labels
 
 
 def test_a_file_that_is_not_right_is_refused_as_a_whole(waiting: "tuple[Site, pd.Series[bool]]") -> None:

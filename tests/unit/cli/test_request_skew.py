@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from cli import logged_weeks
-from cli.local_runs import run
+from cli.local_runs import kept, run
 from cli.logged_weeks import Cells, log_week
 from stages.conftest import Site
 
@@ -15,11 +15,16 @@ LIMITED = "feature_skew: {max_fraction: 0.02}\n"
 
 
 @pytest.fixture
-def champion(site: Site) -> Site:
-    pipeline, schema = Path("small.pipeline.yaml"), Path("small.schema.yaml")
-    pipeline.write_text(f"{pipeline.read_text()}monitor: {{log: log, windows: 366}}\n")
-    schema.write_text(LIMITED + schema.read_text().replace("y: {type: boolean", "y: {environments: [TRAINING], type: boolean"))
-    assert run().exit_code == 0, "without any request, there is nothing to compare"
+def champion(site: Site, for_all: Path) -> Site:
+    def make() -> None:
+        pipeline, schema = Path("small.pipeline.yaml"), Path("small.schema.yaml")
+        pipeline.write_text(f"{pipeline.read_text()}monitor: {{log: log, windows: 366}}\n")
+        schema.write_text(
+            LIMITED + schema.read_text().replace("y: {type: boolean", "y: {environments: [TRAINING], type: boolean")
+        )
+        assert run().exit_code == 0, "without any request, there is nothing to compare"
+
+    kept(site.folder, for_all / "request_skew", make)
     return site
 
 

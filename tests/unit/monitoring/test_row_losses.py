@@ -86,8 +86,12 @@ def test_days_on_which_one_model_is_better_are_no_evidence_that_it_is() -> None:
 
 
 def test_a_champion_that_is_worse_on_weekdays_and_better_in_the_week_stays() -> None:
-    """It is promoted on a Monday, and predicts 2% more of the rows wrong until Friday, and 6% fewer at the weekend."""
-    series, days, rows = 60, 28, 2000
+    """It is promoted on a Monday, and predicts 2% more of the rows wrong until Friday, and 6% fewer at the weekend.
+
+    One looks on Fridays, when the rows so far speak most against it, and on Sundays, when the evidence changes.
+    """
+    series, days, rows = 30, 28, 2000
+    looks = [week + day for week in range(0, days, 7) for day in (5, 7)]
     replaced = 0
     for seed in range(series):
         rng = np.random.default_rng(seed)
@@ -95,7 +99,7 @@ def test_a_champion_that_is_worse_on_weekdays_and_better_in_the_week_stays() -> 
         worse = np.where(of % 7 < 5, 0.02, -0.06)
         draws = rng.random(days * rows)
         differences = (draws < (0.1 + worse) / 2).astype(float) - (draws > 1 - (0.1 - worse) / 2)
-        evidence = (log_evidence(differences[: last * rows], 1.0, of[: last * rows]) for last in range(1, days + 1))
+        evidence = (log_evidence(differences[: last * rows], 1.0, of[: last * rows]) for last in looks)
         replaced += max(evidence) >= -math.log(ERROR)
     assert replaced <= series * ERROR
 

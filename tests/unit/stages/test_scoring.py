@@ -10,6 +10,8 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from cli.local_runs import kept
+from mlflow import MlflowClient
 from rich.console import Console
 from stages.conftest import SCHEMA, SCHEMA_OF_PREDICTIONS, Site
 
@@ -28,6 +30,8 @@ from taxiway.stages.batch.score import score
 from taxiway.stages.context import Services
 from taxiway.stages.installation import Installation
 from taxiway.stages.runner import run_in
+from taxiway.store import Store
+from taxiway.tracking.local import local_mlflow
 
 SCORED = "runner.scored.predict"
 Score = Callable[..., Scored | str]
@@ -38,10 +42,30 @@ def source(**keys: Any) -> Source:
 
 
 @pytest.fixture
+def site(tmp_path: Path, for_all: Path) -> Site:
+    """A site with the champion of the first two spans, and an MLflow of its own."""
+    made = Site(tmp_path, "small")
+
+    def make() -> None:
+        made.arrive(1)
+        made.arrive(2)
+        with local_mlflow(tmp_path / "home") as client:
+            installation = Installation(Store(str(tmp_path / "store")), client, Services(data=str(made.data)))
+            assert run_in(installation, made.pipeline()).promotion is not None
+
+    kept(tmp_path, for_all / "scoring", make)
+    return made
+
+
+@pytest.fixture
+def local_client(site: Site) -> Iterator[MlflowClient]:
+    with local_mlflow(site.folder / "home") as client:
+        yield client
+
+
+@pytest.fixture
 def scoring(site: Site, installation: Installation) -> Score:
-    """Scores with the champion of the first two spans."""
-    found = run_in(installation, site.pipeline())
-    assert found.promotion is not None
+    """Scores with that champion."""
 
     @contextmanager
     def connect(_: str) -> Iterator[Any]:
