@@ -23,7 +23,17 @@ from taxiway.features.encoding import raw_frame
 from taxiway.features.labels import true_labels
 from taxiway.features.signature import signature_columns
 from taxiway.messages import error_text
-from taxiway.records import Baseline, ClassRows, ColumnAlone, Evaluation, EvaluationSet, MetricResult, RowGroups, Snapshot
+from taxiway.records import (
+    Baseline,
+    ClassRows,
+    ColumnAlone,
+    Evaluation,
+    EvaluationSet,
+    MetricResult,
+    RowGroups,
+    Snapshot,
+    span_label,
+)
 from taxiway.records.recorder import Recorder
 from taxiway.spec.gate import Gate
 from taxiway.spec.metrics import Problem, metric_key
@@ -100,7 +110,7 @@ def evaluate(
     scored = score_baselines(baselines, frame, comparison.classes, comparison.candidate.positive)
     costs = model_costs(candidate, baselines, frame)
     identity = evaluation_set(rows, {label, *joined}, {now: before for before, now in (renamed or {}).items()})
-    evaluation = _evaluation(comparison, candidate, champion, scored, snapshot=snapshot.digest, model=model)
+    evaluation = _evaluation(comparison, candidate, champion, scored, snapshot=snapshot, model=model)
     return Evaluated(
         evaluation,
         identity,
@@ -131,14 +141,14 @@ def _evaluation(
     champion: LoadedModel | None,
     scored: Scored,
     *,
-    snapshot: str,
+    snapshot: Snapshot,
     model: str,
 ) -> Evaluation:
     """The record of a comparison, with the scored baselines."""
     metrics, baselines = _results(comparison, scored)
     gate, rows = comparison.gate, comparison.rows
     return Evaluation(
-        snapshot=snapshot,
+        snapshot=snapshot.digest,
         model=model,
         candidate=candidate.version,
         champion=champion.version if champion else None,
@@ -154,7 +164,14 @@ def _evaluation(
         groups=_groups(comparison),
         baselines=baselines,
         row_means=row_means(comparison),
+        rows_without_label=_rows_without_label(snapshot),
+        labels_not_counted=sum(labels.not_counted for labels in snapshot.labels),
     )
+
+
+def _rows_without_label(snapshot: Snapshot) -> int:
+    evaluated = {span_label(span.name, span.version) for span in snapshot.evaluation}
+    return sum(removed.unlabelled for removed in snapshot.removed if removed.span in evaluated)
 
 
 def _metrics_by_name(evaluation: Evaluation) -> dict[str, float]:

@@ -3,7 +3,8 @@
 import math
 from collections.abc import Iterator
 
-from taxiway.gates.more_rows import more_rows_text
+from taxiway.gates.labels import label_text
+from taxiway.gates.more_rows import more_rows_needed, more_rows_text
 from taxiway.gates.noise import noise_text
 from taxiway.gates.wording import (
     as_improvement,
@@ -33,7 +34,7 @@ def threshold_reasons(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
             code=ReasonCode.METRIC_THRESHOLD,
             message=f"{name} {score.value:.{digits}f} ({score.rows:,} rows, {ci_label(evaluation.confidence)} "
             f"{interval_text(score, f'.{digits}f')}): {_describe_position(score, threshold, status)}"
-            f"{more_rows_text(score, threshold) if status is Status.UNDECIDED else ''}",
+            f"{_more_rows_text(evaluation, score, threshold) if status is Status.UNDECIDED else ''}",
             rule=rule_text(f"thresholds.{name}", direction, threshold),
             estimate=known(score),
             limit=threshold,
@@ -81,8 +82,14 @@ def _improvement_text(
         f"{result.metric} {result.candidate.value:.{digits}f}, champion (version {evaluation.champion}) "
         f"{champion.value:.{digits}f}: improvement {improvement.value:{signed}} ({ci_label(evaluation.confidence)} "
         f"{interval_text(improvement, signed)}){noise_text(improvement)}; required: at least {text if text[0] == '-' else f'+{text}'}"
-        f"{more_rows_text(improvement, required) if undecided else ''}"
+        f"{_more_rows_text(evaluation, improvement, required) if undecided else ''}"
     )
+
+
+def _more_rows_text(evaluation: Evaluation, interval: Interval, limit: float) -> str:
+    """How many rows would decide a comparison, and that rows only lack a label."""
+    more = more_rows_needed(interval, limit)
+    return more_rows_text(interval, limit) + ("" if more is None else label_text(evaluation, more))
 
 
 def _compare_with_bound(interval: Interval, bound: float, direction: int) -> Status:

@@ -8,6 +8,7 @@ from taxiway.evaluation.leakage import is_almost_perfect
 from taxiway.gates.baselines import baseline_reasons
 from taxiway.gates.conditions.reasons import condition_reasons
 from taxiway.gates.data_report import data_reasons
+from taxiway.gates.labels import label_reasons, label_text
 from taxiway.gates.metric_rules import comparison_reasons, threshold_reasons
 from taxiway.gates.slices import slice_reasons
 from taxiway.gates.wording import decimals, reason_to_fail, rule_text
@@ -86,6 +87,7 @@ def decide(
         *_unseen_and_absent_classes(evaluation),
         *_almost_perfect(evaluation),
         *_row_count(evaluation, gate),
+        *label_reasons(evaluation),
         *threshold_reasons(evaluation, gate),
         *condition_reasons(evaluation, gate, log_share),
         *_comparison(candidate, evaluation, gate, older_data_reason, unscorable),
@@ -154,7 +156,8 @@ def _evaluation_mismatch(candidate: Candidate, evaluation: Evaluation) -> Iterat
 def _row_count(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
     rows = min((result.candidate.rows for result in evaluation.metrics), default=0)
     found = f"{rows:,} evaluation rows"
-    missing = f"only {found}; required: at least {gate.min_rows:,}, which is {gate.min_rows - rows:,} more"
+    more = gate.min_rows - rows
+    missing = f"only {found}; required: at least {gate.min_rows:,}, which is {more:,} more{label_text(evaluation, more)}"
     yield Reason(
         status=Status.PASS if rows >= gate.min_rows else Status.UNDECIDED,
         code=ReasonCode.ROWS_TOO_FEW,

@@ -117,13 +117,13 @@ class Plan:
 
     Attributes:
         rows: The evaluation rows, or groups of rows.
-        labels: The labels among them, if only rows are labelled on which the predictions differ; None if all are needed, or if it is
-            not known how many differ.
+        differing: The rows among them on which the predictions differ, if only these decide; None if all do, or if it is not known how
+            many differ.
         clauses: The plan of each comparison.
     """
 
     rows: int
-    labels: int | None
+    differing: int | None
     clauses: tuple[ClausePlan, ...]
 
 
@@ -182,7 +182,7 @@ def plan(question: Question) -> Plan:
         ClausePlan(clause, bound.method, _rows_of(bound, error), error)
         for clause, bound, error in zip(question.condition.clauses, question.bounds, errors, strict=True)
     )
-    return Plan(rows, _labels(question, rows), clauses)
+    return Plan(rows, _differing(question, rows), clauses)
 
 
 def fits(question: Question, rows: float) -> bool:
@@ -251,7 +251,7 @@ def _rows_of(bound: ClauseBound, log_error: float) -> int:
     return rows
 
 
-def _labels(question: Question, rows: int) -> int | None:
+def _differing(question: Question, rows: int) -> int | None:
     """The rows on which the predictions differ, if only they decide."""
     if not all(clause.is_difference or clause.variables == ("d",) for clause in question.condition.clauses):
         return None

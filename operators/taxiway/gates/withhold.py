@@ -19,6 +19,7 @@ _NOT_MEASURED = {
     ReasonCode.CLASSES_ABSENT,
     ReasonCode.ROWS_TOO_FEW,
     ReasonCode.GROUPS_TOO_FEW,
+    ReasonCode.LABELS_NOT_COUNTED,
     ReasonCode.CHAMPION_NEWER,
     ReasonCode.CHAMPION_UNSCORABLE,
 }

@@ -119,12 +119,14 @@ class ImportedLabels(Record):
         span: The label of the span.
         rows: How many rows of the source got a label.
         conflicting: How many rows were labelled differently by several people, and so got none.
+        not_counted: How many of the labelled rows are left out of the evaluation, because they were not drawn at random.
         batches: The digests of the imported labels, oldest first.
     """
 
     span: str
     rows: int
     conflicting: int = 0
+    not_counted: int = 0
     batches: tuple[str, ...]
 
     def describe(self) -> str:
@@ -132,6 +134,8 @@ class ImportedLabels(Record):
         told = f"{self.span}: imported labels for {counted(self.rows, 'row')}"
         if self.conflicting:
             told += f"; {counted(self.conflicting, 'row')} labelled differently by several people, and without a label"
+        if self.not_counted:
+            told += f"; {self.not_counted:,} of them left out of the evaluation, because they were not drawn at random"
         return told
 
 

@@ -192,6 +192,8 @@ class Evaluation(Record):
         baselines: The simple models that the candidate was compared with.
         row_means: For each metric of the gate's conditions, the means over the rows.
         withheld: Whether scores were left out, because more models may be tried on the same rows; see `gate.show`.
+        rows_without_label: How many rows of the spans were left out because their label is missing; with a split, those to train on too.
+        labels_not_counted: How many labelled rows were left out because they were not drawn at random.
     """
 
     record_version: ClassVar[int] = 3
@@ -219,6 +221,8 @@ class Evaluation(Record):
         return next((result.better for result in self.metrics if result.metric == metric), None)
 
     withheld: bool = False
+    rows_without_label: int = 0
+    labels_not_counted: int = 0
 
     def without_scores(self, rounded: tuple[RowMeans, ...] = ()) -> "Evaluation":
         """The evaluation without what depends on labels and predictions together.

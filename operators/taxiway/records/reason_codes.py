@@ -18,6 +18,7 @@ class ReasonCode(StrEnum):
         CLASSES_ABSENT: No evaluation row has a class of the model.
         ROWS_TOO_FEW: The number of evaluation rows, which `gate.min_rows` limits.
         GROUPS_TOO_FEW: The number of groups by `gate.group_by`.
+        LABELS_NOT_COUNTED: Labelled rows were left out, because they were not drawn at random.
         METRIC_ALMOST_PERFECT: A metric is suspiciously good.
         METRIC_THRESHOLD: A metric of the candidate, which `gate.thresholds` limits.
         CONDITION: A condition of `gate.conditions`.
@@ -51,6 +52,7 @@ class ReasonCode(StrEnum):
     CLASSES_ABSENT = "classes.absent"
     ROWS_TOO_FEW = "rows.too_few"
     GROUPS_TOO_FEW = "groups.too_few"
+    LABELS_NOT_COUNTED = "labels.not_counted"
     METRIC_ALMOST_PERFECT = "metric.almost_perfect"
     METRIC_THRESHOLD = "metric.threshold"
     CONDITION = "condition"

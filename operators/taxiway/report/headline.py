@@ -16,6 +16,7 @@ TITLES: Mapping[ReasonCode, str] = {
     ReasonCode.CLASSES_ABSENT: "Absent classes",
     ReasonCode.ROWS_TOO_FEW: "Number of rows",
     ReasonCode.GROUPS_TOO_FEW: "Number of groups",
+    ReasonCode.LABELS_NOT_COUNTED: "Labels that do not count",
     ReasonCode.METRIC_ALMOST_PERFECT: "Suspiciously good",
     ReasonCode.METRIC_THRESHOLD: "Metric threshold",
     ReasonCode.CONDITION: "Condition",

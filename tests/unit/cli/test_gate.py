@@ -64,7 +64,7 @@ def test_the_text_says_what_one_gets_and_what_would_be_cheaper() -> None:
     assert "d is the share of rows on which they predict differently" in words
     assert "the probability that any passes which does not meet the condition is at most 1%" in words
     assert "A model passes if its estimates meet n - o > 0.03 and d < 0.09" in words
-    assert "need a label: those on which the predictions differ" in words
+    assert "Each row needs a label, because the gate leaves out rows without one." in words
     assert "What 5,000 rows can answer: * They are too few" in words
     assert "for a single model (--steps 1)" in words
     assert all(len(line) <= 100 for line in done.output.splitlines())
@@ -81,10 +81,10 @@ def test_a_claim_that_the_old_model_is_better_is_the_mirror_image() -> None:
     old = planned("o - n > 0.01 +/- 0.01", "--disagreement", "0.1")
     less = planned("n - o < -0.01 +/- 0.01", "--disagreement", "0.1")
     twice = planned("2 * n - 2 * o > 0.02 +/- 0.02", "--disagreement", "0.1")
-    assert new["labels_one_by_one"] < new["labels"] < new["rows"]
+    assert new["labels_one_by_one"] < new["differing_rows"] < new["rows"]
     for other in (old, less, twice):
-        assert [other[key] for key in ("rows", "labels", "labels_one_by_one")] == [
-            new[key] for key in ("rows", "labels", "labels_one_by_one")
+        assert [other[key] for key in ("rows", "differing_rows", "labels_one_by_one")] == [
+            new[key] for key in ("rows", "differing_rows", "labels_one_by_one")
         ]
 
 

@@ -126,12 +126,12 @@ def test_rows_on_which_the_models_differ_come_first_and_then_the_nearest_to_the_
     assert run().exit_code == 1
     assert run().exit_code == 1, "a version that predicts the contrary"
     arrive_unlabelled(champion_site, 5, 200)
-    assert "versions 3 and 1 predict different classes in 100 of them, which come first" in export(
-        3, "rows.csv", "--with-answers"
-    )
+    told = export(3, "rows.csv", "--with-answers", "--differing-first")
+    assert "versions 3 and 1 predict different classes in 100 of them, which come first" in told
+    assert "the gate leaves them out until all rows of their span have a label" in told
     rows = pd.read_csv("rows.csv")
     assert (rows["answer_of_version_1"] != rows["answer_of_version_3"]).all()
-    assert export(1, "own.csv", "--rows", "200", "--with-answers").count("predict different classes") == 0
+    assert export(1, "own.csv", "--rows", "200", "--with-answers", "--differing-first").count("predict different classes") == 0
     own = pd.read_csv("own.csv")["a"].abs()
     assert own.head(20).max() < own.tail(100).min(), "the label depends on the sign of a"
 

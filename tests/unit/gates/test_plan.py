@@ -72,12 +72,12 @@ def test_the_best_method_needs_fewer_rows_and_is_named() -> None:
     assert "10%" in known.clauses[0].method
 
 
-def test_only_disagreements_need_labels() -> None:
+def test_only_disagreements_decide_about_a_difference() -> None:
     found = plan(question(PATTERN))
-    assert found.labels == math.ceil(0.1 * found.rows)
-    assert plan(question(DIFFERENCE)).labels is None  # nothing is known about the disagreement
-    assert plan(question(SINGLE, disagreement=0.1)).labels is None  # the accuracy itself needs every label
-    assert plan(question("d < 0.1 +/- 0.01")).labels == 0
+    assert found.differing == math.ceil(0.1 * found.rows)
+    assert plan(question(DIFFERENCE)).differing is None  # nothing is known about the disagreement
+    assert plan(question(SINGLE, disagreement=0.1)).differing is None  # every row counts for the accuracy itself
+    assert plan(question("d < 0.1 +/- 0.01")).differing == 0
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,8 @@ from taxiway.records.recorder import InMemoryRun
 from taxiway.spec.source import FileSource
 from taxiway.stages.context import Services, StageContext
 from taxiway.stages.ingest import ingest_state
-from taxiway.stages.labels.export import label_order, write_rows
+from taxiway.stages.labels.export import label_order
+from taxiway.stages.labels.files import write_rows
 from taxiway.stages.labels.spans import spans_to_label
 from taxiway.store import Store
 

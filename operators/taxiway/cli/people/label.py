@@ -26,7 +26,7 @@ _VERSION = "MODEL/VERSION"
 
 @click.group()
 def label() -> None:
-    """Have people label the rows that would help most to decide about a version; send the true labels of predictions."""
+    """Have people label rows to decide about a version; send the true labels of predictions."""
 
 
 @label.command("export")
@@ -45,22 +45,24 @@ def label() -> None:
     help="Add what the models predict; whoever sees it tends to agree, so it is left out by default.",
 )
 @click.option(
-    "--at-random",
-    is_flag=True,
-    help="Choose the rows at random, so that metrics on them hold for all rows; fewer of them help to compare the versions.",
+    "--at-random/--differing-first",
+    default=True,
+    show_default=True,
+    help="Choose the rows at random, or first those on which the version and the champion differ, then those nearest to a decision. "
+    "The gate leaves out the rows of --differing-first until all rows of their span have a label; they only train later models.",
 )
 @pipeline_options
 def export(
     name: str, output: Path, rows: int, with_answers: bool, at_random: bool, dags: Path, data: str, **given: Any
 ) -> None:
-    """Write rows without a label to a file: those on which the version and the champion differ, then the nearest to a decision.
+    """Write rows without a label to a file.
 
     The rows are those of spans that wait for their labels (source.unlabelled: wait), or those that were left out of the data of the
     version (drop). The label is an empty column at the end.
     """
     from taxiway.registry.alias_moves import champion_now
-    from taxiway.stages.labels import rows_to_label, write_rows
-    from taxiway.stages.labels.export import FORMATS
+    from taxiway.stages.labels import record_draw, rows_to_label, write_rows
+    from taxiway.stages.labels.files import FORMATS
 
     if output.suffix not in FORMATS:
         raise click.UsageError(f"-o {output} ends in {output.suffix or 'nothing'}; allowed: {' or '.join(FORMATS)}")
@@ -71,9 +73,11 @@ def export(
         of_model, verdict, snapshot = _judged(installation, name, dags, data)
         champion = champion_now(installation.ledger, verdict.model)
         other = champion if champion != verdict.version else None
+        context = of_model.opened()
         found = rows_to_label(
-            of_model.opened(), snapshot, verdict.version, other, count=rows, with_answers=with_answers, at_random=at_random
+            context, snapshot, verdict.version, other, count=rows, with_answers=with_answers, differing_first=not at_random
         )
+        record_draw(context, found)
     if found.without_key:
         click.echo(f"note: left out {counted(found.without_key, 'row')} without a label that have no key either", err=True)
     if not found.unlabelled:
@@ -87,6 +91,12 @@ def export(
         click.echo(
             f"versions {verdict.version} and {other} predict different classes in {found.differing:,} of them"
             f"{'' if at_random else ', which come first'}"
+        )
+    if not at_random:
+        click.echo(
+            "note: these rows are not drawn at random, so the gate leaves them out until all rows of their span have a label; without "
+            "--differing-first, labels count",
+            err=True,
         )
     command = with_given_options(f"taxiway label import {name} {quote(str(output))} --by NAME")
     click.echo(f"next: fill in the last column, then {command}", err=True)
@@ -145,6 +155,8 @@ def _echo_imported(done: "Imported", of_model: "PipelineReview") -> None:
     if done.conflicting:
         rows = counted(done.conflicting, "row is", "rows are")
         click.echo(f"{rows} labelled differently, and count as not labelled until their labellers agree")
+    if done.not_drawn:
+        click.echo(f"note: {done.not_drawn_text}", err=True)
     again = next((span for span in done.spans if span in of_model.decided), None)
     command = with_given_options(f"taxiway run {quote(of_model.file)}{f' --span {again}' if again else ''}")
     click.echo(f"next: {command}, or in Airflow a run{f' with the parameter span = {again}' if again else ''}", err=True)

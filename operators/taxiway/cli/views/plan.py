@@ -35,7 +35,7 @@ def plan_json(question: Question, rows: int | None) -> str:
         "method": question.method,
         "disagreement": question.disagreement,
         "rows": found.rows,
-        "labels": found.labels,
+        "differing_rows": found.differing,
         "labels_one_by_one": None if (early := _one_by_one(question, found)) is None else early[0],
         "clauses": [
             {"clause": str(each.clause), "tolerance": each.clause.tolerance, "method": each.method, "rows": each.rows}
@@ -112,15 +112,18 @@ def _promises(question: Question, found: Plan) -> Iterator[str]:
             f"With each answer, the means may be shown as whole percents: {bits:.1f} bits, which the models that follow pay for. The rows "
             "are those of the last one."
         )
-    if found.labels == 0:
-        yield "No labels are needed: it only matters whether the predictions differ."
-    elif found.labels is not None:
-        yield f"About {counted(found.labels, 'row')} need a label: those on which the predictions differ. The others cancel out."
+    if found.differing == 0:
+        yield "It only matters whether the predictions differ. Even so, the gate leaves out rows without a label."
+    elif found.differing is not None:
+        yield (
+            f"Each row needs a label, because the gate leaves out rows without one. About {found.differing:,} of them decide: those on "
+            "which the predictions differ."
+        )
         early = _one_by_one(question, found)
         if early is not None:
             yield (
-                f"If labels are bought one by one in random order, about {counted(early[0], 'label')} are enough for a model with "
-                f"{early[1]} (by an e-process, which may be looked at after each label)."
+                f"Outside of the gate, about {counted(early[0], 'label')} of such rows, bought one by one in random order, show {early[1]} "
+                "(an e-process, which may be looked at after each label: taxiway.stats.sequential in Python)."
             )
 
 
@@ -207,13 +210,13 @@ def _one_by_one(question: Question, found: Plan) -> tuple[int, str] | None:
     None if it takes more labels than the plan, or if the plan is not about showing a difference.
     """
     clause = _difference(question)
-    if clause is None or not found.labels or question.mode == "fn-free":
+    if clause is None or not found.differing or question.mode == "fn-free":
         return None
     factor, sign = clause.factors[0][1], 1 if clause.comparison == ">" else -1
     true = clause.bound + 2 * sign * clause.tolerance
     # Of a claim that the old model is better, the old model is the one that wins.
     wins = sign / abs(factor)
-    gain, bound, differing = wins * true, wins * clause.bound, found.labels / found.rows
+    gain, bound, differing = wins * true, wins * clause.bound, found.differing / found.rows
     if not (-differing < gain < differing and -1 < bound < 1):
         return None
     labels = expected_labels(gain, differing, bound, question.log_error, found.rows)

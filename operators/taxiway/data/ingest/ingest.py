@@ -56,7 +56,7 @@ def ingest(
     with temp_folder("ingest") as folder:
         tables = JoinTableCache(folder, partial(read_table, note=note))
         for found in plan:
-            _ingest_one(parts, found, read or read_file, source, read_spec, tables, store)
+            _ingest_one(parts, found, read or read_file, source, read_spec, tables, store, newest=found is plan[-1])
     return snapshot_of(parts, read_spec, pipeline, plan[-1].name)
 
 
@@ -138,8 +138,16 @@ def span_of(found: FoundSpan, copy: Path, source: str) -> Span:
 
 
 def _ingest_one(
-    parts: SnapshotParts, found: FoundSpan, read: Read, source: str, read_spec: ReadSpec, tables: JoinTableCache, store: Store
+    parts: SnapshotParts,
+    found: FoundSpan,
+    read: Read,
+    source: str,
+    read_spec: ReadSpec,
+    tables: JoinTableCache,
+    store: Store,
+    *,
+    newest: bool,
 ) -> None:
     with temp_folder("span") as folder:
         copy = read(found, folder)
-        add_span(parts, span_of(found, copy, source), copy, read_spec, tables, store)
+        add_span(parts, span_of(found, copy, source), copy, read_spec, tables, store, newest=newest)

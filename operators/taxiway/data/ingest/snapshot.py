@@ -9,6 +9,8 @@ from pathlib import Path
 
 from taxiway.data.formats.convert import ReadOptions
 from taxiway.data.ingest.join import JoinedTable
+from taxiway.data.ingest.labels.counted import counted_files
+from taxiway.data.ingest.labels.fill import LabelledFile
 from taxiway.data.ingest.materialize import MaterializedRows, RowRules, SplitFile, count_unlabelled, materialize_rows
 from taxiway.data.ingest.read_spec import ReadSpec
 from taxiway.data.ingest.renamed import rename_columns
@@ -71,7 +73,16 @@ class JoinTableCache:
         return JoinedTable(right, path, right.label(found), digest_of_file(path))
 
 
-def add_span(parts: SnapshotParts, span: Span, file: Path, read_spec: ReadSpec, tables: JoinTableCache, store: Store) -> None:
+def add_span(
+    parts: SnapshotParts,
+    span: Span,
+    file: Path,
+    read_spec: ReadSpec,
+    tables: JoinTableCache,
+    store: Store,
+    *,
+    newest: bool = False,
+) -> None:
     """Apply imported labels, filter, joins, sample and split to a copied span, and put its rows into the store.
 
     Args:
@@ -81,35 +92,31 @@ def add_span(parts: SnapshotParts, span: Span, file: Path, read_spec: ReadSpec, 
         read_spec: The filter, the joins, the sample and the split.
         tables: The joined tables.
         store: Where to put the rows.
+        newest: Whether the span is the last one of the run, which is evaluated on if there is no split.
 
     Raises:
         DataError: The filter or the sample leaves no row, or no row has a label.
     """
     with temp_folder("parts") as folder:
-        labelled, labels = _with_labels(file, span, read_spec, folder)
-        if labels is not None:
-            parts.labels.append(labels)
-        elif read_spec.is_plain and labelled == file:
+        labelled = _with_labels(file, span, read_spec, folder)
+        if labelled.labels is None and read_spec.is_plain and labelled.path == file:
             parts.training.append(span.model_copy(update={"content": store.put_file(file)}))
             return
-        filtered = _filter(labelled, span, read_spec, folder)
+        filtered = _filter(labelled.path, span, read_spec, folder)
         joined = [tables.table_for(right, span, folder) for right in read_spec.join_tables]
         rules = RowRules(tuple(joined), read_spec.sample, read_spec.split, label=read_spec.label)
         rows = _materialize(filtered, rules, folder, f"span {span.label}")
-        if rows.unlabelled and rows.unlabelled == filtered.rows:
-            raise DataError(
-                f"the label {read_spec.label} is missing in all {filtered.rows:,} rows of span {span.label}, and such rows are left out; use "
-                "unlabelled: wait to process the span once its labels are known, or leave it out with source.exclude"
-            )
-        if not rows.files:
-            raise DataError(
-                f"source.sample keeps none of {counted(span.rows, 'row')} in span {span.label}; increase its fraction, or add stratify"
-            )
+        _require_rows(rows, filtered, span, read_spec)
+        files, uncounted = rows.files, 0
+        if labelled.labels is not None and rows.unlabelled and (newest or rules.split is not None):
+            everything = _all_rows(filtered, joined, read_spec, folder, span).files[0].path
+            evaluated = Subset.TRAINING if rules.split is None else Subset.EVALUATION
+            files, uncounted = counted_files(files, evaluated, everything, labelled, span, required=newest)
         original = SourceFile(content=digest_of_file(file), rows=span.rows)
-        for part, stored in zip(
-            rows.files, _store_parts(span, rows.files, original, store, named=read_spec.split is not None), strict=True
-        ):
+        for part, stored in zip(files, _store_parts(span, files, original, store, named=rules.split is not None), strict=True):
             (parts.evaluation if part.subset is Subset.EVALUATION else parts.training).append(stored)
+    if labelled.labels is not None:
+        parts.labels.append(labelled.labels.model_copy(update={"not_counted": uncounted}))
     parts.joins += [match.model_copy(update={"span": span.label}) for match in rows.matches]
     if read_spec.removes_rows:
         parts.removed.append(
@@ -130,8 +137,7 @@ def count_missing_labels(
         tables: The joined tables.
     """
     with temp_folder("labels") as folder:
-        labelled, _ = _with_labels(file, span, read_spec, folder)
-        filtered = _filter(labelled, span, read_spec, folder)
+        filtered = _filter(_with_labels(file, span, read_spec, folder).path, span, read_spec, folder)
         joined = [tables.table_for(right, span, folder) for right in read_spec.join_tables]
         return filtered.rows, count_unlabelled(filtered.path, RowRules(joined, label=label), folder, label=f"span {span.label}")
 
@@ -154,19 +160,18 @@ def all_rows(
     Raises:
         DataError: The filter or the sample leaves no row.
     """
-    labelled, _ = _with_labels(file, span, read_spec, folder)
-    filtered = _filter(labelled, span, read_spec, folder)
+    filtered = _filter(_with_labels(file, span, read_spec, folder).path, span, read_spec, folder)
     joined = [tables.table_for(right, span, folder) for right in read_spec.join_tables]
-    rows = _materialize(filtered, RowRules(tuple(joined), read_spec.sample), folder, f"span {span.label}")
+    rows = _all_rows(filtered, joined, read_spec, folder, span)
     if not rows.files:
         raise DataError(f"source.sample keeps none of {counted(span.rows, 'row')} in span {span.label}; increase its fraction")
     return rows.files[0].path, tuple(match.model_copy(update={"span": span.label}) for match in rows.matches)
 
 
-def _with_labels(file: Path, span: Span, read_spec: ReadSpec, folder: Path) -> tuple[Path, ImportedLabels | None]:
+def _with_labels(file: Path, span: Span, read_spec: ReadSpec, folder: Path) -> LabelledFile:
     """A file with the present names of its columns and with imported labels; the file itself if it has neither."""
     named = rename_columns(file, read_spec.renamed, folder, f"span {span.label}") if read_spec.renamed else file
-    return read_spec.imported.fill(span, named, folder) if read_spec.imported is not None else (named, None)
+    return read_spec.imported.fill(span, named, folder) if read_spec.imported is not None else LabelledFile(named)
 
 
 @dataclass(frozen=True)
@@ -181,6 +186,27 @@ def _materialize(filtered: _FilteredFile, rules: RowRules, folder: Path, label: 
     if rules == RowRules():  # the filter has written what is to be stored
         return MaterializedRows((SplitFile(Subset.TRAINING, filtered.path, filtered.rows),), (), 0)
     return materialize_rows(filtered.path, rules, folder, label=label)
+
+
+def _all_rows(
+    filtered: _FilteredFile, joined: Sequence[JoinedTable], read_spec: ReadSpec, folder: Path, span: Span
+) -> MaterializedRows:
+    """The rows that are read, those without a label among them."""
+    inner = folder / "all"
+    inner.mkdir()
+    return _materialize(filtered, RowRules(tuple(joined), read_spec.sample), inner, f"span {span.label}")
+
+
+def _require_rows(rows: MaterializedRows, filtered: _FilteredFile, span: Span, read_spec: ReadSpec) -> None:
+    if rows.unlabelled and rows.unlabelled == filtered.rows:
+        raise DataError(
+            f"the label {read_spec.label} is missing in all {filtered.rows:,} rows of span {span.label}, and such rows are left out; use "
+            "unlabelled: wait to process the span once its labels are known, or leave it out with source.exclude"
+        )
+    if not rows.files:
+        raise DataError(
+            f"source.sample keeps none of {counted(span.rows, 'row')} in span {span.label}; increase its fraction, or add stratify"
+        )
 
 
 def _filter(file: Path, span: Span, read_spec: ReadSpec, folder: Path) -> _FilteredFile:

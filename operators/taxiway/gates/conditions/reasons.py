@@ -2,11 +2,12 @@
 
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from taxiway.errors import ConfigError
 from taxiway.gates.bounds.clause import Seen
 from taxiway.gates.conditions.decide import Answer, ClauseAnswer, Truth, answer, shown_at, with_disagreement
+from taxiway.gates.labels import label_text
 from taxiway.gates.noise import noise_text
 from taxiway.gates.plan import Question, fits, plan, supported
 from taxiway.gates.wording import decimals, known, percent_text
@@ -56,9 +57,9 @@ def missing_rows_text(evaluation: Evaluation, gate: Gate, log_share: float | Non
     """
     asked = _questions(evaluation, gate, log_share)
     parts = [(dataclasses.replace(question, part=1 / len(asked)), seen) for _, question, seen in asked]
-    return "".join(
-        _needed_rows_text(question, seen) for question, seen in parts if not fits(with_disagreement(question, seen), seen.rows)
-    )
+    missing = [each for each in parts if not fits(with_disagreement(each[0], each[1]), each[1].rows)]
+    labels = label_text(evaluation, _most_missing(missing)) if missing else ""
+    return "".join(_needed_rows_text(question, seen) for question, seen in missing) + labels
 
 
 def _questions(evaluation: Evaluation, gate: Gate, log_share: float | None) -> list[tuple[GateCondition, Question, Seen]]:
@@ -130,7 +131,7 @@ def _reason(entry: GateCondition, question: Question, seen: Seen, found: Answer,
         code=ReasonCode.CONDITION,
         message=f"{question.condition} {_finding(question, found)}: {'; '.join(map(_clause_text, found.clauses))} "
         f"({entry.metric}: {values}; {rows}; {percent_text(gate.confidence)} confidence for "
-        f"{_models_text(gate.budget.steps)} on these rows){_more_rows_text(question, seen, found)}",
+        f"{_models_text(gate.budget.steps)} on these rows){_more_rows_text(question, seen, found, evaluation)}",
         rule=_rule(question.condition),
         estimate=known(_interval(found.clauses[0], means.rows)) if len(found.clauses) == 1 else None,
         limit=found.clauses[0].clause.bound if len(found.clauses) == 1 else None,
@@ -172,9 +173,21 @@ def _clause_text(found: ClauseAnswer) -> str:
     return text + (noise_text(_interval(found, 0)) if found.clause.is_difference else "")
 
 
-def _more_rows_text(question: Question, seen: Seen, found: Answer) -> str:
+def _more_rows_text(question: Question, seen: Seen, found: Answer, evaluation: Evaluation) -> str:
     """What to bring if a condition is undecided."""
-    return _needed_rows_text(question, seen) if found.status is Status.UNDECIDED else ""
+    if found.status is not Status.UNDECIDED:
+        return ""
+    return _needed_rows_text(question, seen) + label_text(evaluation, _most_missing([(question, seen)]))
+
+
+def _most_missing(questions: Sequence[tuple[Question, Seen]]) -> int | None:
+    """How many more rows are needed for all of some questions; None if that is no number of rows."""
+    if not all(question.independent for question, _ in questions):
+        return None
+    try:
+        return max(plan(with_disagreement(*each)).rows - math.floor(each[1].rows) for each in questions)
+    except ConfigError:
+        return None
 
 
 def _needed_rows_text(question: Question, seen: Seen) -> str:

@@ -1,17 +1,17 @@
-"""Choose the rows whose labels would help most to decide between a version and the champion, and write them to a file."""
+"""Choose rows for people to label, at random or by what two models predict."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from taxiway.errors import ConfigError, DataError
+from taxiway.data.ingest.labels.draws import add_draw, places_of
+from taxiway.data.sources.reader import FoundSpan
+from taxiway.errors import DataError
 from taxiway.messages import listed
 from taxiway.records import Snapshot, span_label
 from taxiway.stages.context import StageContext
 from taxiway.stages.labels.spans import SpansToLabel, spans_to_label
-from taxiway.stats.seed import SEED
 from taxiway.store import temp_folder
 
 if TYPE_CHECKING:
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
+    from taxiway.data.ingest.labels.draws import Places
     from taxiway.evaluation.predictions import Predictions
     from taxiway.evaluation.scoring import LoadedModel
 
     Floats = NDArray[np.float64]
 
-FORMATS = (".csv", ".parquet")
 _ANSWER = "answer_of_version_{}"
 
 
 @dataclass(frozen=True)
 class RowsToLabel:
-    """The rows that are to be labelled, those that help most first.
+    """The rows that are to be labelled, in the order in which they should be.
 
     Attributes:
         rows: The key, the other raw columns, the models' answers if wanted, and the empty label.
@@ -38,6 +38,9 @@ class RowsToLabel:
         differing: On how many of `rows` both models differ; None if there is no other model.
         without_key: The number of rows without a label that have no key either, and are left out.
         looked_at: The spans that were read, for messages.
+        drawn_from: The names of the spans whose rows were drawn at random; none if they were not.
+        key: The key columns.
+        last: The place of the last drawn row in the random order; see `taxiway.data.ingest.labels.draws`.
     """
 
     rows: "pa.Table"
@@ -45,6 +48,9 @@ class RowsToLabel:
     differing: int | None
     without_key: int
     looked_at: str
+    drawn_from: tuple[str, ...] = ()
+    key: tuple[str, ...] = ()
+    last: int = 0
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,21 @@ class _Models:
         return (*self.version.classes, *(name for name in theirs if name not in self.version.classes))
 
 
+@dataclass(frozen=True)
+class _Order:
+    """What rows without a label are ordered by.
+
+    Attributes:
+        differs: 1 for each row on which both models differ, else 0.
+        distance: How near each row is to a decision.
+        place: Its place in the random order.
+    """
+
+    differs: "Floats"
+    distance: "Floats"
+    place: "Places"
+
+
 def rows_to_label(
     context: StageContext,
     snapshot: Snapshot,
@@ -69,13 +90,14 @@ def rows_to_label(
     *,
     count: int,
     with_answers: bool = False,
-    at_random: bool = False,
+    differing_first: bool = False,
 ) -> RowsToLabel:
-    """Choose rows without a label: first those on which a version and the champion differ, then those nearest to a decision.
+    """Choose rows without a label: at random, so that their labels count in an evaluation.
 
-    Classifiers differ if they predict different classes, and a row is near to a decision if the probability is near to the decision
-    threshold, or, of more than two classes, if the two most probable ones are nearly as probable. Regressions have no threshold: rows are
-    ordered by how far their predictions differ, and stay in their order without a champion.
+    With `differing_first`, those come first on which a version and the champion differ, then those nearest to a decision. Classifiers
+    differ if they predict different classes, and a row is near to a decision if the probability is near to the decision threshold, or,
+    of more than two classes, if the two most probable ones are nearly as probable. Regressions have no threshold: rows are ordered by
+    how far their predictions differ, and stay in their order without a champion.
 
     Args:
         context: The pipeline.
@@ -84,62 +106,61 @@ def rows_to_label(
         champion: Today's champion; None if there is none, or if it is the version.
         count: How many rows.
         with_answers: Whether to add what the models predict. Whoever sees it tends to agree with it.
-        at_random: Whether to choose the rows at random instead, so that metrics on them are those of all rows.
+        differing_first: Whether to choose the rows by what the models predict. Evaluations leave out such rows while others lack a label.
 
     Raises:
         ConfigError: No row can wait for a label; see `spans_to_label`.
         DataError: The key is not unique.
     """
-    import numpy as np
     import pyarrow as pa
 
     from taxiway.stages.validate_model.scoring import load_version
 
     found = spans_to_label(context, snapshot)
-    name = context.pipeline.name
+    name, key = context.pipeline.name, tuple(found.schema.key)
     models = _Models(load_version(context, name, version), load_version(context, name, champion) if champion else None)
-    tables: list[pa.Table] = []
-    orders: list[tuple[Floats, Floats]] = []
-    unlabelled: dict[str, int] = {}
+    scored: dict[FoundSpan, tuple[pa.Table, _Order]] = {}
     without_key = 0
     for span, path in found.rows(context):
         rows, keyless = _unlabelled(path, found)
         without_key += keyless
         if rows.num_rows:
-            unlabelled[span_label(span.name, span.version)] = rows.num_rows
-            rows, order = _scored(rows, models, with_answers=with_answers)
-            tables.append(rows)
-            orders.append(order)
-    if not tables:
+            scored[span] = _scored(rows, models, key, with_answers=with_answers)
+    if not scored:
         return RowsToLabel(pa.table({}), {}, None, without_key, found.names)
-    together = pa.concat_tables(tables, promote_options="permissive")
-    _require_unique(together, found.schema.key)
-    differs, distance = (np.concatenate(parts) for parts in zip(*orders, strict=True))
-    if at_random:
-        first = np.random.default_rng(SEED).permutation(together.num_rows)[:count]
-    else:
-        first = np.lexsort((distance, -differs))[:count]
-    differing = int(differs[first].sum()) if models.champion is not None and models.classes else None
-    return RowsToLabel(_arranged(together.take(pa.array(first)), found), unlabelled, differing, without_key, found.names)
+    together = pa.concat_tables([rows for rows, _ in scored.values()], promote_options="permissive")
+    _require_unique(together, key)
+    first, differing, last = _first([order for _, order in scored.values()], count, differing_first=differing_first)
+    return RowsToLabel(
+        _arranged(together.take(pa.array(first)), found),
+        {span_label(span.name, span.version): rows.num_rows for span, (rows, _) in scored.items()},
+        differing if models.champion is not None and models.classes else None,
+        without_key,
+        found.names,
+        () if differing_first else tuple(span.name for span in scored),
+        key,
+        last,
+    )
 
 
-def write_rows(rows: "pa.Table", file: Path) -> None:
-    """Write rows as CSV or Parquet, by the ending of the file.
+def record_draw(context: StageContext, found: RowsToLabel) -> None:
+    """Record which rows were drawn at random, so that their labels count; call it before the rows are written. Nothing if none were.
 
-    Raises:
-        ConfigError: The ending is another one.
+    Args:
+        context: The pipeline.
+        found: The rows.
     """
-    import pyarrow.csv
-    import pyarrow.parquet as pq
+    add_draw(context.store, context.pipeline.name, found.drawn_from, found.key, found.last, context.clock())
 
-    if file.suffix == ".parquet":
-        pq.write_table(rows, file)
-    elif file.suffix == ".csv":
-        pyarrow.csv.write_csv(_as_text(rows), file)
-    else:
-        raise ConfigError(
-            f"{file} ends in {file.suffix or 'nothing'}; allowed: {' or '.join(FORMATS)}", got=file, allowed=FORMATS
-        )
+
+def _first(orders: Sequence[_Order], count: int, *, differing_first: bool) -> "tuple[NDArray[np.intp], int, int]":
+    """The numbers of the first rows; on how many of them the models differ; and the last place of one in the random order."""
+    import numpy as np
+
+    differs, distance = (np.concatenate(parts) for parts in zip(*((one.differs, one.distance) for one in orders), strict=True))
+    place = np.concatenate([one.place for one in orders])
+    first = (np.lexsort((distance, -differs)) if differing_first else np.argsort(place, kind="stable"))[:count]
+    return first, int(differs[first].sum()), int(place[first].max())
 
 
 def _unlabelled(path: Path, found: SpansToLabel) -> "tuple[pa.Table, int]":
@@ -161,8 +182,8 @@ def _unlabelled(path: Path, found: SpansToLabel) -> "tuple[pa.Table, int]":
     return keyed, rows.num_rows - keyed.num_rows
 
 
-def _scored(rows: "pa.Table", models: _Models, *, with_answers: bool) -> "tuple[pa.Table, tuple[Floats, Floats]]":
-    """The rows, with the models' answers if wanted; on which rows the models differ (1 or 0), and how near each is to a decision."""
+def _scored(rows: "pa.Table", models: _Models, key: Sequence[str], *, with_answers: bool) -> "tuple[pa.Table, _Order]":
+    """The rows, with the models' answers if wanted, and what they are ordered by."""
     import pyarrow.parquet as pq
 
     from taxiway.data.engine.read_rows import rows_of_file
@@ -173,6 +194,7 @@ def _scored(rows: "pa.Table", models: _Models, *, with_answers: bool) -> "tuple[
     with temp_folder("labels") as folder:
         pq.write_table(rows, folder / "rows.parquet")
         frame = rows_of_file(folder / "rows.parquet")
+        places = places_of(folder / "rows.parquet", key, "the rows without a label")
     positive = positive_class(models.version.classes)
     own = score(models.version, frame, models.classes, positive)
     other = score(models.champion, frame, models.classes, positive) if models.champion else None
@@ -180,7 +202,7 @@ def _scored(rows: "pa.Table", models: _Models, *, with_answers: bool) -> "tuple[
         for model, answers in ((models.version, own), (models.champion, other)):
             if model is not None and answers is not None:
                 rows = rows.append_column(_ANSWER.format(model.version), [_answers(answers, models.classes)])
-    return rows, label_order(own, other, decision_threshold(models.version.predictor))
+    return rows, _Order(*label_order(own, other, decision_threshold(models.version.predictor)), places)
 
 
 def label_order(
@@ -248,22 +270,3 @@ def label_type(found: SpansToLabel) -> "pa.DataType":
         "datetime": pa.timestamp("us"),
     }
     return kinds.get(found.types()[found.source.label], pa.string())
-
-
-def _as_text(rows: "pa.Table") -> "pa.Table":
-    """Rows with only such types as CSV has: lists and the like as JSON."""
-    import pyarrow as pa
-    from pyarrow import types
-
-    for at, field in enumerate(rows.schema):
-        column = rows.column(at)
-        if types.is_dictionary(field.type):
-            rows = rows.set_column(at, field.name, column.cast(field.type.value_type))
-        elif types.is_nested(field.type):
-            texts = [
-                None if value is None else json.dumps(value, default=str, ensure_ascii=False) for value in column.to_pylist()
-            ]
-            rows = rows.set_column(at, field.name, pa.array(texts, pa.string()))
-        elif types.is_decimal(field.type):
-            rows = rows.set_column(at, field.name, column.cast(pa.string()))
-    return rows

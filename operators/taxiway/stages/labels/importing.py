@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from taxiway.data.formats.convert import ReadOptions
 from taxiway.data.formats.open_data import AS_DETECTED
+from taxiway.data.ingest.labels.draws import drawn_to
 from taxiway.data.ingest.labels.imported import Key, LabelBatch, add_batch, imported_labels, key_names
 from taxiway.errors import ConfigError, DataError
 from taxiway.messages import counted, kept_text_problem, listed, names_text
@@ -22,7 +23,7 @@ from taxiway.store import temp_folder
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from taxiway.data.ingest.labels.given import GivenLabels
+    from taxiway.data.ingest.labels.given import FoundRow, GivenLabels
     from taxiway.data.schema.model import Schema
     from taxiway.records import Snapshot
 
@@ -69,6 +70,7 @@ class Imported:
         already_known: The number of labels that the source has, too, and that were not imported.
         agreements: How far the labellers of these spans agree.
         conflicting: The number of rows of these spans that were labelled differently, and so count as not labelled.
+        not_drawn: The number of labels of rows that were not drawn at random.
     """
 
     digest: str
@@ -77,6 +79,15 @@ class Imported:
     already_known: int
     agreements: tuple[Agreement, ...]
     conflicting: int
+    not_drawn: int = 0
+
+    @property
+    def not_drawn_text(self) -> str:
+        """What the labels of rows are good for that were not drawn at random."""
+        return (
+            f"{counted(self.not_drawn, 'label is of a row', 'labels are of rows')} that no `taxiway label export` has drawn at random: the gate "
+            "leaves such rows out until all rows of their span have a label. They train later models"
+        )
 
 
 def import_labels(
@@ -120,10 +131,11 @@ def import_labels(
         raise ConfigError(f"the name of the labeller {problem}", key="labeller", got=labeller)
     found = spans_to_label(context, snapshot)
     given = _read(file, found, options, most_labels)
-    spans, known = _spans_of(context, found, given, file)
-    new = [at for at in range(len(given.keys)) if at not in known]
+    rows = _rows_of(context, found, given, file)
+    spans = {at: span for at, (span, _) in rows.items()}
+    new = [at for at, (_, row) in sorted(rows.items()) if row.known is None]
     if not new:
-        raise DataError(f"{file} has no new label: the source has all of its {counted(len(known), 'label')}")
+        raise DataError(f"{file} has no new label: the source has all of its {counted(len(rows), 'label')}")
     digest = _stored(context, found, given, spans, new, labeller)
     counts = {span: sum(spans[at] == span for at in new) for span in dict.fromkeys(spans[at] for at in new)}
     reason = f"{counted(len(new), 'label')} of {labeller} for span {names_text(list(counts))}"
@@ -140,7 +152,9 @@ def import_labels(
     decision = record_decision(context.ledger, made)
     add_batch(context.store, context.pipeline.name, counts, LabelBatch(digest, labeller, at, found.schema.key))
     agreements, conflicting = _agreements(context, counts)
-    return Imported(digest, decision, counts, len(known), agreements, conflicting)
+    last = {span: drawn_to(context.store, context.pipeline.name, span, found.schema.key) for span in counts}
+    not_drawn = sum((end := last[spans[at]]) is None or rows[at][1].place > end for at in new)
+    return Imported(digest, decision, counts, len(rows) - len(new), agreements, conflicting, not_drawn)
 
 
 def _read(file: Path, found: SpansToLabel, options: ReadOptions, most_labels: int | None) -> "GivenLabels":
@@ -183,32 +197,26 @@ def _require_valid(labels: "pa.Table", schema: "Schema", file: Path) -> None:
         )
 
 
-def _spans_of(context: StageContext, found: SpansToLabel, given: "GivenLabels", file: Path) -> tuple[dict[int, str], set[int]]:
-    """The span of each label, by the number of its row, and the rows whose label the source has, too."""
+def _rows_of(context: StageContext, found: SpansToLabel, given: "GivenLabels", file: Path) -> "dict[int, tuple[str, FoundRow]]":
+    """The span and the row of each label, by the number of the label."""
     from taxiway.data.ingest.labels.given import find_rows
     from taxiway.data.sources.read_file import count_rows
 
-    spans: dict[int, str] = {}
-    known: set[int] = set()
+    rows: dict[int, tuple[str, FoundRow]] = {}
     others: list[str] = []
     read = found.read(context)
     for span in found.spans:
         with temp_folder("span") as folder:
             copy = read(span, folder)
             count_rows(copy, span.path)
-            for at, label in find_rows(copy, given, folder, span.path):
-                if spans.setdefault(at, span.name) != span.name:
-                    raise DataError(
-                        f"the key {', '.join(given.keys[at])} is in span {spans[at]} and in span {span.name}, so it is ambiguous"
-                    )
-                if label is not None:
-                    known.add(at)
-                    others += (
-                        [f"{', '.join(given.keys[at])} is {given.texts[at]}, at the source {label}"]
-                        if label != given.texts[at]
-                        else []
-                    )
-    if unknown := [", ".join(given.keys[at]) for at in range(len(given.keys)) if at not in spans]:
+            for row in find_rows(copy, given, folder, span.path):
+                key, text = ", ".join(given.keys[row.number]), given.texts[row.number]
+                before, _ = rows.setdefault(row.number, (span.name, row))
+                if before != span.name:
+                    raise DataError(f"the key {key} is in span {before} and in span {span.name}, so it is ambiguous")
+                if row.known is not None and row.known != text:
+                    others.append(f"{key} is {text}, at the source {row.known}")
+    if unknown := [", ".join(given.keys[at]) for at in range(len(given.keys)) if at not in rows]:
         raise DataError(
             f"{file} has {counted(len(unknown), 'key')} that no row of the {found.about} ({found.names}) has: {listed(unknown)}; labels are "
             "taken for rows that `taxiway label export` has written"
@@ -218,7 +226,7 @@ def _spans_of(context: StageContext, found: SpansToLabel, given: "GivenLabels", 
         raise DataError(
             f"{file} has {counted(len(others), 'label')} other than at the source: {shown}. A label of the source is not replaced"
         )
-    return spans, known
+    return rows
 
 
 def _stored(

@@ -112,8 +112,8 @@ def test_a_key_of_every_type_finds_its_row_after_a_round_through_csv(
     with open_data(tmp_path / "given.csv", options) as table:
         read = given_labels(table, ("id", "part"), "y", tmp_path / "given.csv")
     matches = find_rows(tmp_path / "rows.parquet", read, tmp_path, "span 1")
-    assert [number for number, _ in matches] == list(range(len(values)))
-    assert {label for _, label in matches} == {None}
+    assert [row.number for row in matches] == list(range(len(values)))
+    assert {row.known for row in matches} == {None}
     found = SpanLabels(("id", "part"), (), {"ann": dict(zip(read.keys, read.values["y"].to_pylist(), strict=True))}, pa.int64())
     assert fill_labels(tmp_path / "rows.parquet", found, "y", tmp_path / "filled.parquet", "span 1") == len(values)
     assert pq.read_table(tmp_path / "filled.parquet")["y"].to_pylist() == list(range(len(values)))
@@ -177,7 +177,7 @@ def test_a_batch_that_is_lost_and_a_file_of_somebody_else_are_left_out(
     rows = pa.table({"id": ["z", "x"], "y": pa.nulls(2, pa.bool_())})
     pq.write_table(rows, tmp_path / "rows.parquet")
     span = Span(source="s", name="1", rows=2, content="")
-    path, joined = LabelSource(store, "t.p", "y").fill(span, tmp_path / "rows.parquet", tmp_path)
-    assert pq.read_table(path)["y"].to_pylist() == [True, None]
-    assert joined is not None
-    assert joined.describe() == "1: imported labels for 1 row"
+    found_file = LabelSource(store, "t.p", "y").fill(span, tmp_path / "rows.parquet", tmp_path)
+    assert pq.read_table(found_file.path)["y"].to_pylist() == [True, None]
+    assert found_file.labels is not None
+    assert found_file.labels.describe() == "1: imported labels for 1 row"

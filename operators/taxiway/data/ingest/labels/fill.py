@@ -9,7 +9,8 @@ from taxiway.data.engine.connection import connect, read_batches, run, streamed_
 from taxiway.data.engine.duckdb_table import Column, add_view
 from taxiway.data.engine.keys_sql import key_text
 from taxiway.data.engine.writing import BATCH_ROWS, RowWriter, rechunked
-from taxiway.data.ingest.labels.imported import SpanLabels, imported_labels, key_names
+from taxiway.data.ingest.labels.draws import drawn_to
+from taxiway.data.ingest.labels.imported import Key, SpanLabels, imported_labels, key_names
 from taxiway.errors import DataError
 from taxiway.records import ImportedLabels, Span
 from taxiway.store import Store
@@ -20,6 +21,31 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Indices = NDArray[np.intp]
+
+
+FILLED = "filled_keys.parquet"
+"""The file with the keys of the rows that got a label, with the columns of `key_names`."""
+
+
+@dataclass(frozen=True)
+class LabelledFile:
+    """A copy of a span's file, with the labels that were joined to its rows.
+
+    Attributes:
+        path: The Parquet file.
+        labels: What was joined; None if nothing was.
+        label: The column of the label.
+        key: The key columns of the labels that were joined.
+        filled: The Parquet file with the keys of the rows that got a label; None if none did.
+        last_drawn: Up to which place in the random order rows were drawn to be labelled; None if none were.
+    """
+
+    path: Path
+    labels: ImportedLabels | None = None
+    label: str = ""
+    key: tuple[str, ...] = ()
+    filled: Path | None = None
+    last_drawn: int | None = None
 
 
 @dataclass(frozen=True)
@@ -36,7 +62,7 @@ class LabelSource:
     pipeline: str
     label: str
 
-    def fill(self, span: Span, file: Path, folder: Path) -> tuple[Path, ImportedLabels | None]:
+    def fill(self, span: Span, file: Path, folder: Path) -> LabelledFile:
         """Join the imported labels of a span to a copy of its file.
 
         Args:
@@ -45,23 +71,25 @@ class LabelSource:
             folder: Where to write the rows with their labels.
 
         Returns:
-            The file with the labels, and what was joined; the copy itself and None if there was nothing to join.
+            The file with the labels; the copy itself if there was nothing to join.
 
         Raises:
             DataError: The labels have another type than those of the source, or the file cannot be read.
         """
         found = imported_labels(self.store, self.pipeline, span.name)
         if found is None:
-            return file, None
-        filled = folder / "labelled.parquet"
-        rows = fill_labels(file, found, self.label, filled, f"span {span.label}")
+            return LabelledFile(file)
+        copy, filled = folder / "labelled.parquet", folder / FILLED
+        rows = fill_labels(file, found, self.label, copy, f"span {span.label}")
         if not rows:
-            return file, None
-        return filled, ImportedLabels(span=span.label, rows=rows, conflicting=len(found.conflicting), batches=found.batches)
+            return LabelledFile(file)
+        labels = ImportedLabels(span=span.label, rows=rows, conflicting=len(found.conflicting), batches=found.batches)
+        last = drawn_to(self.store, self.pipeline, span.name, found.key)
+        return LabelledFile(copy, labels, self.label, found.key, filled, last)
 
 
 def fill_labels(file: Path, labels: SpanLabels, label: str, copy: Path, data_name: str) -> int:
-    """Write the rows of a Parquet file with imported labels where theirs are missing.
+    """Write the rows of a Parquet file with imported labels where theirs are missing, and beside them the file `FILLED` with their keys.
 
     Args:
         file: The file.
@@ -77,12 +105,14 @@ def fill_labels(file: Path, labels: SpanLabels, label: str, copy: Path, data_nam
         DataError: The labels have another type than those in the file, or the file cannot be read.
     """
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
     agreed = labels.agreed
-    values = pa.array(list(agreed.values()), labels.type)
-    rows, partners = _matches(file, labels, list(agreed), label, copy.parent, data_name)
+    values, keys = pa.array(list(agreed.values()), labels.type), _key_table(list(agreed), labels.key)
+    rows, partners = _matches(file, labels, keys, label, copy.parent, data_name)
     if not len(rows):
         return 0
+    pq.write_table(keys.take(pa.array(partners)), copy.with_name(FILLED))
     with streamed_file(file) as original:
         schema, values = _schema_with(original.schema_arrow, label, values, data_name)
         with RowWriter(copy, schema) as writer:
@@ -94,22 +124,27 @@ def fill_labels(file: Path, labels: SpanLabels, label: str, copy: Path, data_nam
     return len(rows)
 
 
+def _key_table(keys: list[Key], names: tuple[str, ...]) -> "pa.Table":
+    import pyarrow as pa
+
+    columns = zip(*keys, strict=True) if keys else [[]] * len(names)
+    return pa.table([pa.array(list(column), pa.string()) for column in columns], names=key_names(names))
+
+
 def _matches(
-    file: Path, labels: SpanLabels, keys: list[tuple[str, ...]], label: str, folder: Path, data_name: str
+    file: Path, labels: SpanLabels, keys: "pa.Table", label: str, folder: Path, data_name: str
 ) -> "tuple[Indices, Indices]":
     """The numbers of the rows without a label that have an imported one, in their order, and the places of these labels."""
     import numpy as np
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     names = key_names(labels.key)
     nothing = np.array([], dtype=np.intp)
     listing = folder / "imported_keys.parquet"
-    columns = zip(*keys, strict=True) if keys else [[]] * len(names)
-    pq.write_table(pa.table([pa.array(list(column), pa.string()) for column in columns], names=names), listing)
+    pq.write_table(keys, listing)
     with connect() as connection:
         own = {column.name: column for column in add_view(connection, "span", file, data_name, numbered=True)}
-        if not keys or not set(labels.key) <= own.keys():
+        if not keys.num_rows or not set(labels.key) <= own.keys():
             return nothing, nothing
         add_view(connection, "labels", listing, data_name, numbered=True)
         texts = ", ".join(f"{key_text(own[part])} AS {name}" for part, name in zip(labels.key, names, strict=True))

@@ -4,12 +4,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from taxiway.data.engine.columns import present_sql
 from taxiway.data.engine.connection import connect, run
 from taxiway.data.engine.duckdb_table import Table, add_view
 from taxiway.data.engine.keys_sql import key_text
+from taxiway.data.ingest.labels.draws import place_sql
 from taxiway.data.ingest.labels.imported import Key, key_names
 from taxiway.errors import ConfigError, DataError, similar_names
 from taxiway.messages import counted, listed
@@ -79,7 +80,21 @@ def given_labels(table: Table, key: tuple[str, ...], label: str, file: Path, mos
     return GivenLabels(key, label, keys, [row[-1] for row in rows], table.in_order([label], present))
 
 
-def find_rows(copy: Path, given: GivenLabels, folder: Path, data_name: str) -> list[tuple[int, str | None]]:
+class FoundRow(NamedTuple):
+    """A row that a label is for.
+
+    Attributes:
+        number: The number of the label.
+        known: The label that the row has at the source, as text; None if it has none.
+        place: The place of the row in the random order; see `taxiway.data.ingest.labels.draws`.
+    """
+
+    number: int
+    known: str | None
+    place: int
+
+
+def find_rows(copy: Path, given: GivenLabels, folder: Path, data_name: str) -> list[FoundRow]:
     """Find the rows of a file that labels are for.
 
     Args:
@@ -89,7 +104,7 @@ def find_rows(copy: Path, given: GivenLabels, folder: Path, data_name: str) -> l
         data_name: The name of the file in errors.
 
     Returns:
-        For each row that was found, the number of the label, and the label that the file has itself, as text; None if it has none.
+        The rows that were found.
 
     Raises:
         DataError: The file lacks a key column.
@@ -109,8 +124,10 @@ def find_rows(copy: Path, given: GivenLabels, folder: Path, data_name: str) -> l
         label = own.get(given.label)
         known = f"CASE WHEN {present_sql(label)} THEN {key_text(label)} END" if label is not None else "NULL"
         equal = " AND ".join(f"s.{name} = g.c{at}" for at, name in enumerate(names))
-        query = f"SELECT g.row_number, s.known FROM (SELECT {texts}, {known} AS known FROM span) s JOIN given g ON {equal} ORDER BY ALL"
-        return [(int(number), text) for number, text in run(connection, query, data_name)]
+        place = place_sql([own[part] for part in given.key], "span")
+        rows = f"SELECT {texts}, {known} AS known, {place} AS place FROM span"
+        query = f"SELECT g.row_number, s.known, s.place FROM ({rows}) s JOIN given g ON {equal} ORDER BY ALL"
+        return [FoundRow(int(number), text, int(at)) for number, text, at in run(connection, query, data_name)]
 
 
 def _shown(key: Key) -> str:
