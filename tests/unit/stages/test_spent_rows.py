@@ -3,6 +3,7 @@
 import logging
 import math
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -176,6 +177,11 @@ def test_a_kill_between_booking_and_showing_asks_once(
     assert len(entries(installation, site)) == 1
 
 
+def report_of(installation: Installation, mlflow_run: str, site: Site) -> str:
+    """The gate report in an MLflow run."""
+    return Path(installation.client.download_artifacts(mlflow_run, "report/gate.html", str(site.folder))).read_text()
+
+
 def context_of(installation: Installation, made: Pipeline) -> StageContext:
     return StageContext(made, installation.store, InMemoryRun(), installation.client, "review", installation.services)
 
@@ -192,8 +198,31 @@ def test_a_person_sees_the_scores_and_spends_the_rows(site: Site, installation: 
     assert "evaluation.accuracy" in installation.client.get_run(found.summary.mlflow_run).data.metrics
     (entry,) = entries(installation, site)
     assert [(one.shown, one.by) for one in entry.answers] == [("decision", entry.asked.by), ("exact", "ann@host")]
+    assert {baseline.name for baseline in shown.evaluation.baselines} == {"dummy", "linear"}
+    report = report_of(installation, found.summary.mlflow_run, site)
+    assert "compared with the linear model" in report
+    assert "Simple models" in report
+    logged = installation.client.get_run(found.summary.mlflow_run).data.to_dictionary()
+    again = show_scores(reviewed, judged, "ben@host")
+    assert (again.evaluation, again.verdict.reasons) == (shown.evaluation, shown.verdict.reasons)
+    assert installation.client.get_run(found.summary.mlflow_run).data.to_dictionary() == logged, "all scores were shown before"
+    assert report_of(installation, found.summary.mlflow_run, site) == report
+    assert len(entries(installation, site)[0].answers) == 2
     _, second = run(installation, pipeline(site, TOO_GOOD, 2))
     assert "because scores were shown" in reason(second, ReasonCode.ROWS_SPENT)
+
+
+def test_scores_that_a_verdict_has_shown_are_shown_again_as_they_are(site: Site, installation: Installation) -> None:
+    made = pipeline(site, GOOD_ENOUGH)
+    found, verdict = run(installation, made)
+    assert found.summary is not None
+    report = report_of(installation, found.summary.mlflow_run, site)
+    reviewed = PipelineReview.of(context_of(installation, made), "small.pipeline.yaml", "runner")
+    judged = judged_version(installation.client, installation.store, verdict.model, verdict.version)
+    shown = show_scores(reviewed, judged, "ann@host")
+    assert (shown.evaluation, shown.verdict) == (found.evaluation, verdict)
+    assert "Simple models" in report
+    assert report_of(installation, found.summary.mlflow_run, site) == report
 
 
 def test_a_review_of_spent_rows_shows_them_and_asks_nothing(site: Site, installation: Installation) -> None:

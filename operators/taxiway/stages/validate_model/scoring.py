@@ -3,8 +3,15 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from taxiway.errors import ChampionUnscorableError, ModelLoadError, UntrustedModelError
-from taxiway.records import Candidate, Snapshot
+from taxiway.errors import (
+    ChampionUnscorableError,
+    CorruptArtifactError,
+    ModelLoadError,
+    NotStoredError,
+    UnreadableRecordError,
+    UntrustedModelError,
+)
+from taxiway.records import Candidate, FeatureSet, Snapshot
 from taxiway.stages.context import StageContext
 
 if TYPE_CHECKING:
@@ -37,6 +44,25 @@ def evaluate_with(
     except ChampionUnscorableError as error:
         context.log.warning("%s; the candidate is evaluated alone", error)
         return _evaluate(context, candidate, snapshot, None, baselines), str(error)
+
+
+def baselines_of(context: StageContext, candidate: Candidate, snapshot: Snapshot) -> "tuple[FittedBaseline, ...]":
+    """The simple models that a candidate is compared with, fitted to its rows; none, with a warning, if these cannot be read.
+
+    Args:
+        context: The run.
+        candidate: The version.
+        snapshot: The snapshot of its rows.
+    """
+    from taxiway.evaluation.baselines.fit import fit_baselines
+    from taxiway.evaluation.threshold import ThresholdRule
+
+    try:
+        features = context.store.get(FeatureSet, candidate.features)
+    except (NotStoredError, UnreadableRecordError, CorruptArtifactError) as error:
+        context.log.warning("the candidate is not compared with simple models: %s", error)
+        return ()
+    return fit_baselines(features, snapshot, context.store, ThresholdRule.of(context.pipeline))
 
 
 def _evaluate(

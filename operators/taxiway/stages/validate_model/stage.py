@@ -1,19 +1,9 @@
 """Validate model: evaluates candidate and champion on the same rows, and lets the model gate decide."""
 
-from typing import TYPE_CHECKING
-
-from taxiway.errors import (
-    CorruptArtifactError,
-    NotStoredError,
-    UnreadableRecordError,
-)
-from taxiway.records import Candidate, DataReport, FeatureSet, Snapshot, Status, Verdict
+from taxiway.records import Candidate, DataReport, Snapshot, Status, Verdict
 from taxiway.stages.context import StageContext, bullets
 from taxiway.stages.validate_model.gate_report import Decided, log_gate_report
 from taxiway.tracking import tags
-
-if TYPE_CHECKING:
-    from taxiway.evaluation.baselines.fit import FittedBaseline
 
 
 def validate_model(context: StageContext, candidate: Candidate, snapshot: Snapshot, report: DataReport) -> Verdict | None:
@@ -34,12 +24,13 @@ def validate_model(context: StageContext, candidate: Candidate, snapshot: Snapsh
     """
     from taxiway.registry.alias_moves import champion_now
     from taxiway.stages.validate_model.judge import judge
+    from taxiway.stages.validate_model.scoring import baselines_of
 
     champion = champion_now(context.ledger, candidate.model)
     if champion == candidate.version:
         _repeat_promotion(context, candidate)
         return None
-    judged = judge(context, candidate, snapshot, report, champion, _baselines(context, candidate, snapshot))
+    judged = judge(context, candidate, snapshot, report, champion, baselines_of(context, candidate, snapshot))
     evaluation, verdict = judged.evaluation, judged.verdict
     context.store.put(evaluation)
     context.recorder.record(verdict)
@@ -76,15 +67,3 @@ def _repeat_promotion(context: StageContext, candidate: Candidate) -> None:
             context.store.put(entry.promotion)
             context.recorder.record(entry.promotion)
             return
-
-
-def _baselines(context: StageContext, candidate: Candidate, snapshot: Snapshot) -> "tuple[FittedBaseline, ...]":
-    from taxiway.evaluation.baselines.fit import fit_baselines
-    from taxiway.evaluation.threshold import ThresholdRule
-
-    try:
-        features = context.store.get(FeatureSet, candidate.features)
-    except (NotStoredError, UnreadableRecordError, CorruptArtifactError) as error:
-        context.log.warning("the candidate is not compared with simple models: %s", error)
-        return ()
-    return fit_baselines(features, snapshot, context.store, ThresholdRule.of(context.pipeline))
