@@ -306,7 +306,8 @@ def _check_champion(client: "MlflowClient", verdict: Verdict, champion: int | No
     if champion != verdict.champion:
         raise TerminalError(
             f"{verdict.model} version {verdict.version} is not pushed: it was compared with champion version {verdict.champion or 'none'}, "
-            f"but the champion is now {champion or 'none'}; run the model gate again (taxiway run FILE --again WHY, or a run in Airflow)"
+            f"but the champion is now {champion or 'none'}; decide its span again: taxiway run FILE --span NAME, or in Airflow a run with the "
+            "parameter span"
         )
     older = older_data_reason(client, verdict.model, verdict.version, champion)
     if older:

@@ -106,9 +106,9 @@ class Pipeline(Section):
 
     @property
     def digest(self) -> str:
-        """The digest of all settings; the folder of the schema file does not count."""
-        content = self.model_dump(mode="json") | {"schema_file": Path(self.schema_file).name}
-        return digest_of_bytes(json.dumps(content, sort_keys=True).encode())
+        """The digest of the settings that are no defaults; the folder of the pipeline file does not count."""
+        text = json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
+        return digest_of_bytes(text.replace(f"{Path(self.schema_file).parent}/", "").encode())
 
     @property
     def may_ask(self) -> bool:

@@ -152,16 +152,16 @@ def _why_again(ledger: Ledger, store: Store, recorder: RunRecorder, known: RunSu
     refs = recorder.refs()
     if known.span.source_digest != made.span.source_digest:
         return "the source has other rows"
+    before = _tags_of(ledger, known.mlflow_run)
+    if before.get(tags.SETTINGS, recorder.tag(tags.SETTINGS)) != recorder.tag(tags.SETTINGS):
+        return "the pipeline file has changed"
     reports = [ref.digest for ref in refs if ref.record == DataReport.__name__]
     waivers = [found for report in reports for found in decisions(ledger, about=report) if found.kind is DecisionKind.WAIVER]
     if waivers:
         return f"{waivers[0].kind} of {waivers[0].by}: {waivers[0].reason}"
-    before = _tags_of(ledger, known.mlflow_run)
     labels = _new_labels(ledger, store, refs, before)
     if labels is not None:
         return labels
-    if before.get(tags.SETTINGS, recorder.tag(tags.SETTINGS)) != recorder.tag(tags.SETTINGS):
-        return "the pipeline file has changed"
     return "the run was cleared" if known.run == made.run else "somebody started a run for this span"
 
 
