@@ -191,7 +191,7 @@ def test_a_challenger_that_was_compared_with_the_replaced_champion_is_not_pushed
     log_days(0, 80)
     assert monitored("meanwhile")[0]["rollback"].endswith("; champion: version 1, before: version 3")
     with pytest.raises(
-        TerminalError, match="compared with champion version 3, but the champion is now 1; run the model gate again"
+        TerminalError, match="compared with champion version 3, but the champion is now 1; decide its span again"
     ):
         promote.push(ledger(), made.verdict, made.shadow, by="airflow", at=datetime.now(UTC))
 
