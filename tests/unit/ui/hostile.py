@@ -40,6 +40,7 @@ from taxiway.records import (
 )
 from taxiway.records.served import (
     AlertKind,
+    LossChange,
     PreviousPerformance,
     ServedAlert,
     ServedAudit,
@@ -289,6 +290,8 @@ def hostile_served() -> Served:
     )
     worse = WorseSlice(column=HOSTILE, value=HOSTILE, realised=low, evaluation=value)
     previous = PreviousPerformance(not_compared=HOSTILE)
+    day = WHEN.date()
+    change = LossChange(loss=HOSTILE, day=day, earliest=day, latest=day, before=0.1, after=0.2, rows_before=900, rows_after=300)
     alerts = tuple(ServedAlert(model=HOSTILE, version=2, first=WHEN.date(), kind=kind) for kind in AlertKind)
     found = ServedPerformance(
         model=HOSTILE,
@@ -302,6 +305,7 @@ def hostile_served() -> Served:
         audit=audit,
         alerts=alerts,
         at=WHEN,
+        changes=(change,),
     )
     return Served(found, HOSTILE, HOSTILE, HOSTILE)
 
