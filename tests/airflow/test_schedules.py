@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import psutil
 from conftest_airflow import Running, processes_of
 
 from helping import until
@@ -31,15 +32,18 @@ def read(running: Running, dag: str, run: str) -> dict[str, list[str]]:
 @contextlib.contextmanager
 def frozen_triggerer(running: Running) -> Iterator[None]:
     """The stack's triggerer stands still meanwhile; without it for good, the whole stack would end."""
-    processes = [p for p in processes_of(running.stack.home.root) if "triggerer" in " ".join(p.cmdline())]
-    assert processes
-    for process in processes:
-        process.suspend()
+    frozen = []
     try:
+        for process in processes_of(running.stack.home.root, of="triggerer"):
+            with contextlib.suppress(psutil.NoSuchProcess):  # one that was just started and has ended meanwhile
+                process.suspend()
+                frozen.append(process)
+        assert frozen
         yield
     finally:
-        for process in processes:
-            process.resume()
+        for process in frozen:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.resume()
 
 
 def labels(found: Iterable[RunSummary]) -> list[str]:
