@@ -241,6 +241,8 @@ USED_BY = {
     "other parameters. Then the rows are spent: the verdict on another model is UNDECIDED",
     "gate.budget.adaptivity": "`validate_model`: who sees the answers before the next model: nobody (`none`), everybody (`full`), or everybody "
     "until the first pass (`first-change`) or the K-th (`passes:K`), after which there are new rows. Only for `conditions`",
+    "gate.budget.shared": "`validate_model`: whether what the same rows have answered about models of other pipelines counts. `false` states "
+    "that whoever makes models of this pipeline does not know these answers; each verdict repeats it. Only for `conditions`",
     "gate.show": "`validate_model`: what is shown of the scores while more models may be tried on the same rows: everything (`exact`), the "
     "means of the conditions as whole percents (`rounded`), or only the decision. "
     "[What it costs](../guides/gates-with-guarantees.md#what-scores-cost). Default: `decision` with `conditions`, else `exact`",

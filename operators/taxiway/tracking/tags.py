@@ -105,8 +105,8 @@ CHAIN_FIRST = "taxiway.chain.first"
 CHAIN_STATE = "taxiway.chain.state"
 """LINKED, when the run before names this run."""
 
-EVALUATION_SET_PREFIX = "taxiway.evaluation_set."
-"""Followed by the digest of evaluation rows: a run of the chain with questions about them."""
+EVALUATION_ROW_PREFIX = "taxiway.evaluation_row."
+"""Followed by the hash of an evaluation row: a run of a chain with questions about sets with this row."""
 
 # Of the MLflow run of a batch of predictions.
 BATCH = "taxiway.batch"

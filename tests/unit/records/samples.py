@@ -284,6 +284,7 @@ ASKED = Asked(
     steps=8,
     passes=1,
     guaranteed=False,
+    shared=False,
     by="late/manual__1",
     at=datetime(2026, 3, 1, 12, tzinfo=UTC),
 )

@@ -3,6 +3,7 @@
 import logging
 import math
 import re
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from stages.conftest import Site
 
 from taxiway.errors import TerminalError
-from taxiway.ledger.answers import all_entries
+from taxiway.ledger.answers.chains import all_entries
 from taxiway.ledger.chain import Ledger
 from taxiway.lineage.run_records import RunRecords
 from taxiway.lineage.verdicts import judged_version
@@ -25,6 +26,15 @@ from taxiway.stages.runner import run_in
 TOO_GOOD = {"conditions": ["n > 0.95 +/- 0.05"], "budget": {"steps": 3}}
 GOOD_ENOUGH = {"conditions": ["n > 0.6 +/- 0.05"], "budget": {"steps": 3}}
 SIMPLE = {"thresholds": {"roc_auc": 0.95}, "against_champion": {"metric": "roc_auc", "min_improvement": -0.05}}
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    """Rows that no other test has asked, on the MLflow of all."""
+    made = Site(tmp_path, f"small_{uuid.uuid4().hex[:8]}", first_id=uuid.uuid4().int % 10**9 * 100_000)
+    made.arrive(1)
+    made.arrive(2)
+    return made
 
 
 def pipeline(site: Site, gate: dict[str, Any], depth: int = 1, **changes: Any) -> Pipeline:
