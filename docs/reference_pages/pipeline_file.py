@@ -76,8 +76,10 @@ USED_BY = {
     "purpose": "`validate_model`: the model card of the [gate report](../guides/gate-report.md); see below. `taxiway lint` notes what is blank",
     "template": "the loader: `continuous_training`, or a Python file in the same folder with a function `template(pipeline, team)` "
     "that returns the DAG",
-    "schedule": "Airflow: a cron expression or preset such as `@monthly`; `new_span` starts the DAG when a new span is due; "
-    "`retrain` when monitoring says so, for the newest span (requires `monitor.retrain`); `null`: started by hand. A scheduled DAG is paused when Airflow first sees it",
+    "schedule": "Airflow: what starts the DAG. A cron expression or preset such as `@monthly`; `new_span` when a new span is due; "
+    "`retrain` when monitoring says so (requires `monitor.retrain`; each run then decides the newest span); `{asset: NAME}` when an asset "
+    "is updated, such as `TEAM.PIPELINE.champion` of a pipeline whose predictions it reads. A list of several: any of them starts it. "
+    "`null`: started by hand. A scheduled DAG is paused when Airflow first sees it",
     "source": "`ingest`; see below",
     "schema": "`validate_data`, `transform`: the name of the schema file in the same folder",
     "suite": "`validate_data`: the name of a Great Expectations suite in the same folder (requires the extra `gx`)",
