@@ -92,7 +92,10 @@ def _compiled(model: Any, columns: ModelColumns) -> tuple[Callable[[Cells], Any]
     fast = fast_transform(transform, columns.numeric)
     if fast is None:
         return None, "its transform is of another kind, or has sparse features"
-    predict = fast_trees(estimator) or (estimator.predict_proba if raw.classes else estimator.predict)
+    of_estimator = fast_trees(estimator) or (estimator.predict_proba if raw.classes else estimator.predict)
+
+    def predict(features: Any) -> Any:
+        return raw.recalibrated(of_estimator(features))
 
     def predicted(cells: Cells) -> Any:
         features = fast(*raw_columns(cells, columns.numeric, columns.categorical, columns.types))

@@ -11,7 +11,7 @@ from taxiway.errors import ConfigError, allowed_values
 from taxiway.hooks.config import open_store
 from taxiway.hooks.context import airflow_url, find_stage_context
 from taxiway.hooks.notify import Told, notify
-from taxiway.hooks.retraining import note_trigger, started_by
+from taxiway.hooks.retraining import action_of, note_trigger, started_by
 from taxiway.hooks.sources import airflow_engine, source_of
 from taxiway.operators.base import StageOperator
 from taxiway.records import Snapshot
@@ -103,6 +103,7 @@ def plan_run(
         as_of=as_of,
         previous_as_of=(earlier.data_interval_end or earlier.logical_date) if earlier else None,
         types=lambda: schema_of(pipeline).types,
+        action=action_of(pipeline, context),
     )
     if as_of is None and not requested:
         _validate_waiting(pipeline, plan, notification, context)

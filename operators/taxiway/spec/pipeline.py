@@ -10,6 +10,7 @@ from pydantic_core import InitErrorDetails
 
 from taxiway.messages import number_text
 from taxiway.records.digests import digest_of_bytes
+from taxiway.spec.action import actions_that_do_not_fit
 from taxiway.spec.approval import Approval, read_approval
 from taxiway.spec.base import (
     CONTINUOUS_TRAINING,
@@ -126,6 +127,7 @@ class Pipeline(Section):
             *self._sweep(),
             *self._goal(),
             *self._monitor(),
+            *self._actions(),
         ]
         if mistakes:
             raise ValidationError.from_exception_data("Pipeline", mistakes)
@@ -238,6 +240,15 @@ class Pipeline(Section):
             yield mistake(
                 f"allowed: {low} to {high}, the values of the metric", section.audit.target, "monitor", "audit", "target"
             )
+
+    def _actions(self) -> Iterator[InitErrorDetails]:
+        actions = self.monitor.actions if self.monitor is not None else ()
+        metric = (self.monitor and self.monitor.metric) or ("roc_auc" if self.gate.problem == "classification" else "mae")
+        after_window = self.source.holds_out_newest and isinstance(self.source.window, int)
+        for problem in actions_that_do_not_fit(
+            actions, self.model, metric, after_window=after_window, sweep=self.sweep is not None
+        ):
+            yield mistake(problem, [action.action for action in actions], "monitor", "retrain", "actions")
 
     @property
     def threshold_costs(self) -> OwnMetric | None:
