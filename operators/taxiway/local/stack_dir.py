@@ -89,6 +89,11 @@ class StackDir:
         return self.root / "gateway"
 
     @property
+    def request_log(self) -> Path:
+        """The Parquet files of the gateway's request log, where pipelines find them: `{data}/request-log`."""
+        return self.data / "request-log"
+
+    @property
     def passwords_file(self) -> Path:
         return self.airflow / "passwords.json"
 
