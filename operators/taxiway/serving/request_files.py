@@ -4,7 +4,8 @@ import logging
 import os
 import re
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from fnmatch import fnmatchcase
@@ -76,16 +77,11 @@ def request_files(
     """
     name = "*" if model is None else quote(model, safe="")
     first, last = since or date.min, until or date.max
-    try:
+    with _told_if_unreadable(folder):
         found = [path for of in _in(folder.absolute() / kind, f"model={name}") for path in _in(of, f"{_DAY}*")]
         days = [path for path in found if (day := _day_of(path.name)) is not None and first <= day <= last]
         files = sorted(path for day in days for path in _in(day, "*.parquet") if OWN_NAME.fullmatch(path.name))
         return [path for path in files if not _is_damaged(path)]
-    except PermissionError as error:
-        raise ConfigError(
-            f"{error.filename} cannot be read by this user, {os.geteuid()}. To share the request log with a group that it is in: "
-            f"chgrp -R GROUP {folder}; chmod -R g+rX {folder}; find {folder} -type d -exec chmod g+s {{}} +"
-        ) from None
 
 
 def log_files(folder: Path, model: str | None = None, since: date | None = None, until: date | None = None) -> LogFiles:
@@ -100,7 +96,9 @@ def log_files(folder: Path, model: str | None = None, since: date | None = None,
     Raises:
         ConfigError: The folder does not exist, or the user may not read it.
     """
-    if not folder.is_dir():
+    with _told_if_unreadable(folder):
+        exists = folder.is_dir()
+    if not exists:
         raise ConfigError(
             f"{folder} is not a folder; give the folder of the request log's Parquet files: log in the state folder of the gateway, or "
             "what taxiway serve --log-folder names"
@@ -132,6 +130,18 @@ def read_files(files: LogFiles, read: Callable[[LogFiles], T]) -> T:
         if readable == files:
             raise
     return read(readable)
+
+
+@contextmanager
+def _told_if_unreadable(folder: Path) -> Iterator[None]:
+    """Raise a `ConfigError` that names the path if the user may not read something of a log in this block."""
+    try:
+        yield
+    except PermissionError as error:
+        raise ConfigError(
+            f"{error.filename} cannot be read by this user, {os.geteuid()}. To share the request log with a group that it is in: "
+            f"chgrp -R GROUP {folder}; chmod -R g+rX {folder}; find {folder} -type d -exec chmod g+s {{}} +"
+        ) from None
 
 
 def _in(folder: Path, pattern: str) -> list[Path]:

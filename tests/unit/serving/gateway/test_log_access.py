@@ -140,6 +140,9 @@ def test_a_private_log_is_not_taken_for_an_empty_one(place: Path) -> None:
     (place / "log").chmod(0o755)
     with as_user(OTHER_USER), pytest.raises(ConfigError, match=f"{place}/log/requests cannot be read by this user"):
         log_files(place / "log")
+    place.chmod(0o700)
+    with as_user(OTHER_USER), pytest.raises(ConfigError, match=f"{place}/log cannot be read by this user"):
+        log_files(place / "log")
 
 
 @needs_root
