@@ -201,7 +201,6 @@ SUMMARY = RunSummary(
     outcome=Outcome.BLOCKED,
     reasons=("wind is outside 0 to 75 in 2 rows",),
     mlflow_run="f" * 32,
-    started_by="manual run by ann",
 )
 PROFILE = Profile(
     rows=3,
