@@ -49,6 +49,7 @@ from taxiway.records import (
 )
 from taxiway.records.served import (
     EarlierWindow,
+    LossChange,
     Operation,
     PreviousPerformance,
     ServedAudit,
@@ -356,6 +357,18 @@ SERVED = ServedPerformance(
         log_evidence=7.5,
     ),
     at=datetime(2026, 3, 10, 12, tzinfo=UTC),
+    changes=(
+        LossChange(
+            loss="Brier score",
+            day=date(2026, 3, 9),
+            earliest=date(2026, 3, 8),
+            latest=date(2026, 3, 11),
+            before=0.2,
+            after=0.26,
+            rows_before=700,
+            rows_after=300,
+        ),
+    ),
 )
 
 SAMPLES: dict[str, Record] = {

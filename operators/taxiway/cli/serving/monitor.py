@@ -127,6 +127,8 @@ def _show(found: "Monitored") -> None:
         *joint,
     ]:
         console.print(f"from {newest.performance.first}: {message}", markup=False, soft_wrap=True)
+    for change in found.changes:
+        console.print(change.describe(found.version.version), markup=False, soft_wrap=True)
     if found.slices and found.newest_labelled is not None:
         console.print(f"worse slices from {found.newest_labelled.performance.first}:")
         for each in found.slices:
