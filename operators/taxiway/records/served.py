@@ -49,6 +49,7 @@ class ServedWindow(Record):
         distances: How much each of them has drifted, from 0 to 1; empty in records of earlier versions of Taxiway.
         messages: What is known about its inputs: anomalies by the schema, and drift.
         anomalies: How many of these messages are anomalies that would block a training.
+        findings: How many of them are findings of checks of the team's own.
         band: Where the metric can be by the last audit; None before it, or if that is not known.
         operation: How its requests were answered; None in records of earlier versions of Taxiway.
     """
@@ -63,6 +64,7 @@ class ServedWindow(Record):
     distances: tuple[float, ...] = ()
     messages: tuple[str, ...] = ()
     anomalies: int = 0
+    findings: int = 0
     band: Interval | None = None
     operation: Operation | None = None
 

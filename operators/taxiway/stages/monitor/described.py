@@ -49,6 +49,7 @@ def served_performance(found: "Monitored", at: datetime, before: ServedPerforman
             distances=tuple(each.distance for each in window.drift.columns),
             messages=tuple(input_messages(window)),
             anomalies=len(window.anomalies),
+            findings=len(window.findings),
             band=found.audit.bands.get(window.performance.first) if found.audit is not None else None,
             operation=window.operation,
         )
