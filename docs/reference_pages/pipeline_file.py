@@ -82,8 +82,10 @@ USED_BY = {
     "purpose": "`validate_model`: the model card of the [gate report](../guides/gate-report.md); see below. `taxiway lint` notes what is blank",
     "template": "the loader: `continuous_training`, or a Python file in the same folder with a function `template(pipeline, team)` "
     "that returns the DAG",
-    "schedule": "Airflow: a cron expression or preset such as `@monthly`; `new_span` starts the DAG when a new span is due; "
-    "`retrain` when monitoring says so, for the newest span (requires `monitor.retrain`); `null`: started by hand. A scheduled DAG is paused when Airflow first sees it",
+    "schedule": "Airflow: what starts the DAG. A cron expression or preset such as `@monthly`; `new_span` when a new span is due; "
+    "`retrain` when monitoring says so (requires `monitor.retrain`; each run then decides the newest span); `{asset: NAME}` when an asset "
+    "is updated, such as `TEAM.PIPELINE.champion` of a pipeline whose predictions it reads. A list of several: any of them starts it. "
+    "`null`: started by hand. A scheduled DAG is paused when Airflow first sees it",
     "source": "`ingest`; see below",
     "schema": "`validate_data`, `transform`: the name of the schema file in the same folder",
     "suite": "`validate_data`: the name of a Great Expectations suite in the same folder (requires the extra `gx`)",
@@ -247,6 +249,8 @@ USED_BY = {
     "other parameters. Then the rows are spent: the verdict on another model is UNDECIDED",
     "gate.budget.adaptivity": "`validate_model`: who sees the answers before the next model: nobody (`none`), everybody (`full`), or everybody "
     "until the first pass (`first-change`) or the K-th (`passes:K`), after which there are new rows. Only for `conditions`",
+    "gate.budget.shared": "`validate_model`: whether what the same rows have answered about models of other pipelines counts. `false` states "
+    "that whoever makes models of this pipeline does not know these answers; each verdict repeats it. Only for `conditions`",
     "gate.show": "`validate_model`: what is shown of the scores while more models may be tried on the same rows: everything (`exact`), the "
     "means of the conditions as whole percents (`rounded`), or only the decision. "
     "[What it costs](../guides/gates-with-guarantees.md#what-scores-cost). Default: `decision` with `conditions`, else `exact`",

@@ -19,6 +19,7 @@ from taxiway_ui.clients import NO_KEYS
 from taxiway_ui.history.drawing import draw
 from taxiway_ui.history.metric_history import MOST_POINTS
 from taxiway_ui.history.served_drawing import draw_served
+from taxiway_ui.history.served_marks import anchor, opacity
 from taxiway_ui.overview import MOST_NEEDS
 from taxiway_ui.rows import Order
 from taxiway_ui.runs.marks import stages, stopped_at
@@ -157,5 +158,7 @@ def _environment() -> Environment:
         "most_points": MOST_POINTS,
         "draw": draw,
         "draw_served": draw_served,
+        "opacity": opacity,
+        "anchor": anchor,
     }
     return made

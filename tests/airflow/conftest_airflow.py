@@ -174,15 +174,20 @@ class Running:
         return found
 
 
-def processes_of(home: Path) -> list[psutil.Process]:
-    """Every process that names the stack's folder in its command line, or runs in it or its session."""
+def processes_of(home: Path, *, of: str = "") -> list[psutil.Process]:
+    """Every process that names the stack's folder in its command line, or runs in it or its session.
+
+    Args:
+        home: The stack's folder.
+        of: Only processes with this text in their command line.
+    """
     found = []
     for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
+        with contextlib.suppress(psutil.Error):  # it may end at any time
             command = " ".join(process.cmdline())
             if "keeper.py" in command:  # it names the folder that it is to clean up
                 continue
-            if str(home) in command or process.cwd().startswith(str(home)):
+            if of in command and (str(home) in command or process.cwd().startswith(str(home))):
                 found.append(process)
     return [p for p in found if p.pid != os.getpid()]
 

@@ -6,7 +6,8 @@ a distribution, Budhathoki et al. 2021, Why did the distribution change?, AISTAT
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -19,24 +20,79 @@ if TYPE_CHECKING:
 
     Integers = NDArray[np.int64]
 
-MOST_COLUMNS = 8
-"""The largest number of columns: the metric is estimated for each of their subsets."""
+EXACT_NAMES = 6
+"""The largest number of names whose Shapley values are exact: the metric is estimated for each of their 64 subsets."""
+MOST_NAMES = 16
+"""The largest number of names. Beyond, a sample of so few orders says nothing."""
+_SAMPLED_SETS = 256
+_CONFIDENCE = 0.95
+
+Values = Callable[[Sequence[frozenset[str]]], Sequence[float]]
+"""The values of sets of names, for all sets at once."""
 
 
-def shapley(value: Callable[[frozenset[str]], float], names: Sequence[str]) -> dict[str, float]:
-    """The Shapley values of names, exactly; their sum is the value of all names minus that of none.
+@dataclass(frozen=True)
+class Attribution:
+    """How much each name adds to a value.
+
+    Attributes:
+        values: The Shapley value of each name. Their sum is the value of all names minus that of none.
+        errors: Half the width of the 95% interval of each, for the sample of orders; 0 if they are exact.
+        orders: The number of sampled orders; 0 if the values are exact.
+    """
+
+    values: Mapping[str, float]
+    errors: Mapping[str, float]
+    orders: int = 0
+
+
+def shapley(values: Values, names: Sequence[str]) -> Attribution:
+    """The Shapley values of names: exactly for at most `EXACT_NAMES`, else by a sample of orders with a fixed seed.
 
     Args:
-        value: The value of a set of names. It is called once for each of the 2**n sets.
-        names: The n names.
+        values: The values of sets of names. It is called once, with 64 sets at most if the result is exact, else with at most 256.
+        names: The names.
     """
+    return _exact(values, names) if len(names) <= EXACT_NAMES else _sampled(values, names)
+
+
+def _exact(values: Values, names: Sequence[str]) -> Attribution:
     sets = [frozenset(chosen) for size in range(len(names) + 1) for chosen in combinations(names, size)]
-    values = {each: value(each) for each in sets}
+    known = dict(zip(sets, values(sets), strict=True))
     weights = [1 / (len(names) * math.comb(len(names) - 1, size)) for size in range(len(names))]
-    return {
-        name: math.fsum(weights[len(each)] * (values[each | {name}] - values[each]) for each in sets if name not in each)
+    found = {
+        name: math.fsum(weights[len(each)] * (known[each | {name}] - known[each]) for each in sets if name not in each)
         for name in names
     }
+    return Attribution(found, dict.fromkeys(names, 0.0))
+
+
+def _sampled(values: Values, names: Sequence[str]) -> Attribution:
+    """What each name adds in random orders, each of which is also taken backwards: two opposite orders have a smaller error than two others."""
+    import numpy as np
+    from scipy.stats import t
+
+    rng, count = np.random.default_rng(SEED), _SAMPLED_SETS // (2 * (len(names) - 1))
+    pairs = [[order, order[::-1]] for order in ([names[at] for at in rng.permutation(len(names))] for _ in range(count))]
+    sets = list(dict.fromkeys(each for pair in pairs for order in pair for each in _growing(order)))
+    known = dict(zip(sets, values(sets), strict=True))
+
+    def added(order: Sequence[str]) -> dict[str, float]:
+        at = [known[each] for each in _growing(order)]
+        return {name: after - before for name, before, after in zip(order, at, at[1:], strict=False)}
+
+    of_pairs = [[added(order) for order in pair] for pair in pairs]
+    means = {name: [(one[name] + other[name]) / 2 for one, other in of_pairs] for name in names}
+    found = {name: float(np.mean(each)) for name, each in means.items()}
+    wide = float(t.ppf((1 + _CONFIDENCE) / 2, count - 1)) / math.sqrt(count)
+    errors = {name: wide * float(np.std(each, ddof=1)) for name, each in means.items()}
+    return Attribution(found, errors, 2 * count)
+
+
+def _growing(order: Sequence[str]) -> Iterator[frozenset[str]]:
+    """The sets of the first names of an order, from none to all."""
+    for size in range(len(order) + 1):
+        yield frozenset(order[:size])
 
 
 def moved(before: "pd.Series[Any]", after: "pd.Series[Any]") -> "pd.Series[Any]":

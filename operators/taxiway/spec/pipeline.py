@@ -14,6 +14,7 @@ from taxiway.spec.action import actions_that_do_not_fit
 from taxiway.spec.approval import Approval, read_approval
 from taxiway.spec.base import (
     CONTINUOUS_TRAINING,
+    NEW_SPAN,
     RETRAIN,
     Columns,
     Name,
@@ -68,8 +69,8 @@ class Pipeline(Section):
         team: The name of the team.
         purpose: What the model is for, for people; None if nobody has said.
         template: The DAG template: `continuous_training`, or a Python file with a custom one.
-        schedule: `new_span`, `retrain` for when monitoring says so, a cron preset or expression; None for manual runs. With `retrain`, a
-            run decides the newest span.
+        schedule: What starts a run: `new_span`, `retrain` for when monitoring says so, an asset, a cron preset or expression, or several
+            of these; empty for manual runs. With `retrain`, each run decides the newest span.
         source: Where the rows come from.
         schema_file: The schema file (key `schema`).
         suite: The file of a Great Expectations suite; None for none.
@@ -89,7 +90,7 @@ class Pipeline(Section):
     team: Name
     purpose: Purpose | None = None
     template: Template = CONTINUOUS_TRAINING
-    schedule: Schedule = None
+    schedule: Schedule = ()
     source: Source
     schema_file: str = Field(alias="schema")
     suite: str | None = None
@@ -204,10 +205,11 @@ class Pipeline(Section):
             yield mistake(message, goal.metric, "purpose", "goal", "metric")
 
     def _monitor(self) -> Iterator[InitErrorDetails]:
-        if self.schedule == RETRAIN and (self.monitor is None or self.monitor.retrain is None):
-            yield mistake(
-                "it needs the section monitor with retrain, which says when to train again", self.schedule, "schedule"
-            )
+        if RETRAIN in self.schedule and (self.monitor is None or self.monitor.retrain is None):
+            yield mistake("it needs the section monitor with retrain, which says when to train again", RETRAIN, "schedule")
+        if {RETRAIN, NEW_SPAN} <= set(self.schedule):
+            message = "each new span is trained on, so there is nothing to train again for; allowed: one of the two"
+            yield mistake(message, f"{NEW_SPAN} and {RETRAIN}", "schedule")
         metric = self.monitor.metric if self.monitor is not None else None
         if metric == NOT_MONITORED:
             yield mistake(not_monitored_text(self.gate.problem), metric, "monitor", "metric")

@@ -4,9 +4,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from taxiway.records import Interval
-from taxiway.records.served import EarlierWindow, ServedPerformance, ServedWindow
+from taxiway.records import Interval, Promotion
+from taxiway.records.served import EarlierWindow, ServedPerformance
 from taxiway_ui.history.drawing import Label, number_text, round_ticks
+from taxiway_ui.history.served_marks import (
+    CELL,
+    Bar,
+    DriftedInput,
+    Mark,
+    alert_marks,
+    anchor,
+    bars,
+    drifted_inputs,
+    rollback_marks,
+)
 
 HEIGHT = 220
 _TOP, _BOTTOM, _LEFT, _RIGHT = 26, 34, 58, 24
@@ -17,8 +28,8 @@ _LABEL = 78
 _MIN_WIDTH = 330
 _APART = 9
 """How far the estimated and the realised value of a window are apart, at most."""
-_CELL = 14
-_MOST_INPUTS = 15
+_BARS = 42
+"""The room for the bars of rows and labels."""
 _NAMES_LEFT = 128
 """The room on the left with the names of inputs."""
 
@@ -35,6 +46,7 @@ class Value:
         low: That of the lower end of the interval.
         high: That of the upper end.
         worse: Whether it is worse than on the evaluation rows.
+        window: The anchor of its window.
     """
 
     kind: str
@@ -44,6 +56,7 @@ class Value:
     low: float
     high: float
     worse: bool
+    window: str
 
 
 @dataclass(frozen=True)
@@ -66,23 +79,8 @@ class Span:
 
 
 @dataclass(frozen=True)
-class DriftedInput:
-    """An input that has drifted.
-
-    Attributes:
-        name: The input.
-        y: The upper end of its row in the grid.
-        cells: The middles of the windows in which it had drifted.
-    """
-
-    name: str
-    y: float
-    cells: tuple[float, ...]
-
-
-@dataclass(frozen=True)
 class ServedChart:
-    """A chart of estimated and realised performance by window, and of the inputs that had drifted.
+    """A chart of estimated and realised performance by window, of its rows and labels, and of the inputs that had drifted.
 
     Attributes:
         width: Its width.
@@ -95,6 +93,11 @@ class ServedChart:
         values: The values.
         spans: The versions, oldest first.
         audit: The points of a polygon around where the metric can be since the last audit; empty if that is not known.
+        alerts: The alerts that are not about the performance.
+        rollbacks: The rollbacks and ends of champions.
+        bars: The rows and labels of the windows.
+        base: The lower end of the bars.
+        most_rows: The rows of the highest bar.
         inputs: The inputs that had drifted, in a grid below, those that drifted most often first.
         cell: How wide and how high a cell of the grid is.
     """
@@ -109,12 +112,22 @@ class ServedChart:
     values: tuple[Value, ...]
     spans: tuple[Span, ...]
     audit: str
+    alerts: tuple[Mark, ...]
+    rollbacks: tuple[Mark, ...]
+    bars: tuple[Bar, ...]
+    base: int
+    most_rows: int
     inputs: tuple[DriftedInput, ...]
     cell: tuple[float, int]
 
 
-def draw_served(found: ServedPerformance) -> ServedChart:
-    """The chart of the windows of a pipeline: those that the newest run has compared, after those of earlier ones."""
+def draw_served(found: ServedPerformance, promotions: Sequence[Promotion] = ()) -> ServedChart:
+    """The chart of the windows of a pipeline: those that the newest run has compared, after those of earlier ones.
+
+    Args:
+        found: What the newest run has found.
+        promotions: The promotions of the model; its rollbacks are drawn.
+    """
     now = [EarlierWindow(version=found.version, evaluation=found.evaluation, window=window) for window in found.windows]
     shown = [*found.earlier, *now]
     intervals = [each for one in shown for each in _intervals(one)]
@@ -127,16 +140,16 @@ def draw_served(found: ServedPerformance) -> ServedChart:
     def y(value: float) -> float:
         return round(bottom - (bottom - _TOP) * (value - ticks[0]) / (ticks[-1] - ticks[0]), 1)
 
-    def x(number: int) -> float:
+    def x(number: float) -> float:
         return round(left + step * (number + 0.5), 1)
 
-    inputs = _inputs(shown, x)
+    inputs = drifted_inputs(shown, HEIGHT + _BARS, x)
     apart = min(_APART, step / 4)
-    values = [value for number, one in enumerate(shown) for value in _values(one.window, x(number), apart, y)]
+    values = [value for number, one in enumerate(shown) for value in _values(one, x(number), apart, y)]
     bands = [(x(number), one.window.band) for number, one in enumerate(shown) if one.window.band is not None]
     return ServedChart(
         width,
-        HEIGHT + (len(inputs) + 1) * (_CELL + 2) if inputs else HEIGHT,
+        HEIGHT + _BARS + (len(inputs) + 1) * (CELL + 2) if inputs else HEIGHT + _BARS,
         left,
         width - _RIGHT,
         bottom,
@@ -145,8 +158,13 @@ def draw_served(found: ServedPerformance) -> ServedChart:
         tuple(values),
         tuple(_spans(shown, left, step, y)),
         _polygon(bands, y),
+        tuple(alert_marks(shown, found.alerts, x)),
+        tuple(rollback_marks(shown, promotions, x)),
+        bars(shown, x),
+        HEIGHT + _BARS - 8,
+        max(one.window.rows for one in shown),
         inputs,
-        (round(min(step - 2, 2 * _CELL), 1), _CELL),
+        (round(min(step - 2, 2 * CELL), 1), CELL),
     )
 
 
@@ -173,19 +191,6 @@ def _spans(shown: Sequence[EarlierWindow], start: float, step: float, y: Callabl
     return spans
 
 
-def _inputs(shown: Sequence[EarlierWindow], x: Callable[[int], float]) -> tuple[DriftedInput, ...]:
-    """The inputs that had drifted in any window, those in the most windows first; so many as there is room for."""
-    places: dict[str, list[int]] = {}
-    for number, one in enumerate(shown):
-        for name in one.window.drifted:
-            places.setdefault(name, []).append(number)
-    names = sorted(places, key=lambda name: (-len(places[name]), name))[:_MOST_INPUTS]
-    return tuple(
-        DriftedInput(name, HEIGHT + (_CELL + 2) * place, tuple(x(number) for number in places[name]))
-        for place, name in enumerate(names)
-    )
-
-
 def _polygon(bands: Sequence[tuple[float, Interval]], y: Callable[[float], float]) -> str:
     """The upper ends from left to right, then the lower ends back; a band of one window is as wide as its values."""
     if len(bands) == 1:
@@ -195,10 +200,11 @@ def _polygon(bands: Sequence[tuple[float, Interval]], y: Callable[[float], float
     return " ".join(f"{across},{down}" for across, down in points)
 
 
-def _values(window: ServedWindow, x: float, apart: float, y: Callable[[float], float]) -> list[Value]:
+def _values(one: EarlierWindow, x: float, apart: float, y: Callable[[float], float]) -> list[Value]:
+    window = one.window
     known = [("estimated", window.estimated, x - apart), ("realised", window.realised, x + apart)]
     return [
-        Value(kind, each, at, y(each.value), y(each.low), y(each.high), window.worse == kind)
+        Value(kind, each, at, y(each.value), y(each.low), y(each.high), window.worse == kind, anchor(one.version, window.first))
         for kind, each, at in known
         if each is not None
     ]

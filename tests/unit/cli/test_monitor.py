@@ -46,7 +46,8 @@ def test_a_week_is_an_alert_if_it_is_worse_than_the_evaluation_rows() -> None:
     first, second = content["windows"]
     assert first["drift"] == second["drift"] == []
     assert first["joint_drift"] is second["joint_drift"] is None
-    assert content["causes"] is None
+    assert content["causes"]["causes"][0]["kind"] == "concept drift"
+    assert "(concept drift)" in content["causes"]["message"]
     assert first["operation"] == {**first["operation"], "requests": 1, "errors": 0}
     assert "from 2026-01-19: 1 request, 0.0% with an error" in result.output
     third = json.loads(everything)["windows"][2]
@@ -109,14 +110,36 @@ def test_a_worse_estimate_is_divided_among_the_inputs_that_drifted() -> None:
     log_week(0, 1000, spread=0.1, change=lambda cells: {"b": ["x"] * len(cells["b"])})  # `b` says nothing about the label
     result = taxiway("monitor", NAME, "--log", "log")
     causes = json.loads(taxiway("monitor", NAME, "--log", "log", "--json").output)["causes"]
-    assert set(causes["shares"]) == {"a", "b"}
-    assert causes["shares"]["a"] == pytest.approx(1, abs=0.1)
-    assert causes["shares"]["b"] == pytest.approx(0, abs=0.1)
+    first, second = causes["causes"]
+    assert [(each["kind"], each["name"]) for each in (first, second)] == [("input", "a"), ("input", "b")]
+    assert (first["share"], second["share"]) == (pytest.approx(1, abs=0.1), pytest.approx(0, abs=0.1))
+    assert first["error"] is None, "the shares of two inputs are exact"
     assert re.match(
-        r"estimated roc_auc changed from 0\.8\d\d for evaluation rows to 0\.5\d\d; \d+\.\d% of it from a(, \d\.\d% of it from b)?$",
+        r"estimated roc_auc fell from 0\.8\d\d for evaluation rows to 0\.5\d\d in the window from 2026-01-05; "
+        r"\d+\.\d% of it from a \(the share of values of at most .* in the window\)(, \d\.\d% of it from b)?$",
         causes["message"],
     )
     assert causes["message"] in result.output
+    assert f"  1. input: {100 * first['share']:.1f}%: {first['message']}" in result.output
+
+
+@pytest.mark.usefixtures("champion")
+def test_what_may_be_a_cause_without_a_share_follows_and_says_since_when() -> None:
+    log_week(0, 1000, labelled=1000)
+    log_week(1, 1000, flipped=True, labelled=600)
+    log_week(2, 50)  # too few rows to end the run of worse windows
+    log_week(3, 1000, spread=0.1, labelled=600, flipped=True, change=lambda cells: {"a": [500.0, *cells["a"][1:]]})
+    output = taxiway("monitor", NAME, "--log", "log", "--schema", "small.schema.yaml", "--json").output
+    causes = json.loads(output)["causes"]
+    assert (causes["window"], causes["since"]) == ("2026-01-26", "2026-01-12")
+    kinds = [each["kind"] for each in causes["causes"]]
+    assert kinds[:3] == ["input", "concept drift", "anomaly"]
+    assert causes["causes"][0]["share"] == pytest.approx(1, abs=0.1)
+    assert all(each["share"] is None for each in causes["causes"][1:])
+    assert causes["causes"][2]["message"].startswith("anomaly 1: a in the requests of ")
+    assert "worse since the window from 2026-01-12; realised roc_auc 0." in causes["message"]
+    assert "; the estimated roc_auc fell from 0." in causes["message"]
+    assert causes["message"].endswith("; anomaly 1)")
 
 
 @pytest.mark.usefixtures("champion")

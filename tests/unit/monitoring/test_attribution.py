@@ -1,5 +1,6 @@
-"""Shapley values of drifted inputs, and reference rows that are changed to be distributed as a window."""
+"""Shapley values of drifted inputs, exact or by a sample of orders, and reference rows that are changed to be distributed as a window."""
 
+from collections.abc import Sequence
 from itertools import permutations
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from monitoring.drifting import KINDS, change_of
 
 from helping import examples
-from taxiway.monitoring.attribution import moved, shapley
+from taxiway.monitoring.attribution import EXACT_NAMES, MOST_NAMES, _exact, moved, shapley
 
 ROWS = 2000
 
@@ -23,12 +24,52 @@ def test_a_shapley_value_is_the_mean_of_what_a_name_adds_in_all_orders(drawn: li
     def value(some: frozenset[str]) -> float:
         return drawn[sum(2 ** names.index(name) for name in some)]
 
-    found = shapley(value, names)
+    made = shapley(lambda sets: list(map(value, sets)), names)
+    found = made.values
+    assert set(made.errors.values()) == {0}
     for name in names:
         orders = [order[: order.index(name)] for order in permutations(names)]
         added = [value(frozenset({*earlier, name})) - value(frozenset(earlier)) for earlier in orders]
         assert found[name] == pytest.approx(np.mean(added), abs=1e-9)
     assert sum(found.values()) == pytest.approx(value(frozenset(names)) - value(frozenset()), abs=1e-9)
+
+
+@pytest.mark.parametrize("count", [EXACT_NAMES + 1, 8, MOST_NAMES])
+def test_many_names_are_sampled_with_an_error_and_few_sets(count: int) -> None:
+    names = [f"x{at}" for at in range(count)]
+    rng = np.random.default_rng(4)
+    own, pairs = rng.normal(size=count), np.triu(rng.normal(size=(count, count)), 1)
+    calls: list[int] = []
+
+    def values(sets: Sequence[frozenset[str]]) -> list[float]:
+        calls.append(len(sets))
+        chosen = [np.array([name in each for name in names], dtype=float) for each in sets]
+        return [float(own @ some + some @ pairs @ some) for some in chosen]
+
+    found = shapley(values, names)
+    assert len(calls) == 1
+    assert calls[0] <= 258
+    everything, nothing = values([frozenset(names), frozenset()])
+    assert sum(found.values.values()) == pytest.approx(everything - nothing)
+    # Each pair of inputs adds to both alike, so an order and its reverse have no error.
+    expected = own + (pairs + pairs.T).sum(axis=1) / 2
+    assert list(found.values.values()) == pytest.approx(expected)
+    assert max(found.errors.values()) < 1e-9
+
+
+def test_sampled_values_are_within_their_errors_of_the_exact_ones() -> None:
+    names = [f"x{at}" for at in range(8)]
+    drawn = np.random.default_rng(5).normal(size=256)
+
+    def values(sets: Sequence[frozenset[str]]) -> list[float]:
+        return [float(drawn[sum(1 << names.index(name) for name in each)]) for each in sets]
+
+    found = shapley(values, names)
+    assert (found.orders, shapley(values, names)) == (36, found)
+    exact = _exact(values, names).values
+    distances = [abs(found.values[name] - exact[name]) / found.errors[name] for name in names]
+    assert max(distances) < 2
+    assert np.mean(distances) < 0.7
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -48,6 +48,8 @@ from taxiway.records import (
     Waiver,
 )
 from taxiway.records.served import (
+    Cause,
+    CauseKind,
     EarlierWindow,
     LossChange,
     Operation,
@@ -285,6 +287,7 @@ ASKED = Asked(
     steps=8,
     passes=1,
     guaranteed=False,
+    shared=False,
     by="late/manual__1",
     at=datetime(2026, 3, 1, 12, tzinfo=UTC),
 )
@@ -313,12 +316,18 @@ SERVED = ServedPerformance(
             realised=Interval(value=0.55, low=0.5, high=0.6, rows=300),
             worse="realised",
             drifted=("carrier",),
+            distances=(0.25,),
             messages=("carrier: changed",),
             band=Interval(value=0.55, low=0.5, high=0.6, rows=300),
             operation=Operation(requests=800, errors=3, p50_ms=2.5, p99_ms=12.0),
         ),
     ),
     cause="80% of it from carrier",
+    causes=(
+        Cause(kind=CauseKind.INPUT, name="carrier", message="carrier: changed", share=0.8, error=0.02),
+        Cause(kind=CauseKind.UPSTREAM, name="2026-01", message="span 2026-01 was corrected"),
+    ),
+    worse_since=date(2026, 3, 9),
     audit=ServedAudit(
         target=0.65,
         tolerance=0.05,

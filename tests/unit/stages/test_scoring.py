@@ -4,6 +4,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +20,20 @@ from taxiway.cli.views.lineage import show_model
 from taxiway.errors import ConfigError, DataError
 from taxiway.ledger.chain import Ledger
 from taxiway.lineage.batches import batches_of
+from taxiway.lineage.outcomes import mark_processed, summary_of
 from taxiway.lineage.queries import data_uses, model_lineage
 from taxiway.records.batch import Batch, read_batch
 from taxiway.records.digests import digest_of_file
+from taxiway.spec.pipeline import Pipeline
 from taxiway.spec.scoring import rows_to_score
 from taxiway.spec.source import Source, read_source
 from taxiway.stages.batch.context import RowsToScore, Scored, ScoringContext, ScoringSettings
 from taxiway.stages.batch.folder import beside_folder, save
 from taxiway.stages.batch.score import score
+from taxiway.stages.batch.version import find_version
 from taxiway.stages.context import Services
 from taxiway.stages.installation import Installation
+from taxiway.stages.monitor.upstream import changed_upstream
 from taxiway.stages.runner import run_in
 from taxiway.store import Store
 from taxiway.tracking.local import local_mlflow
@@ -89,6 +94,17 @@ def scoring(site: Site, installation: Installation) -> Score:
         return score(context, ScoringSettings(**given), rows, retried=retried)
 
     return run
+
+
+def on_predictions(site: Site) -> Pipeline:
+    """A pipeline that trains on the predictions."""
+    (site.folder / "second.schema.yaml").write_text(SCHEMA_OF_PREDICTIONS)
+    return site.pipeline(
+        pipeline=f"{site.name}_second",
+        schema=str(site.folder / "second.schema.yaml"),
+        source={"spans": "{data}/predictions/{SPAN}/part-*.parquet", "window": 1, "label": "y"},
+        features={"numeric": ["probability_True"], "categorical": []},
+    )
 
 
 def done(found: Scored | str) -> Scored:
@@ -242,21 +258,15 @@ def test_a_model_on_predictions_is_traced_to_the_model_that_predicted(
     scoring: Score, site: Site, installation: Installation
 ) -> None:
     batches = [done(scoring(RowsToScore(source()), keys=("id", "y"))).batch for _ in range(2)]
-    (site.folder / "second.schema.yaml").write_text(SCHEMA_OF_PREDICTIONS)
-    second = site.pipeline(
-        pipeline=f"{site.name}_second",
-        schema=str(site.folder / "second.schema.yaml"),
-        source={"spans": "{data}/predictions/{SPAN}/part-*.parquet", "window": 1, "label": "y"},
-        features={"numeric": ["probability_True"], "categorical": []},
-    )
+    second = on_predictions(site)
     assert run_in(installation, second).promotion is not None
     first = f"runner.{site.name}"
     (upstream,) = model_lineage(installation.client, second.name, 1).upstream
     assert (upstream.model, upstream.version, upstream.mlflow_runs) == (first, 1, tuple(batch.run for batch in batches))
     (reader,) = model_lineage(installation.client, first, 1).downstream
     assert (reader.pipeline, reader.version, reader.is_batch) == (second.name, 1, False)
-    on_predictions = RowsToScore(data="{data}/predictions/2/part-*.parquet")
-    again = done(scoring(on_predictions, model=second.name, output="{data}/second"))
+    rows = RowsToScore(data="{data}/predictions/2/part-*.parquet")
+    again = done(scoring(rows, model=second.name, output="{data}/second"))
     newest, _ = model_lineage(installation.client, first, 1).downstream
     assert (newest.pipeline, newest.is_batch, newest.mlflow_run) == (second.name, True, again.batch.run)
     console = Console(record=True, width=200)
@@ -266,3 +276,31 @@ def test_a_model_on_predictions_is_traced_to_the_model_that_predicted(
     assert f"read predictions of {first} version 1" in shown
     assert f"{second.name}, trained version 1" in shown
     assert f"{second.name}, scored with version 1" in shown
+
+
+def test_a_corrected_span_and_a_replaced_champion_upstream_may_be_causes(
+    scoring: Score, site: Site, installation: Installation
+) -> None:
+    done(scoring(RowsToScore(source()), keys=("id", "y")))
+    done(scoring(RowsToScore(source()), keys=("id", "y")))
+    second = on_predictions(site)
+    assert run_in(installation, second).promotion is not None
+    ledger, store = Ledger(installation.client, installation.services.ledger_keys), installation.store
+    version, today = find_version(ledger, f"{second.name}/1"), datetime.now(UTC).date()
+    snapshot = model_lineage(installation.client, second.name, 1).records.snapshot
+    assert snapshot is not None
+    assert changed_upstream(ledger, store, version, snapshot, today) == ()
+    site.arrive(3)
+    promotion = run_in(installation, site.pipeline()).promotion
+    assert promotion is not None
+    decided = summary_of(store, second.name, snapshot.target_span)
+    assert decided is not None
+    corrected = decided.span.model_copy(update={"version": 2})
+    mark_processed(store, decided.model_copy(update={"span": corrected}))
+    replaced, span = changed_upstream(ledger, store, version, snapshot, today)
+    assert (replaced.name, span.name) == (f"runner.{site.name}", snapshot.target_span.name)
+    assert replaced.message.startswith(f"version 2 of runner.{site.name} is champion since ")
+    assert replaced.message.endswith("and version 1 was trained on predictions of version 1")
+    assert span.message == "span 2 was corrected: 2 v2 has a decision, and the model read 2"
+    (only_span,) = changed_upstream(ledger, store, version, snapshot, today - timedelta(days=1))
+    assert only_span == span, "the champion was replaced after that window"

@@ -40,6 +40,8 @@ from taxiway.records import (
 )
 from taxiway.records.served import (
     AlertKind,
+    Cause,
+    CauseKind,
     LossChange,
     PreviousPerformance,
     ServedAlert,
@@ -274,6 +276,7 @@ def hostile_served() -> Served:
             realised=low,
             worse="realised",
             drifted=(HOSTILE,),
+            distances=(0.5,),
             messages=(HOSTILE,),
             band=value,
         ),
@@ -300,6 +303,7 @@ def hostile_served() -> Served:
         evaluation=value,
         windows=windows,
         cause=HOSTILE,
+        causes=tuple(Cause(kind=kind, name=HOSTILE, message=HOSTILE) for kind in CauseKind),
         slices=(worse,),
         previous=previous,
         audit=audit,

@@ -1,7 +1,7 @@
 """The chart of a champion's performance in production: each value where its numbers are, and no room is left out."""
 
 import itertools
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from html import unescape
 
 import pytest
@@ -11,11 +11,13 @@ from records.samples import SAMPLES
 from ui.hostile import PLACES, WHEN
 
 from helping import examples
-from taxiway.records import Interval
-from taxiway.records.served import EarlierWindow, ServedPerformance, ServedWindow
+from taxiway.ledger.entry import Entry, State
+from taxiway.records import Interval, Promotion
+from taxiway.records.served import AlertKind, EarlierWindow, ServedAlert, ServedPerformance, ServedWindow
 from taxiway_ui.history.ledger_view import LedgerView
 from taxiway_ui.history.served import Served
 from taxiway_ui.history.served_drawing import HEIGHT, draw_served
+from taxiway_ui.history.served_marks import opacity
 from taxiway_ui.render import page
 from taxiway_ui.views import History
 
@@ -63,7 +65,7 @@ def test_earlier_windows_are_drawn_before_those_of_the_champion_by_version() -> 
     first, second = chart.inputs
     at = [value.x for value in chart.values]
     assert (first.name, second.name) == ("b", "a")
-    assert [round(cell) for cell in first.cells] == [round(at[number] - 9) for number in (1, 3, 4)]
+    assert [round(cell.x) for cell in first.cells] == [round(at[number] - 9) for number in (1, 3, 4)]
     many = found.model_copy(update={"earlier": tuple(earlier[:1] * 52)})
     places = [label.at for label in draw_served(many).windows]
     assert all(after - before > 60 for before, after in itertools.pairwise(places))
@@ -110,6 +112,47 @@ def test_the_page_has_the_version_before_the_worse_slices_and_the_rollback() -> 
     )
     assert 'carrier = "UA": roc_auc 0.450 (0.350 to 0.550) of 120 rows; 0.700 (0.650 to 0.750) of the evaluation rows' in html
     assert "No rollback: the evidence" in html
+    assert "80.0% ± 2.0%: carrier: changed" in html
+    assert html.index("80.0% ± 2.0%: carrier: changed") < html.index("span 2026-01 was corrected")
+
+
+def test_alerts_and_rollbacks_are_marked_and_lead_to_their_windows() -> None:
+    found = SAMPLES["ServedPerformance"]
+    assert isinstance(found, ServedPerformance)
+    windows = tuple(window.model_copy(update={"anomalies": 2, "findings": 1}) for window in found.windows[:1])
+    audit = ServedAlert(model="m", version=2, first=date(2026, 3, 11), kind=AlertKind.AUDIT)
+    found = found.model_copy(update={"windows": windows + found.windows[1:], "alerts": (audit,)})
+    made = Promotion(
+        model="m",
+        alias="champion",
+        from_version=2,
+        to_version=1,
+        by="ann",
+        at=datetime(2026, 3, 5, 12, tzinfo=UTC),
+        reason="bad",
+    )
+    older = made.model_copy(update={"at": datetime(2026, 1, 1, tzinfo=UTC)})
+    promoted = made.model_copy(update={"verdict": "0" * 32})
+    chart = draw_served(found, (promoted, made, older))
+    assert [(mark.text, mark.window) for mark in chart.alerts] == [
+        ("from 2026-03-02: inputs have anomalies, a check has found something", "window-2-2026-03-02"),
+        ("from 2026-03-09: the last audit; labels are needed again", "window-2-2026-03-09"),
+    ]
+    (rollback,) = chart.rollbacks
+    assert rollback.text == "rollback to version 1, 2026-03-05 12:00:00 UTC: bad"
+    assert rollback.x == chart.alerts[0].x, "half of its week is over, so it is in the middle"
+    assert [bar.text for bar in chart.bars][-1] == "900 rows from 2026-03-09, 300 with a label"
+    assert chart.bars[-1].height == pytest.approx(3 * chart.bars[-1].labelled)
+    (carrier,) = chart.inputs
+    assert carrier.cells[0].text == "carrier had drifted in the window from 2026-03-09, by 25.0 points"
+    assert opacity(0.05) < carrier.cells[0].opacity < opacity(0.9)
+    ledger = LedgerView(promotions=(Entry("", 1, State.DONE, "", made),), writable=True)
+    html = page(
+        "pipeline.html", view=History("a.b", None, ledger, (), (), False, served=Served(found, "", "", "https://m")), **PLACES
+    )
+    for row in ("window-2-2026-03-02", "window-2-2026-03-09", "window-1-2026-02-23"):
+        assert f'id="{row}"' in html
+    assert 'href="#window-2-2026-03-09"' in html
 
 
 def test_the_worse_value_is_marked_and_the_higher_one_is_above() -> None:

@@ -15,6 +15,7 @@ from taxiway.cli.serving.serve import code_option
 from taxiway.cli.views.console import stdout_console
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     from taxiway.records import Interval
@@ -66,6 +67,7 @@ def monitor(
     from taxiway.data.schema.file import load_schema
     from taxiway.registry.load import load_trusted
     from taxiway.stages.batch.version import find_version
+    from taxiway.stages.monitor.causes import root_causes
     from taxiway.stages.monitor.described import described
     from taxiway.stages.monitor.monitor import Asked
     from taxiway.stages.monitor.monitor import monitor as compare
@@ -84,6 +86,7 @@ def monitor(
             show("comparing slices")
             period, store = period_of(folder, asked.since, asked.until), installation.store()
             found = replace(found, slices=worse_slices(found, loaded, period, every, store))
+            found = replace(found, causes=root_causes(found, every, installation.ledger, store))
             if previous:
                 show("predicting the same rows by the version before")
                 same = PreviousAsked(installation.ledger, store, period, code)
@@ -115,28 +118,32 @@ def _show(found: "Monitored") -> None:
         counts = (f"{of.rows:,}", f"{of.labelled:,}")
         table.add_row(str(of.first), *counts, _text(of.estimated), _text(of.realised), alert, escape(inputs))
     console.print(table)
-    newest = found.newest or found.windows[-1]
-    joint = [newest.drift.joint.message] if newest.drift.joint is not None else []
-    causes = [found.causes.message] if found.causes is not None else []
-    answered = [newest.operation.describe()] if newest.operation is not None else []
-    for message in [
-        *answered,
-        *newest.anomalies,
-        *causes,
-        *(drift.message for drift in newest.drift.columns[:_MOST_SHOWN]),
-        *joint,
-    ]:
-        console.print(f"from {newest.performance.first}: {message}", markup=False, soft_wrap=True)
-    for change in found.changes:
-        console.print(change.describe(found.version.version), markup=False, soft_wrap=True)
-    if found.slices and found.newest_labelled is not None:
-        console.print(f"worse slices from {found.newest_labelled.performance.first}:")
-        for each in found.slices:
-            console.print(f"  {each.describe(reference.metric)}", markup=False, soft_wrap=True)
-    if found.previous is not None:
-        message = found.previous.describe(reference.metric, found.version.version)
-        console.print(message, markup=False, soft_wrap=True)
+    for line in _lines(found):
+        console.print(line, markup=False, soft_wrap=True)
     console.print(reference.condition, style="dim", markup=False, soft_wrap=True)
+
+
+def _lines(found: "Monitored") -> "Iterator[str]":
+    """What is known of the newest window, why it is worse, its slices and the version before."""
+    newest, causes, metric = found.newest or found.windows[-1], found.causes, found.reference.metric
+    about = f"from {newest.performance.first}: "
+    if newest.operation is not None:
+        yield f"{about}{newest.operation.describe()}"
+    if causes is not None:
+        yield causes.message
+        for number, cause in enumerate(causes.causes, start=1):
+            yield f"  {number}. {cause.kind}: {cause.describe()}"
+    if causes is None or causes.first != newest.performance.first:
+        joint = [newest.drift.joint.message] if newest.drift.joint is not None else []
+        drift = (each.message for each in newest.drift.columns[:_MOST_SHOWN])
+        yield from (f"{about}{each}" for each in (*(each.message for each in newest.anomalies), *drift, *joint))
+    yield from (change.describe(found.version.version) for change in found.changes)
+    labelled = found.newest_labelled
+    if found.slices and labelled is not None and (causes is None or causes.first != labelled.performance.first):
+        yield f"worse slices from {labelled.performance.first}:"
+        yield from (f"  {each.describe(metric)}" for each in found.slices)
+    if found.previous is not None:
+        yield found.previous.describe(metric, found.version.version)
 
 
 def _inputs(drift: "WindowDrift") -> str:

@@ -110,6 +110,6 @@ def _evidence(found: Monitored, window: MonitoredWindow) -> Iterator[str]:
             f"the {of.alert} {reference.metric} of version {found.version.version} is {interval_text(interval)} in the window from {of.first}, and "
             f"{interval_text(reference.performance)} on its evaluation rows"
         )
-    if found.causes is not None and window is found.newest:
+    if found.causes is not None and found.causes.first == of.first:
         yield found.causes.message
     yield from input_messages(window)

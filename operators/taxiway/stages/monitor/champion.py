@@ -36,6 +36,7 @@ def monitor_champion(context: StageContext, replaced: int | None = None) -> Moni
     """
     from taxiway.registry.alias_moves import champion_now
     from taxiway.registry.load import load_trusted
+    from taxiway.stages.monitor.causes import root_causes
     from taxiway.stages.monitor.previous import PreviousAsked, previous_performance
     from taxiway.stages.monitor.slices import worse_slices
     from taxiway.stages.monitor.windows.labelled_rows import period_of
@@ -57,6 +58,7 @@ def monitor_champion(context: StageContext, replaced: int | None = None) -> Moni
     found = replace(found, audit=champion_audit(context, asked, version, found.reference, windows, before))
     period = period_of(log, since, None)
     found = replace(found, slices=worse_slices(found, loaded, period, asked.window, context.store))
+    found = replace(found, causes=root_causes(found, asked.window, context.ledger, context.store, before))
     if asked.previous or asked.rollback is not None:
         compare = PreviousAsked(context.ledger, context.store, period, context.code)
         found = replace(found, previous=previous_performance(compare, found, loaded))

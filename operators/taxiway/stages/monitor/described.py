@@ -10,6 +10,7 @@ from taxiway.records.served import MOST_EARLIER, AlertKind, EarlierWindow, Serve
 
 if TYPE_CHECKING:
     from taxiway.records import Interval
+    from taxiway.stages.monitor.causes import Causes
     from taxiway.stages.monitor.monitor import Monitored, MonitoredWindow
 
 
@@ -21,7 +22,7 @@ def described(found: "Monitored") -> dict[str, Any]:
         "metric": found.reference.metric,
         "evaluation": _interval(found.reference.performance),
         "windows": [_window(window) for window in found.windows],
-        "causes": found.causes and asdict(found.causes),
+        "causes": found.causes and _causes(found.causes),
         "audit": found.audit and found.audit.described(),
         "slices": [each.model_dump(mode="json") for each in found.slices],
         "changes": [each.model_dump(mode="json") for each in found.changes],
@@ -46,8 +47,10 @@ def served_performance(found: "Monitored", at: datetime, before: ServedPerforman
             realised=window.performance.realised,
             worse=window.performance.alert,
             drifted=tuple(each.column for each in window.drift.columns),
+            distances=tuple(each.distance for each in window.drift.columns),
             messages=tuple(input_messages(window)),
             anomalies=len(window.anomalies),
+            findings=len(window.findings),
             band=found.audit.bands.get(window.performance.first) if found.audit is not None else None,
             operation=window.operation,
         )
@@ -60,6 +63,8 @@ def served_performance(found: "Monitored", at: datetime, before: ServedPerforman
         evaluation=found.reference.performance,
         windows=tuple(windows),
         cause=found.causes.message if found.causes is not None else "",
+        causes=found.causes.causes if found.causes is not None else (),
+        worse_since=found.causes.since if found.causes is not None else None,
         audit=found.audit.record() if found.audit is not None else None,
         slices=found.slices,
         previous=found.previous,
@@ -111,7 +116,7 @@ def _alert(found: "Monitored", first: date, kind: AlertKind) -> ServedAlert:
 
 def input_messages(window: "MonitoredWindow") -> Iterator[str]:
     """What is known about the rows of a window: anomalies by the schema, findings of checks, then drift."""
-    yield from window.anomalies
+    yield from (each.message for each in window.anomalies)
     yield from window.findings
     yield from (each.message for each in window.drift.columns)
     if window.drift.joint is not None:
@@ -132,10 +137,19 @@ def _window(window: "MonitoredWindow") -> dict[str, Any]:
         "estimated_of_labelled": _interval(of.estimated_of_labelled),
         "realised": _interval(of.realised),
         "drift": [asdict(drift) for drift in window.drift.columns],
-        "anomalies": list(window.anomalies),
+        "anomalies": [each.message for each in window.anomalies],
         "findings": list(window.findings),
         "operation": window.operation and window.operation.model_dump(mode="json"),
         "joint_drift": window.drift.joint and asdict(window.drift.joint),
+    }
+
+
+def _causes(found: "Causes") -> dict[str, Any]:
+    return {
+        "window": str(found.first),
+        "since": str(found.since),
+        "message": found.message,
+        "causes": [each.model_dump(mode="json") for each in found.causes],
     }
 
 

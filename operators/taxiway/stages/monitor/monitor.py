@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from taxiway.errors import ConfigError, NoRequestsError, TerminalError
 from taxiway.features.signature import ModelColumns
 from taxiway.lineage.queries import version_records
-from taxiway.records import Evaluation, FeatureSet, Snapshot
+from taxiway.records import Anomaly, Evaluation, FeatureSet, Snapshot
 from taxiway.records.served import LossChange, Operation, PreviousPerformance, WorseSlice
 from taxiway.stages.batch.version import Version, row_model
-from taxiway.stages.monitor.windows.causes import Causes, causes
 from taxiway.stages.monitor.windows.checks import findings
 from taxiway.stages.monitor.windows.drift import WindowDrift, window_drift
+from taxiway.stages.monitor.windows.input_shares import Estimates, InputShares, input_shares
 from taxiway.stages.monitor.windows.inputs import anomalies, compared_columns, evaluation_inputs, request_schema, window_rows
 from taxiway.stages.monitor.windows.label_audits import LabelAudit
 from taxiway.stages.monitor.windows.log_windows import Every, last_day, newest_day, oldest_day, read_windows, served_versions
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
     from taxiway.data.schema.model import Schema
+    from taxiway.stages.monitor.causes import Causes
 
 
 @dataclass(frozen=True)
@@ -74,14 +75,14 @@ class MonitoredWindow:
     Attributes:
         performance: How well the version has predicted.
         drift: Which inputs have drifted.
-        anomalies: The messages of the anomalies of its inputs that would block a training, by the schema.
+        anomalies: The anomalies of its inputs that would block a training, by the schema.
         findings: What the team's own checks found.
         operation: How its requests were answered; None if the log does not have their first rows.
     """
 
     performance: WindowPerformance
     drift: WindowDrift
-    anomalies: tuple[str, ...]
+    anomalies: tuple[Anomaly, ...]
     findings: tuple[str, ...]
     operation: Operation | None
 
@@ -95,8 +96,9 @@ class Monitored:
         reference: How well it predicts its evaluation rows.
         evaluated: What these rows are.
         windows: The windows, oldest first.
-        causes: Which inputs the estimate of the newest window with enough rows comes from, if it is worse and inputs have drifted; None if
-            not.
+        shares: How much of the estimate of the newest window with enough rows each drifted input explains, if it is worse and inputs have
+            drifted; None if not.
+        causes: Why a window is worse, see `taxiway.stages.monitor.causes`; None if none is, or if that was not asked.
         audit: When labels are needed next; None if that was not asked.
         slices: The slices that are worse in the newest window whose realised performance is known, see `taxiway.stages.monitor.slices`.
         previous: How the version before predicts the same rows, see `taxiway.stages.monitor.previous`; None if it was not compared.
@@ -109,7 +111,8 @@ class Monitored:
     reference: Reference
     evaluated: EvaluationRecords
     windows: Sequence[MonitoredWindow]
-    causes: Causes | None
+    shares: InputShares | None
+    causes: "Causes | None" = None
     audit: LabelAudit | None = None
     slices: tuple[WorseSlice, ...] = ()
     previous: PreviousPerformance | None = None
@@ -242,7 +245,7 @@ def monitor(
     compared = compare_windows(client, version, loaded, log, asked, store=store, show=show)
     about, reference, columns = f"{version.model} version {version.version}", compared.reference, compared.columns
     snapshot = compared.evaluated.snapshot
-    before, made, cause = evaluation_inputs(snapshot, row_model(loaded, version).columns, store), [], None
+    before, made, newest = evaluation_inputs(snapshot, row_model(loaded, version).columns, store), [], None
     by, errors = request_schema(asked.schema, columns, snapshot, store), error_estimates(reference, before, columns)
     for each in compared.windows:
         show(f"comparing the inputs from {each.first}")
@@ -255,8 +258,8 @@ def monitor(
             found = findings(asked.checks, path, before)
             made.append(MonitoredWindow(predicted, drift, invalid, found, compared.operation.get(each.first)))
         if each.rows >= MIN_ROWS:
-            cause = each, drift, rows
-    why = causes(reference, loaded, before, *cause) if cause is not None else None
+            newest = predicted, drift, rows
+    shares = input_shares(Estimates(reference, errors, loaded, before), *newest) if newest is not None else None
     is_silent = compared.newest is not None and compared.newest < oldest_day(compared.until, asked.every, windows=1)
     show("comparing the losses of days")
     return Monitored(
@@ -264,7 +267,7 @@ def monitor(
         reference,
         compared.evaluated,
         made,
-        why,
+        shares,
         silent_since=compared.newest if is_silent else None,
         changes=compared.losses.changes(),
     )

@@ -136,7 +136,7 @@ def run_in(
             services.connect,
             now=clock(),
             requested=span or (_newest_decided(store, pipeline) if again else None),
-            newest=pipeline.schedule == RETRAIN,
+            newest=RETRAIN in pipeline.schedule,
             types=lambda: schema_of(pipeline).types,
             action=action,
         )
@@ -146,6 +146,7 @@ def run_in(
         watcher.stopped(plan.nothing_to_do("--span NAME"))
         return RunRecords()
     context, progress = _context(pipeline, installation, clock, again, action), Progress(plan)
+    context.recorder.tags({tags.STARTED_BY: f"{local_person()} on the command line" if retraining is None else "monitoring"})
     if retraining is not None:
         context.recorder.tags(training_tags(retraining.described()))
     watcher.started(context.recorder.url)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from taxiway.data.engine.read_rows import LIST_OF
 from taxiway.features.signature import ModelColumns
-from taxiway.records import Snapshot
+from taxiway.records import Anomaly, Snapshot
 from taxiway.stages.monitor.windows.log_windows import Every, last_day
 from taxiway.store import Store, temp_folder
 
@@ -129,8 +129,8 @@ def request_schema(schema: "Schema | None", columns: ModelColumns, snapshot: Sna
     return RequestSchema(of_requests, merge_profiles([profile_span(span, store, schema.label) for span in snapshot.training]))
 
 
-def anomalies(path: Path, about: str, by: RequestSchema | None, *, ended: bool) -> tuple[str, ...]:
-    """The messages of the anomalies of a window's inputs that would block a training.
+def anomalies(path: Path, about: str, by: RequestSchema | None, *, ended: bool) -> tuple[Anomaly, ...]:
+    """The anomalies of a window's inputs that would block a training.
 
     Args:
         path: The inputs, from `window_rows`.
@@ -145,7 +145,7 @@ def anomalies(path: Path, about: str, by: RequestSchema | None, *, ended: bool) 
         return ()
     with open_data(path) as table:
         report = validate_requests(table, f"the requests of {about}", by.schema, by.training if ended else None)
-    return tuple(anomaly.message for anomaly in report.blocking)
+    return tuple(report.blocking)
 
 
 class WindowFile:
