@@ -75,7 +75,7 @@ def test_each_model_of_a_gateway_has_its_own_limits(mlflow_url: str, registry: M
     running = start_gateway(mlflow_url, tmp_path / "state", models=[small, large], model_limits=limits)
     try:
         until(lambda: all(found.champion == 1 for found in running.admin.statuses()), "the champions are served")
-        answer = running.ask(small, 3)
+        answer = running.ask(small, 3, token=ADMIN)
         assert (answer.status_code, "MemoryError" in answer.text) == (500, True)
         assert len(running.workers()) == 3
         limits_of = [psutil.Process(worker.pid).rlimit(psutil.RLIMIT_DATA)[0] for worker in running.workers()]
