@@ -34,11 +34,13 @@ class RowModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         threshold: The probability from which on the second of two classes is predicted; None for 0.5.
         renamed: The present name of columns that the source has renamed, by their former name.
         means: The mean of each feature in the training rows, for a linear estimator; None for others.
+        background: Rows of the training data, by which predictions are explained, see `taxiway.models.background`; None if it needs none.
     """
 
     threshold: float | None = None  # also of models that were saved without one
     renamed: Mapping[str, str] | None = None
     means: Sequence[float] | None = None
+    background: bytes | None = None
 
     def __init__(
         self,
@@ -51,6 +53,7 @@ class RowModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         threshold: float | None = None,
         renamed: Mapping[str, str] | None = None,
         means: Sequence[float] | None = None,
+        background: bytes | None = None,
     ) -> None:
         self.estimator = estimator
         self.numeric = numeric
@@ -61,6 +64,7 @@ class RowModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         self.threshold = threshold
         self.renamed = renamed
         self.means = means
+        self.background = background
 
     @classmethod
     def of(
@@ -70,6 +74,7 @@ class RowModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         classes: Sequence[str] = (),
         threshold: float | None = None,
         means: Sequence[float] | None = None,
+        background: bytes | None = None,
     ) -> Self:
         """The model of a fitted pipeline that takes these columns."""
         return cls(
@@ -82,6 +87,7 @@ class RowModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
             threshold,
             dict(columns.renamed) or None,
             means,
+            background,
         )
 
     @property

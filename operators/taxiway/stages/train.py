@@ -116,6 +116,7 @@ def _train(
     previous: int | None,
 ) -> tuple[int, str | None]:
     from taxiway.data.engine.read_rows import read_rows
+    from taxiway.models.background import background_of
     from taxiway.registry.register import EXAMPLE_ROWS, ModelToSave, check_savable, register
     from taxiway.training.train import feature_means, row_model
     from taxiway.training.train import train as fit
@@ -135,7 +136,8 @@ def _train(
     version_tags = _version_tags(context, snapshot, features, previous, threshold)
     params = {name: str(value) for name, value in {**pipeline.model.params, **replaced}.items()}
     means = feature_means(fitted, features, context.store)
-    made = row_model(fitted, features, threshold, pipeline.source.rename, means)
+    background = background_of(fitted, features, snapshot.training, context.store)
+    made = row_model(fitted, features, threshold, pipeline.source.rename, means, background)
     to_save = ModelToSave(made, example, key, version_tags, params)
     version, files = register(context.registry, context.recorder.run_id, pipeline.name, to_save)
     context.log.info("registered %s version %d", pipeline.name, version)

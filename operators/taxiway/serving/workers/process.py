@@ -24,7 +24,7 @@ from pydantic_core import to_json
 
 from taxiway.credentials import log_to_stderr
 from taxiway.errors import DataError, ModelLoadError, RequestError, TransientError
-from taxiway.features.signature import ModelColumns
+from taxiway.features.signature import ModelColumns, example_rows
 from taxiway.messages import clipped
 from taxiway.serving.protocol import PackedRows, Rows
 from taxiway.serving.workers.base import ModelSource, Outcome
@@ -149,7 +149,7 @@ def load(source: ModelSource) -> "Predictor":
         trusted = {} if source.code is None else {"code": source.code}
         model = getattr(import_module(module), function)(source.copy.folder, **trusted)
         example = getattr(model, "input_example", None)
-        predictor = compiled_predictor(model, example)
+        predictor = compiled_predictor(model, example_rows(model))
     except (OSError, MemoryError, TransientError) as error:
         raise TransientError(f"{type(error).__name__}: {error}") from None
     except Exception as error:
