@@ -49,7 +49,7 @@ class Gateway:
         """Matches labels with predictions."""
         self.matching_turn = asyncio.Lock()
         self.labels_waiting = 0
-        self.bodies = BodyReader(settings.max_body_bytes)
+        self.bodies = BodyReader(settings.body_limits)
         self.callers = callers
         self.limits = CallerLimits(settings.state_folder)
         self.failures = Failures(private=bool(settings.omit_columns or settings.hash_columns))
