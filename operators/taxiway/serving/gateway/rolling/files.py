@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 from urllib.parse import quote
 
-from taxiway.serving.request_files import OWN_NAME
+from taxiway.serving.request_files import OWN_NAME, layout_metadata
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -65,9 +65,8 @@ class PartitionFiles:
             path = target / f"{self._log_id}-{part.first:012}-{part.last:012}.parquet"
             temporary = path.with_suffix(_PARTIAL)
             with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-                pq.write_table(
-                    pa.concat_tables(part.tables, promote_options="default"), file, compression="zstd", write_page_checksum=True
-                )
+                rows = pa.concat_tables(part.tables, promote_options="default").replace_schema_metadata(layout_metadata())
+                pq.write_table(rows, file, compression="zstd", write_page_checksum=True)
                 file.flush()
                 os.fsync(file.fileno())
             temporary.rename(path)
