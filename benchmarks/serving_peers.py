@@ -13,6 +13,7 @@ from typing import Any
 from pydantic_core import from_json
 from serving_stack import MODEL_FOLDER
 
+from taxiway.features.signature import example_rows
 from taxiway.models.predictor import COMPILED, compiled_predictor
 from taxiway.registry.load import load_folder
 
@@ -28,7 +29,7 @@ def pyfunc() -> Any:
 def compiled() -> Any:
     """The application with the compiled predictor."""
     model = load_folder(Path(os.environ[MODEL_FOLDER]))
-    predictor = compiled_predictor(model, model.input_example)
+    predictor = compiled_predictor(model, example_rows(model))
     if not predictor.plan.startswith(COMPILED):
         raise SystemExit(f"the model is not compiled: {predictor.plan}")
     names = predictor.columns.names

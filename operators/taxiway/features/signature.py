@@ -93,3 +93,20 @@ def raw_model(model: Any) -> Any:
         return model.get_raw_model()
     except (AttributeError, NotImplementedError):
         return None
+
+
+def example_rows(model: Any) -> "pd.DataFrame | None":
+    """The input example of a pyfunc model as a table, with None for missing values; None if it has no example of rows.
+
+    MLflow returns it as it was saved: as a table, or as a list of records.
+    """
+    import pandas as pd
+
+    example = getattr(model, "input_example", None)
+    if not isinstance(example, pd.DataFrame | list | dict):
+        return None
+    try:
+        rows = pd.DataFrame(example).astype("object")
+    except (TypeError, ValueError):
+        return None
+    return rows.where(rows.notna(), None)

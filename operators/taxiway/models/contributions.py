@@ -18,10 +18,22 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 _TREES = ("DecisionTree", "ExtraTrees", "GradientBoosting", "HistGradientBoosting", "RandomForest")
-EXPLAINED = (
-    "linear models and the trees of scikit-learn, XGBoost, LightGBM and CatBoost, after a transform each of whose features is computed from one "
-    "column"
-)
+
+
+def has_exact_contributions(estimator: Any) -> bool:
+    """Whether the contributions to predictions of a fitted estimator are computed exactly; SHAP is not imported.
+
+    It is False for a few that `contributions` takes, and whose predictions its sums may differ from.
+    """
+    library, kind = type(estimator).__module__.partition(".")[0], type(estimator).__name__
+    if library in _OF_LIBRARY:
+        return True
+    if library != "sklearn":
+        return False
+    if kind.startswith(_TREES):
+        categorical = getattr(estimator, "is_categorical_", None)  # which splits TreeExplainer does not know
+        return getattr(estimator, "init", None) is None and not (categorical is not None and any(categorical))
+    return hasattr(estimator, "coef_") and ".linear_model." in type(estimator).__module__ and not kind.startswith("SGD")
 
 
 def contributions(estimator: Any, means: Sequence[float] | None) -> "Callable[[Floats], Floats] | None":

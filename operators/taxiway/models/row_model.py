@@ -36,12 +36,14 @@ class RowModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         renamed: The present name of columns that the source has renamed, by their former name.
         means: The mean of each feature in the training rows, for a linear estimator; None for others.
         calibration: The recalibration of what the estimator predicts, of `taxiway.models.recalibration`; None for none.
+        background: Rows of the training data, by which predictions are explained, see `taxiway.models.background`; None if it needs none.
     """
 
     threshold: float | None = None  # also of models that were saved without one
     renamed: Mapping[str, str] | None = None
     means: Sequence[float] | None = None
     calibration: Sequence[Sequence[float]] | None = None
+    background: bytes | None = None
 
     def __init__(
         self,
@@ -55,6 +57,7 @@ class RowModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         renamed: Mapping[str, str] | None = None,
         means: Sequence[float] | None = None,
         calibration: Sequence[Sequence[float]] | None = None,
+        background: bytes | None = None,
     ) -> None:
         self.estimator = estimator
         self.numeric = numeric
@@ -66,6 +69,7 @@ class RowModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         self.renamed = renamed
         self.means = means
         self.calibration = calibration
+        self.background = background
 
     @classmethod
     def of(
@@ -75,6 +79,7 @@ class RowModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         classes: Sequence[str] = (),
         threshold: float | None = None,
         means: Sequence[float] | None = None,
+        background: bytes | None = None,
     ) -> Self:
         """The model of a fitted pipeline that takes these columns."""
         return cls(
@@ -87,6 +92,7 @@ class RowModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
             threshold,
             dict(columns.renamed) or None,
             means,
+            background=background,
         )
 
     @property
@@ -136,7 +142,7 @@ class RowModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
 
     def with_calibration(self, lines: Sequence[Sequence[float]] | None, threshold: float | None) -> "RowModel":
         """The same model with another recalibration and decision threshold."""
-        made = RowModel.of(self.estimator, self.columns, self.classes, threshold, self.means)
+        made = RowModel.of(self.estimator, self.columns, self.classes, threshold, self.means, self.background)
         made.calibration = None if lines is None else [list(line) for line in lines]
         return made
 

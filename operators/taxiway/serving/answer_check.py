@@ -10,7 +10,7 @@ from taxiway.errors import WrongAnswersError
 from taxiway.models.predictor import predictor_of
 from taxiway.records import Reason, ReasonCode, ShadowReport, Status, worst
 from taxiway.records.shadow_pairs import Answer, Pair
-from taxiway.serving.protocol import read_rows
+from taxiway.serving.protocol import LARGEST_LIMITS, read_rows
 from taxiway.serving.workers.process import predict_with
 
 MAX_CHECKED = 10_000
@@ -71,7 +71,7 @@ def check_answers(answers: Mapping[int, Sequence[LoggedAnswer]], load: Load) -> 
         predictor = predictor_of(load(version))
         for start in range(0, len(logged), _REQUESTS_AT_ONCE):
             batch = logged[start : start + _REQUESTS_AT_ONCE]
-            outcomes = predict_with(predictor, [read_rows(answer.body.encode())[1] for answer in batch])
+            outcomes = predict_with(predictor, [read_rows(answer.body.encode(), LARGEST_LIMITS)[1] for answer in batch])
             recomputed_answers = [json.loads(outcome.predictions) if outcome.status == 200 else None for outcome in outcomes]
             allowed = _TOLERANCE * max(map(_magnitude, recomputed_answers))
             for answer, outcome, recomputed in zip(batch, outcomes, recomputed_answers, strict=True):

@@ -19,14 +19,34 @@ from taxiway.messages import listed, quoted
 INPUT_FORMATS = ("dataframe_records", "dataframe_split", "inputs", "instances")
 _JSON_KINDS = {type(None): "null", bool: "a boolean", int: "a number", float: "a number", str: "a string", list: "an array"}
 MAX_CELLS = 100_000
-"""The limit of rows times columns of a request, with the items of its lists; also of all requests that are predicted together."""
+"""The usual limit of rows times columns of a request, with the items of its lists; also of all requests that are predicted together."""
 MAX_ROWS = 10_000
-"""The limit of the rows of a request: other requests wait while one is predicted."""
+"""The usual limit of the rows of a request: other requests wait while one is predicted."""
 MAX_ITEMS = 10_000
 """How many items a list may have."""
 MAX_COLUMNS = 10_000
 MAX_NAME_LENGTH = 1000
 """How many characters the name of a column may have."""
+
+
+@dataclass(frozen=True)
+class BodyLimits:
+    """How large a request may be; a gateway can be given others than the usual ones.
+
+    Attributes:
+        max_bytes: The bytes of its body, and of its rows as JSON.
+        max_rows: Its rows.
+        max_cells: Its rows times its columns, with the items of its lists.
+    """
+
+    max_bytes: int = 2 << 20
+    max_rows: int = MAX_ROWS
+    max_cells: int = MAX_CELLS
+
+
+USUAL_LIMITS = BodyLimits()
+LARGEST_LIMITS = BodyLimits(max_bytes=16 << 20, max_rows=100_000, max_cells=1_000_000)
+"""The largest limits that a gateway can have: what it has logged is read with these."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +110,12 @@ class PackedRows:
         return [list(cells) for cells in zip(*self.by_column(), strict=True)]
 
 
-def read_rows(body: bytes) -> tuple[str, Rows]:
+def read_rows(body: bytes, limits: BodyLimits = USUAL_LIMITS) -> tuple[str, Rows]:
     """Parse the body of a request.
+
+    Args:
+        body: The body.
+        limits: How large its rows may be.
 
     Returns:
         The body as text, and its rows.
@@ -109,8 +133,10 @@ def read_rows(body: bytes) -> tuple[str, Rows]:
         got = f"an object with the keys {listed(content)}" if isinstance(content, dict) else _JSON_KINDS[type(content)]
         _refuse(f"the body is {got}; send one object with exactly one of the keys {', '.join(INPUT_FORMATS)}")
     input_format, value = next(iter(content.items()))
-    rows = _rows_of_list(input_format, value) if isinstance(value, list) else _rows_of_object(input_format, value)
-    return body.decode(), checked_rows(input_format, rows)
+    rows = (
+        _rows_of_list(input_format, value, limits) if isinstance(value, list) else _rows_of_object(input_format, value, limits)
+    )
+    return body.decode(), checked_rows(input_format, rows, limits)
 
 
 def as_split(rows: Rows) -> str:
@@ -118,12 +144,13 @@ def as_split(rows: Rows) -> str:
     return to_json({"dataframe_split": {"columns": rows.columns, "data": rows.data}}, inf_nan_mode="constants").decode()
 
 
-def checked_rows(input_format: str, rows: Rows) -> Rows:
+def checked_rows(input_format: str, rows: Rows, limits: BodyLimits) -> Rows:
     """The rows with the number of items in their lists.
 
     Args:
         input_format: What the rows are called in messages.
         rows: Rows of the size that `require_size` allows.
+        limits: How large they may be.
 
     Raises:
         RequestError: 400 if there are no rows, or a name or a cell is not allowed; 413 if there are too many values.
@@ -134,24 +161,24 @@ def checked_rows(input_format: str, rows: Rows) -> Rows:
     if len(set(rows.columns)) != len(rows.columns):
         _refuse(f"{input_format} has a duplicate column among {listed(rows.columns)}")
     rows = replace(rows, items=_count_list_items(rows))
-    if rows.cells > MAX_CELLS:
+    if rows.cells > limits.max_cells:
         raise RequestError(
             413,
-            f"{input_format} has {rows.cells:,} values, with those in lists; allowed: {MAX_CELLS:,}. Send fewer rows per request, and only the "
+            f"{input_format} has {rows.cells:,} values, with those in lists; allowed: {limits.max_cells:,}. Send fewer rows per request, and only the "
             "columns of the model",
         )
     return rows
 
 
-def require_size(input_format: str, rows: int, columns: int) -> None:
+def require_size(input_format: str, rows: int, columns: int, limits: BodyLimits) -> None:
     """Raise RequestError (413) if there are too many rows, columns or cells."""
     if columns > MAX_COLUMNS:
         raise RequestError(413, f"{input_format} has more than {MAX_COLUMNS:,} columns; send only the columns of the model")
-    if rows > MAX_ROWS or rows * columns > MAX_CELLS:
+    if rows > limits.max_rows or rows * columns > limits.max_cells:
         raise RequestError(
             413,
-            f"{input_format} has {rows:,} rows of {columns:,} or more columns; allowed: {MAX_ROWS:,} rows and {MAX_CELLS:,} cells. Send fewer "
-            "rows per request, and only the columns of the model",
+            f"{input_format} has {rows:,} rows of {columns:,} or more columns; allowed: {limits.max_rows:,} rows and {limits.max_cells:,} "
+            "cells. Send fewer rows per request, and only the columns of the model",
         )
 
 
@@ -188,23 +215,23 @@ def _wrong_in_list(cell: list[Any]) -> str:
     return "" if wrong is None else f"{'a list' if isinstance(wrong, list) else 'an object'} in a list"
 
 
-def _rows_of_list(input_format: str, value: list[Any]) -> Rows:
+def _rows_of_list(input_format: str, value: list[Any], limits: BodyLimits) -> Rows:
     if input_format == "dataframe_split" or not all(isinstance(record, dict) for record in value):
         _refuse(f"{input_format} has the wrong format; allowed: {_expected_format(input_format)}")
-    require_size(input_format, len(value), 0)
+    require_size(input_format, len(value), 0, limits)
     columns: dict[str, None] = {}
     for record in value:
         if record.keys() != columns.keys():
             columns.update(dict.fromkeys(record))
-            require_size(input_format, len(value), len(columns))
+            require_size(input_format, len(value), len(columns), limits)
     return Rows(tuple(columns), [list(map(record.get, columns)) for record in value])
 
 
-def _rows_of_object(input_format: str, value: Any) -> Rows:
+def _rows_of_object(input_format: str, value: Any, limits: BodyLimits) -> Rows:
     if input_format == "dataframe_split" and isinstance(value, dict) and set(value) | {"index"} == {"columns", "data", "index"}:
         columns, data = value["columns"], value["data"]
     elif input_format == "inputs" and isinstance(value, dict) and all(isinstance(cells, list) for cells in value.values()):
-        require_size(input_format, max(map(len, value.values()), default=0), len(value))
+        require_size(input_format, max(map(len, value.values()), default=0), len(value), limits)
         columns = list(value)
         data = [list(cells) for cells in zip(*value.values(), strict=False)]
         if any(len(cells) != len(data) for cells in value.values()):
@@ -213,7 +240,7 @@ def _rows_of_object(input_format: str, value: Any) -> Rows:
         _refuse(f"{input_format} has the wrong format; allowed: {_expected_format(input_format)}")
     if not (isinstance(columns, list) and all(isinstance(name, str) for name in columns) and isinstance(data, list)):
         _refuse(f"{input_format} has the wrong format; allowed: {_expected_format(input_format)}")
-    require_size(input_format, len(data), len(columns))
+    require_size(input_format, len(data), len(columns), limits)
     for position, row in enumerate(data):
         if not isinstance(row, list) or len(row) != len(columns):
             _refuse(f"row {position} of {input_format} does not have a value for each of the {len(columns)} columns")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from taxiway.data.engine.conditions import quoted_name
 from taxiway.errors import ConfigError, NoRequestsError, RequestError
 from taxiway.records.shadow_pairs import Answer, Pair
-from taxiway.serving.protocol import read_rows
+from taxiway.serving.protocol import LARGEST_LIMITS, read_rows
 from taxiway.serving.request_files import INPUT, OTHER_INPUTS, read_request_log
 from taxiway.serving.workers.process import predict_with
 
@@ -177,7 +177,7 @@ def _require_inputs(batch: Sequence[_Logged], needed: "ModelColumns") -> None:
 
 def _rows(logged: _Logged, replay: Replay) -> Any:
     try:
-        return read_rows(logged.body.encode())[1]
+        return read_rows(logged.body.encode(), LARGEST_LIMITS)[1]
     except RequestError as error:
         raise ConfigError(
             f"request {logged.request_id} cannot be replayed from {replay.folder}: {error}. With taxiway serve --hash-column, the log has "

@@ -9,12 +9,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from fnmatch import fnmatchcase
+from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
 from taxiway.data.engine.connection import connect, path_literal, restricting_settings
 from taxiway.errors import ConfigError, NoRequestsError
+from taxiway.messages import quoted
 
 if TYPE_CHECKING:
     import duckdb
@@ -34,6 +36,10 @@ NULL::DOUBLE AS label_value, NULL::VARCHAR AS model, NULL::DATE AS day WHERE fal
 """
 OWN_NAME = re.compile(r"[0-9a-f]{16}-\d{12,}-\d{12,}\.parquet")
 """The names of the files that a gateway has written."""
+LAYOUT = 1
+"""The version of the layout of the files. It grows when a reader of the version before could misread them; new columns do not count."""
+_LAYOUT_KEY, _WRITER_KEY = b"taxiway.layout", b"taxiway.version"
+"""The keys of the metadata in the footer of a file; files from before there were versions have none, and layout 1."""
 _MAGIC = b"PAR1"
 _DAY = "day="
 _DAMAGED = "%s is damaged, so its rows are left out; restore it from a backup, or delete it"
@@ -56,6 +62,11 @@ class LogFiles:
 
     requests: tuple[Path, ...]
     labels: tuple[Path, ...]
+
+
+def layout_metadata() -> dict[bytes, bytes]:
+    """The metadata in the footer of a file: the version of its layout, and that of the Taxiway that writes it."""
+    return {_LAYOUT_KEY: str(LAYOUT).encode(), _WRITER_KEY: version_of("taxiway").encode()}
 
 
 def request_files(
@@ -94,7 +105,8 @@ def log_files(folder: Path, model: str | None = None, since: date | None = None,
         until: The last day; None for all.
 
     Raises:
-        ConfigError: The folder does not exist, or the user may not read it.
+        ConfigError: The folder does not exist, the user may not read it, or a newer version of Taxiway has written files in another
+            layout.
     """
     with _told_if_unreadable(folder):
         exists = folder.is_dir()
@@ -104,7 +116,30 @@ def log_files(folder: Path, model: str | None = None, since: date | None = None,
             "what taxiway serve --log-folder names"
         )
     requests, labels = (tuple(request_files(folder, kind, model, since, until)) for kind in ("requests", "labels"))
+    newest = {path.parent.parent: path for path in (*requests, *labels)}  # of each kind and model
+    for path in newest.values():
+        _require_known_layout(path)
     return LogFiles(requests, labels)
+
+
+def _require_known_layout(path: Path) -> None:
+    """Raise ConfigError if a file has a newer layout than this version of Taxiway reads."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        found = pq.read_metadata(path).metadata or {}
+    except (pa.ArrowException, OSError):  # it is damaged inside, which `read_files` finds out
+        return
+    layout = found.get(_LAYOUT_KEY, b"1").decode(errors="replace")
+    if not layout.isdecimal() or int(layout) > LAYOUT:
+        writer = found.get(_WRITER_KEY, b"a newer version").decode(errors="replace")
+        raise ConfigError(
+            f"{path} has the layout {quoted(layout)} of the request log, and Taxiway {version_of('taxiway')} reads layouts up to {LAYOUT}; a gateway "
+            f"of Taxiway {writer} has written it. Install that version or a later one where the log is read",
+            got=layout,
+            allowed=tuple(map(str, range(1, LAYOUT + 1))),
+        )
 
 
 def read_files(files: LogFiles, read: Callable[[LogFiles], T]) -> T:

@@ -142,6 +142,7 @@ def _train(
     key: str,
     previous: int | None,
 ) -> tuple[int, str | None]:
+    from taxiway.models.background import background_of
     from taxiway.registry.register import check_savable
     from taxiway.training.train import feature_means, row_model
     from taxiway.training.train import train as fit
@@ -160,16 +161,20 @@ def _train(
     version_tags = _version_tags(context, snapshot, features, previous, threshold)
     params = {name: str(value) for name, value in {**pipeline.model.params, **replaced}.items()}
     means = feature_means(fitted, features, context.store)
-    made = row_model(fitted, features, threshold, pipeline.source.rename, means)
+    background = background_of(fitted, features, snapshot.training, context.store)
+    made = row_model(fitted, features, threshold, pipeline.source.rename, means, background)
     return _register(context, snapshot, features, made, key, version_tags, params)
 
 
 def _recalibrate(
     context: StageContext, snapshot: Snapshot, features: FeatureSet, key: str, recalibration: "Recalibration"
 ) -> tuple[int, str | None]:
+    from taxiway.models.background import drawn_background
     from taxiway.stages.recalibrate import recalibrate, recalibration_tags
 
     made = recalibrate(context, recalibration, features)
+    if made.background is None:  # what is exact for its estimator is not for the recalibrated model
+        made.background = drawn_background(features, snapshot.training, context.store)
     version_tags = {
         **_version_tags(context, snapshot, features, recalibration.champion, made.threshold),
         tags.CLASSES: json.dumps(list(made.classes)),

@@ -272,12 +272,13 @@ def row_model(
     threshold: float | None = None,
     renamed: Mapping[str, str] | None = None,
     means: Sequence[float] | None = None,
+    background: bytes | None = None,
 ) -> "RowModel":
-    """The model that is saved: the fitted pipeline with the types and former names of the raw columns, the threshold and the means."""
+    """The model that is saved: the fitted pipeline with the types and former names of the raw columns; for the rest, see `RowModel`."""
     from taxiway.models.row_model import RowModel
 
     columns = replace(model_columns(features), renamed=dict(renamed or {}))
-    return RowModel.of(fitted, columns, features.classes, threshold, means)
+    return RowModel.of(fitted, columns, features.classes, threshold, means, background)
 
 
 def feature_means(fitted: Any, features: FeatureSet, store: Store) -> list[float] | None:

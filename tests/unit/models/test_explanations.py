@@ -2,13 +2,12 @@
 
 import json
 import sys
-from itertools import combinations
-from math import factorial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from models.brute_force import shapley
 from sklearn.ensemble import (
     ExtraTreesRegressor,
     GradientBoostingClassifier,
@@ -41,8 +40,9 @@ MODEL = ModelColumns(("a", "b"), ("c", "d"), TYPES, ("a", "b", "c", "d"))
 class Loaded:
     """A loaded pyfunc model."""
 
-    def __init__(self, raw: Any) -> None:
+    def __init__(self, raw: Any, input_example: Any = None) -> None:
         self._raw = raw
+        self.input_example = input_example
 
     def get_raw_model(self) -> Any:
         return self._raw
@@ -64,7 +64,12 @@ def rows(count: int = 600) -> pd.DataFrame:
 
 
 def loaded(
-    estimator: Any, classes: tuple[str, ...], *, accepts_missing: bool = False, threshold: float | None = None
+    estimator: Any,
+    classes: tuple[str, ...],
+    *,
+    accepts_missing: bool = False,
+    threshold: float | None = None,
+    background: bytes | None = None,
 ) -> Loaded:
     frame = raw_frame(rows(), MODEL.numeric, MODEL.categorical, TYPES)
     number = frame["a"].fillna(0.5) + (frame["c"] == "x") * 1.5 + np.random.default_rng(1).normal(size=len(frame))
@@ -74,7 +79,7 @@ def loaded(
     means = None
     if hasattr(estimator, "coef_"):
         means = np.asarray(pipeline.steps[0][1].transform(frame)).mean(axis=0).tolist()
-    return Loaded(RowModel.of(pipeline, MODEL, classes, threshold, means))
+    return Loaded(RowModel.of(pipeline, MODEL, classes, threshold, means, background))
 
 
 TWO, THREE = ("early", "late"), ("early", "late", "never")
@@ -115,7 +120,7 @@ def test_base_and_contributions_add_up_to_the_prediction(name: str) -> None:
     model = loaded(estimator, classes, accepts_missing=accepts_missing, threshold=0.3 if classes == TWO else None)
     some = rows(50)
     found = explainer_of(model)({column: some[column].where(some[column].notna(), None).tolist() for column in some})
-    assert found.unit == unit
+    assert (found.unit, found.method) == (unit, "exact")
     assert len(found.rows) == 50
     expected = model.get_raw_model().predict_proba(some) if classes else model.get_raw_model().predict(some)["prediction"]
     for at, row in enumerate(found.rows):
@@ -140,18 +145,6 @@ def test_large_numbers_of_a_library_with_32_bit_floats_are_explained() -> None:
     pipeline = make_pipeline(build_transform(COLUMNS, accepts_missing=True), XGBRegressor()).fit(frame, labels)
     cells = {name: frame[name].astype("object").where(frame[name].notna(), None).tolist() for name in frame}
     assert explainer_of(Loaded(RowModel.of(pipeline, MODEL)))(cells).unit == "prediction"
-
-
-def shapley(value: Any, players: int) -> np.ndarray:
-    """Shapley values by their definition, of a game that gives the value of a set of players."""
-    found = np.zeros(players)
-    for player in range(players):
-        others = [other for other in range(players) if other != player]
-        for size in range(players):
-            for team in combinations(others, size):
-                weight = factorial(size) * factorial(players - size - 1) / factorial(players)
-                found[player] += weight * (value({*team, player}) - value({*team}))
-    return found
 
 
 def test_contributions_of_a_tree_are_shapley_values() -> None:

@@ -92,6 +92,12 @@ class NeedsMemoryForThree(Healthy):
         return super().predict(rows)
 
 
+class HasExample(Healthy):
+    """Has an input example, by which its predictions can be explained."""
+
+    input_example = pd.DataFrame({"x": [0.0, 0.5]})
+
+
 class SlowToExplain(Healthy):
     """Predicts at once, and takes an hour to be explained."""
 
@@ -107,6 +113,7 @@ BEHAVIOURS = {
     kind.__name__: kind
     for kind in (
         Healthy,
+        HasExample,
         PredictsNumbers,
         Raises,
         Sleeps,

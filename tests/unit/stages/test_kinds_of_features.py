@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from taxiway.data.engine.read_rows import read_rows
 from taxiway.data.ingest.ingest import ingest
 from taxiway.data.schema.file import load_schema
 from taxiway.data.sources.files import find_spans
@@ -15,8 +16,10 @@ from taxiway.errors import ConfigError, DataError, TaxiwayError, UntrustedModelE
 from taxiway.evaluation.baselines.fit import fit_baselines
 from taxiway.features import raw_frame
 from taxiway.features.columns import FeatureColumns
+from taxiway.features.encoding import frame_of
 from taxiway.features.own_transform import OwnTransform
 from taxiway.features.transform import TransformSpec, transform
+from taxiway.models.background import BACKGROUND_ROWS, background_frame, background_of
 from taxiway.records import FeatureSet, Snapshot
 from taxiway.records.recorder import InMemoryRecorder
 from taxiway.registry.register import check_savable
@@ -102,6 +105,23 @@ def test_text_dates_and_many_values_are_learned(orders: Orders, estimator: str) 
     for useful in ("city", "title", "ordered_at"):
         without = model.predict_proba(rows.assign(**{useful: None}))[:, 1]
         assert roc_auc_score(rows["y"], without) < full - 0.02, useful
+
+
+def test_a_model_that_is_explained_by_sampling_keeps_rows_of_its_training_data(orders: Orders) -> None:
+    made, spans = orders.features(Features(), accepts_missing=False), orders.snapshot.training
+    linear, bayes = (
+        train(made, Model(estimator=estimator), {}, store=orders.store, recorder=InMemoryRecorder())
+        for estimator in (LINEAR, "sklearn.naive_bayes.GaussianNB")
+    )
+    assert background_of(linear, made, spans, orders.store) is None
+    kept = background_of(bayes, made, spans, orders.store)
+    assert kept is not None
+    assert background_of(bayes, made, spans, orders.store) == kept, "a retry saves the same model"
+    model = row_model(bayes, made, background=kept)
+    check_savable(model)
+    frame, rows = background_frame(kept, model.columns), frame_of(made, read_rows(spans, orders.store))
+    assert (len(frame), list(frame)) == (BACKGROUND_ROWS, list(rows))
+    assert len(frame.merge(rows.drop_duplicates())) == BACKGROUND_ROWS, "each is a row of the training data"
 
 
 def test_the_linear_baseline_gets_the_same_columns(orders: Orders) -> None:

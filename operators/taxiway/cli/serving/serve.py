@@ -43,6 +43,31 @@ code_option = click.option(
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     help="A YAML file with limits of single models: workers, worker_memory_mib, queue_limit and predict_timeout_s.",
 )
+@click.option(
+    "--queue-limit",
+    type=click.IntRange(1, 100_000),
+    default=1000,
+    show_default=True,
+    help="How many requests of a model may wait before more are refused.",
+)
+@click.option(
+    "--max-body",
+    type=click.IntRange(1, 16),
+    default=2,
+    metavar="MIB",
+    show_default=True,
+    help="The size limit of a request, in MiB, at most 16.",
+)
+@click.option(
+    "--max-rows", type=click.IntRange(1, 100_000), default=10_000, show_default=True, help="How many rows a request may have."
+)
+@click.option(
+    "--max-cells",
+    type=click.IntRange(1, 1_000_000),
+    default=100_000,
+    show_default=True,
+    help="How many cells a request may have: rows times columns, and the items of lists.",
+)
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=click.IntRange(1, 65535), default=8500, show_default=True)
 @click.option(
@@ -100,6 +125,10 @@ def serve(
     workers: int,
     worker_memory: int | None,
     limits: Path | None,
+    queue_limit: int,
+    max_body: int,
+    max_rows: int,
+    max_cells: int,
     host: str,
     port: int,
     tls_certificate: Path | None,
@@ -134,6 +163,10 @@ def serve(
         "workers": workers,
         "worker_memory_bytes": worker_memory and worker_memory << 20,
         "model_limits": read_model_limits(limits) if limits else {},
+        "queue_limit": queue_limit,
+        "max_body_bytes": max_body << 20,
+        "max_rows": max_rows,
+        "max_cells": max_cells,
         "log": log,
         "tls_certificate": tls_certificate,
         "tls_key": tls_key,

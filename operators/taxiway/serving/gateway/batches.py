@@ -32,7 +32,7 @@ def resolve(version: int, batch: Batch, error: BaseException | None) -> None:
         if error is None:
             request.answered.set_result((version, outcome))
         else:
-            message = f"the answer could not be logged ({error}), and answers that are not logged are not returned"
+            message = "the answer could not be logged, and answers that are not logged are not returned; try again later"
             request.answered.set_exception(RequestError(503, message))
 
 

@@ -10,6 +10,7 @@ from taxiway.errors import ConfigError
 from taxiway.ledger.keys import LedgerKeys
 from taxiway.serving.gateway.model_limits import MIN_MEMORY_MIB, ModelLimits
 from taxiway.serving.gateway.rolling.settings import RollSettings
+from taxiway.serving.protocol import LARGEST_LIMITS, USUAL_LIMITS, BodyLimits
 
 _MIN_TOKEN_LENGTH = 16
 
@@ -38,7 +39,9 @@ class GatewaySettings(BaseModel):
         load_timeout_s: How long loading a model may take, in seconds.
         predict_timeout_s: How long a predict call may take, in seconds.
         request_timeout_s: How long a client may take to send a request, in seconds.
-        max_body_bytes: The size limit of a request's body.
+        max_body_bytes: The size limit of a request's body, and of its rows as JSON.
+        max_rows: How many rows a request may have.
+        max_cells: How many cells it may have: its rows times its columns, with the items of lists.
         queue_limit: How many requests may wait for a champion before more are refused.
         mirror_limit: How many predict calls may wait for a challenger before more are dropped.
         model_limits: The limits of single models, instead of `workers`, `worker_memory_bytes`, `queue_limit` and `predict_timeout_s`.
@@ -77,7 +80,9 @@ class GatewaySettings(BaseModel):
     load_timeout_s: float = Field(default=120.0, gt=0)
     predict_timeout_s: float = Field(default=30.0, gt=0)
     request_timeout_s: float = Field(default=20.0, gt=0)
-    max_body_bytes: int = Field(default=2 << 20, gt=0)
+    max_body_bytes: int = Field(default=USUAL_LIMITS.max_bytes, ge=1024, le=LARGEST_LIMITS.max_bytes)
+    max_rows: int = Field(default=USUAL_LIMITS.max_rows, ge=1, le=LARGEST_LIMITS.max_rows)
+    max_cells: int = Field(default=USUAL_LIMITS.max_cells, ge=1, le=LARGEST_LIMITS.max_cells)
     queue_limit: int = Field(default=1000, ge=1)
     mirror_limit: int = Field(default=200, ge=1)
     model_limits: Mapping[str, ModelLimits] = Field(default_factory=dict)
@@ -98,6 +103,11 @@ class GatewaySettings(BaseModel):
         """The settings with the limits of a model."""
         limits = self.model_limits.get(model)
         return self.model_copy(update=limits.settings) if limits else self
+
+    @property
+    def body_limits(self) -> BodyLimits:
+        """How large a request may be."""
+        return BodyLimits(self.max_body_bytes, self.max_rows, self.max_cells)
 
     @property
     def roll_settings(self) -> RollSettings:

@@ -238,8 +238,8 @@ def _outcome_of(error: Exception) -> Outcome:
         return _error_outcome(504, "the model did not answer in time; its worker was restarted")
     if not isinstance(error, ModelUnavailableError):
         log.error("a worker failed during a predict call", exc_info=error)
-        return _error_outcome(503, str(error))
-    return replace(_error_outcome(503, str(error)), retry_after_s=error.retry_after_s)
+        return replace(_error_outcome(503, str(error)), internal=True)
+    return replace(_error_outcome(503, str(error)), retry_after_s=error.retry_after_s, internal=True)
 
 
 def _error_outcome(status: int, error: str) -> Outcome:

@@ -41,6 +41,7 @@ class Outcome:
         latency_ms: How long the predict call took, without waiting. It is the same for all requests of the call.
         call: The index of its predict call within the batch; requests with the same index were predicted together.
         retry_after_s: After how many seconds another try may succeed; None if that is not known.
+        internal: Whether the error quotes the model, its libraries or the gateway, so that only callers with the scope admin see it.
     """
 
     status: int
@@ -49,6 +50,7 @@ class Outcome:
     latency_ms: float
     call: int
     retry_after_s: float | None = None
+    internal: bool = False
 
 
 class PredictBackend(Protocol):

@@ -1,9 +1,7 @@
 """Explains predictions in a process of its own, which alone imports the libraries for it."""
 
-import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any
 
 from taxiway.errors import ConfigError, DataError, RequestError
@@ -31,11 +29,11 @@ def explain(
     began = time.perf_counter()
 
     def outcome(status: int, answer: str = "", error: str = "") -> Outcome:
-        return Outcome(status, answer, error, (time.perf_counter() - began) * 1e3, 0)
+        return Outcome(status, answer, error, (time.perf_counter() - began) * 1e3, 0, internal=status == 500)
 
     try:
         found = make_explainer()(select_cells([rows], columns))
-        return outcome(200, json.dumps(asdict(found), allow_nan=False, ensure_ascii=False))
+        return outcome(200, found.as_json())
     except RequestError as error:
         return outcome(400, error=error.message)
     except DataError as error:

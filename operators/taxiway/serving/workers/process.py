@@ -24,7 +24,7 @@ from pydantic_core import to_json
 
 from taxiway.credentials import log_to_stderr
 from taxiway.errors import DataError, ModelLoadError, RequestError, TransientError
-from taxiway.features.signature import ModelColumns
+from taxiway.features.signature import ModelColumns, example_rows
 from taxiway.messages import clipped
 from taxiway.serving.protocol import PackedRows, Rows
 from taxiway.serving.workers.base import ModelSource, Outcome
@@ -149,7 +149,7 @@ def load(source: ModelSource) -> "Predictor":
         trusted = {} if source.code is None else {"code": source.code}
         model = getattr(import_module(module), function)(source.copy.folder, **trusted)
         example = getattr(model, "input_example", None)
-        predictor = compiled_predictor(model, example)
+        predictor = compiled_predictor(model, example_rows(model))
     except (OSError, MemoryError, TransientError) as error:
         raise TransientError(f"{type(error).__name__}: {error}") from None
     except Exception as error:
@@ -208,16 +208,17 @@ def _predict_call(predictor: "Predictor", requests: Sequence[Rows | PackedRows],
     try:
         answers = _predict_as_json(predictor, requests)
     except RequestError as error:
-        failed = (400, str(error))
+        status, text = 400, str(error)
     except DataError as error:
-        failed = (400, f"the rows do not fit the model: {error}")
+        status, text = 400, f"the rows do not fit the model: {error}"
     except Exception as error:
-        failed = (500, f"the model failed: {type(error).__name__}: {error}")
+        status, text = 500, f"the model failed: {type(error).__name__}: {error}"
     else:
         latency_ms = (time.perf_counter() - began) * 1000
         return [Outcome(200, answer, "", latency_ms, call_index) for answer in answers]
     latency_ms = (time.perf_counter() - began) * 1000
-    return [Outcome(failed[0], "", clipped(failed[1], _MAX_ERROR_CHARS), latency_ms, call_index) for _ in requests]
+    failed = Outcome(status, "", clipped(text, _MAX_ERROR_CHARS), latency_ms, call_index, internal=status == 500)
+    return [failed] * len(requests)
 
 
 def _predict_as_json(predictor: "Predictor", requests: Sequence[Rows | PackedRows]) -> list[str]:

@@ -1,7 +1,8 @@
 """What callers and pipelines see of a gateway: who may do what, what is refused, who answers."""
 
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import httpx
@@ -148,8 +149,22 @@ def test_a_bad_row_fails_only_its_own_request(gateway: Running, model: str) -> N
     with ThreadPoolExecutor(16) as callers:
         answers = list(callers.map(lambda x: gateway.ask(model, x), [0.5, -1, 0.25, 0.75] * 8))
     assert [answer.status_code for answer in answers] == [200, 500, 200, 200] * 8
-    assert "x = -1" in answers[1].json()["message"]
     assert [answer.json()["predictions"][0][1] for answer in answers[2::4]] == [0.25] * 8
+
+
+def test_only_admins_are_told_what_a_model_raised(gateway: Running, model: str) -> None:
+    answer = gateway.ask(model, -1)
+    request_id = answer.headers["X-Taxiway-Request-Id"]
+    assert answer.json()["message"] == (
+        f"{model} failed for this request; those who operate the gateway find the reason under the request id {request_id}"
+    )
+    assert gateway.ask(model, -1, token=ADMIN).json()["message"] == "the model failed: ValueError: a row has x = -1"
+    assert (
+        "caller was answered with 500: the model failed: ValueError: a row has x = -1" in (gateway.state / "output").read_text()
+    )
+    with closing(sqlite3.connect(f"{(gateway.state / 'requests.sqlite').as_uri()}?mode=ro", uri=True)) as log:
+        ((error,),) = log.execute("SELECT champion_error FROM requests WHERE request_id = ?", (request_id,))
+    assert error == "the model failed: ValueError: a row has x = -1"
 
 
 def test_answers_go_to_those_who_asked_when_many_ask_at_once(gateway: Running, model: str) -> None:

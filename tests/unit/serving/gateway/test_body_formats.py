@@ -1,5 +1,6 @@
 """CSV and Arrow bodies become the rows of a JSON body, within the same limits, and without Arrow in the gateway's own process."""
 
+import json
 import math
 import sqlite3
 import struct
@@ -23,9 +24,8 @@ from helping import examples
 from taxiway.errors import RequestError
 from taxiway.serving.gateway.bodies.formats import BodyFormat, format_of
 from taxiway.serving.gateway.bodies.read_body import read_body
-from taxiway.serving.protocol import MAX_ROWS, Rows, read_rows
+from taxiway.serving.protocol import LARGEST_LIMITS, MAX_ROWS, USUAL_LIMITS, BodyLimits, Rows, read_rows
 
-MAX_BYTES = 2 << 20
 KINDS: dict[pa.DataType, st.SearchStrategy[Any]] = {
     pa.int64(): st.integers(-(2**63), 2**63 - 1),
     pa.uint8(): st.integers(0, 255),
@@ -43,7 +43,7 @@ NAMES = st.text(max_size=5).filter(lambda name: not name.startswith("\ufeff"))
 
 def refused(body: bytes, body_format: BodyFormat) -> RequestError:
     with pytest.raises(RequestError) as error:
-        read_body(body, body_format, MAX_BYTES)
+        read_body(body, body_format, USUAL_LIMITS)
     return error.value
 
 
@@ -58,7 +58,7 @@ def test_the_log_of_a_csv_holds_the_rows_that_were_predicted(data: st.DataObject
     columns = data.draw(st.lists(NAMES, min_size=1, max_size=4, unique=True))
     row = st.lists(st.none() | st.text(max_size=5), min_size=len(columns), max_size=len(columns))
     rows = data.draw(st.lists(row, min_size=1))
-    text, read = read_body(csv_body(columns, rows), BodyFormat.CSV, MAX_BYTES)
+    text, read = read_body(csv_body(columns, rows), BodyFormat.CSV, USUAL_LIMITS)
     assert read == Rows(tuple(columns), [[cell or None for cell in row] for row in rows])
     assert read_rows(text.encode())[1] == read
 
@@ -70,7 +70,7 @@ def test_the_log_of_an_arrow_stream_holds_the_rows_that_were_predicted(data: st.
     size = data.draw(st.integers(1, 5))
     cells = [data.draw(st.lists(st.none() | KINDS[kind], min_size=size, max_size=size)) for kind in kinds]
     columns = {f"c{at}": pa.array(column, kind) for at, (column, kind) in enumerate(zip(cells, kinds, strict=True))}
-    text, read = read_body(arrow_stream(pa.table(columns)), BodyFormat.ARROW, MAX_BYTES)
+    text, read = read_body(arrow_stream(pa.table(columns)), BodyFormat.ARROW, USUAL_LIMITS)
     assert read.data == [list(row) for row in zip(*cells, strict=True)]
     assert read_rows(text.encode())[1] == read
 
@@ -88,7 +88,7 @@ def test_the_cells_of_an_arrow_stream_are_what_json_would_say() -> None:
             "waits": [[math.nan, None], [], None],
         }
     )
-    assert read_body(arrow_stream(table), BodyFormat.ARROW, MAX_BYTES)[1].data == [
+    assert read_body(arrow_stream(table), BodyFormat.ARROW, USUAL_LIMITS)[1].data == [
         [1.1, "2013-06-01", "2013-06-01 12:00:00.000005Z", 1.5, "a", None, [None, None]],
         [2, None, "2013-06-01 12:00:00.000005Z", None, "b", None, []],
         [None, "1899-01-01", "2013-06-01 12:00:00.000005Z", None, "a", None, None],
@@ -97,7 +97,7 @@ def test_the_cells_of_an_arrow_stream_are_what_json_would_say() -> None:
 
 def test_a_text_of_a_csv_stays_what_it_is() -> None:
     body = '\ufeffcode,"a ""b""",n\r\n007,"x\ny",\r\n\r\nNA, 1 ,1e400\r\n'.encode()
-    read = read_body(body, BodyFormat.CSV, MAX_BYTES)[1]
+    read = read_body(body, BodyFormat.CSV, USUAL_LIMITS)[1]
     assert read == Rows(("code", 'a "b"', "n"), [["007", "x\ny", None], ["NA", " 1 ", "1e400"]])
 
 
@@ -165,7 +165,7 @@ def test_an_arrow_stream_is_refused_before_it_is_expanded(name: str) -> None:
     before = pa.total_allocated_bytes()
     error = refused(body, BodyFormat.ARROW)
     assert (error.status, says in error.message) == (status, True), error.message
-    assert pa.total_allocated_bytes() - before < MAX_BYTES
+    assert pa.total_allocated_bytes() - before < USUAL_LIMITS.max_bytes
 
 
 def test_a_delta_of_a_dictionary_is_refused() -> None:
@@ -247,3 +247,30 @@ def test_the_process_of_the_gateway_imports_neither_arrow_nor_pandas() -> None:
         "print(sorted({'pyarrow', 'pandas', 'numpy'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("limits", "says"),
+    [
+        (BodyLimits(max_rows=2), "3 rows of 1 or more columns; allowed: 2 rows and 100,000 cells"),
+        (BodyLimits(max_cells=2), "allowed: 10,000 rows and 2 cells"),
+    ],
+)
+@pytest.mark.parametrize("body_format", BodyFormat)
+def test_a_gateway_can_have_other_limits(body_format: BodyFormat, limits: BodyLimits, says: str) -> None:
+    body = {
+        BodyFormat.JSON: b'{"dataframe_split": {"columns": ["x"], "data": [[1], [2], [3]]}}',
+        BodyFormat.CSV: b"x\n1\n2\n3\n",
+        BodyFormat.ARROW: arrow_stream(pa.table({"x": [1.0, 2.0, 3.0]})),
+    }[body_format]
+    assert read_body(body, body_format, USUAL_LIMITS)[1].row_count == 3
+    with pytest.raises(RequestError, match=says) as refused:
+        read_body(body, body_format, limits)
+    assert refused.value.status == 413
+
+
+def test_what_a_gateway_with_larger_limits_has_logged_is_read() -> None:
+    body = json.dumps({"inputs": {"x": [1] * (MAX_ROWS + 1)}}).encode()
+    with pytest.raises(RequestError):
+        read_rows(body)
+    assert read_rows(body, LARGEST_LIMITS)[1].row_count == MAX_ROWS + 1

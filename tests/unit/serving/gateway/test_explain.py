@@ -50,12 +50,24 @@ def test_predictions_are_explained_and_do_not_change(served: tuple[Running, str,
     assert others == [explained] * 3
     found = explained.pop("explanations")
     assert explained == plain
-    assert found["unit"] == "log_odds"
+    assert (found["unit"], found["method"]) == ("log_odds", "exact")
     for row, (_, probability) in zip(found["rows"], plain["predictions"], strict=True):
         assert row["of"] == "True"
         assert set(row["contributions"]) == set(some_rows(1))
         assert 1 / (1 + math.exp(-row["base"] - sum(row["contributions"].values()))) == pytest.approx(probability)
     assert len(gateway.workers()) == workers + 1
+
+
+def test_a_model_of_any_kind_is_explained_by_sampling(gateway: Running, registry: MlflowClient) -> None:
+    model = register(registry, "HasExample")
+    gateway.admin.refresh(model)
+    found = ask(gateway, model, {"dataframe_records": [{"x": 0.75}]}).json()["explanations"]
+    assert found == {
+        "unit": "probability",
+        "rows": [{"of": "1", "base": 0.25, "contributions": {"x": 0.5}, "standard_errors": {"x": 0.0}}],
+        "method": "sampling",
+        "sampling": {"orders": 20, "background_rows": 2},
+    }
 
 
 def test_the_example_of_the_guide_has_the_format_of_an_answer(served: tuple[Running, str, str]) -> None:

@@ -11,6 +11,7 @@ from taxiway.cli.main import main
 from taxiway.errors import ConfigError
 from taxiway.serving.gateway.model_limits import read_model_limits
 from taxiway.serving.gateway.settings import GatewaySettings
+from taxiway.serving.protocol import LARGEST_LIMITS, USUAL_LIMITS
 
 
 def settings(path: Path, **others: object) -> GatewaySettings:
@@ -69,13 +70,27 @@ def test_serve_does_not_start_with_a_wrong_file_of_limits(tmp_path: Path) -> Non
     assert "models is missing" in answer.output
 
 
+def test_the_limits_of_requests_are_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[GatewaySettings] = []
+    monkeypatch.setattr("taxiway.serving.gateway.server.serve", started.append)
+    environment = {"TAXIWAY_CALLER_TOKEN": CALLER, "TAXIWAY_ADMIN_TOKEN": ADMIN}
+    command = ["serve", "--tracking-uri", "http://127.0.0.1:1", "--state", str(tmp_path)]
+    options = ["--max-body", "16", "--max-rows", "100000", "--max-cells", "1000000", "--queue-limit", "50"]
+    for more in ([], options):
+        assert CliRunner().invoke(main, [*command, *more], env=environment).exit_code == 0
+    assert [settings.body_limits for settings in started] == [USUAL_LIMITS, LARGEST_LIMITS]
+    assert [settings.queue_limit for settings in started] == [1000, 50]
+    refused = CliRunner().invoke(main, [*command, "--max-rows", "100001"], env=environment)
+    assert (refused.exit_code, "1<=x<=100000" in refused.output) == (2, True)
+
+
 def test_each_model_of_a_gateway_has_its_own_limits(mlflow_url: str, registry: MlflowClient, tmp_path: Path) -> None:
     small, large = register(registry, "NeedsMemoryForThree"), register(registry, "NeedsMemoryForThree")
     limits = {small: {"worker_memory_mib": 4096}, large: {"workers": 2}, "flights.misspelled": {"workers": 2}}
     running = start_gateway(mlflow_url, tmp_path / "state", models=[small, large], model_limits=limits)
     try:
         until(lambda: all(found.champion == 1 for found in running.admin.statuses()), "the champions are served")
-        answer = running.ask(small, 3)
+        answer = running.ask(small, 3, token=ADMIN)
         assert (answer.status_code, "MemoryError" in answer.text) == (500, True)
         assert len(running.workers()) == 3
         limits_of = [psutil.Process(worker.pid).rlimit(psutil.RLIMIT_DATA)[0] for worker in running.workers()]

@@ -27,6 +27,7 @@ from taxiway.serving.gateway.rolling.settings import RollSettings, store_setting
 from taxiway.serving.gateway.state import request_log_sql as sql
 from taxiway.serving.gateway.state.logged_version import LoggedVersion
 from taxiway.serving.gateway.state.request_log import LoggedRequest, RequestLog
+from taxiway.serving.request_files import read_request_log
 
 
 class KilledError(BaseException):
@@ -72,6 +73,28 @@ def test_each_row_of_a_request_is_one_row(tmp_path: Path) -> None:
         ("r2", 1, "me", "[0.25, 0.75]", None, [0.25, 0.75], '"y"', "null", "1970-01-03"),
     ]
     assert roll(tmp_path) == Rolled(tmp_path / "log")
+
+
+def test_files_have_a_layout_and_those_of_a_newer_one_are_not_misread(tmp_path: Path) -> None:
+    logged(tmp_path, request(1, 86_400 * 1.5), request(2, 86_400 * 2.5))
+    roll(tmp_path)
+    log = tmp_path / "log"
+
+    def count() -> int:
+        return read_request_log(log, lambda connection: len(connection.execute("SELECT 1 FROM requests").fetchall()))
+
+    *_, newest = sorted(log.glob("requests/*/*/*.parquet"))
+    assert pq.read_metadata(newest).metadata[b"taxiway.layout"] == b"1"
+    assert count() == 4
+    rows = pq.read_table(newest, partitioning=None)
+    pq.write_table(rows.replace_schema_metadata(None), newest)
+    assert count() == 4, "files from before there were layouts have none"
+    pq.write_table(rows.replace_schema_metadata({"taxiway.layout": "2", "taxiway.version": "9.1"}), newest)
+    with pytest.raises(
+        ConfigError,
+        match=r'has the layout "2".*reads layouts up to 1; a gateway of Taxiway 9\.1 .*Install that version or a later',
+    ):
+        count()
 
 
 def test_inputs_that_the_model_does_not_take_are_no_columns(tmp_path: Path) -> None:

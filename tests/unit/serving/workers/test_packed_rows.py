@@ -16,10 +16,9 @@ from taxiway.features.signature import ModelColumns
 from taxiway.models.predictor import Cells, Predictor
 from taxiway.serving.gateway.bodies.formats import BodyFormat
 from taxiway.serving.gateway.bodies.read_body import read_body, read_large_body
-from taxiway.serving.protocol import PackedRows, Rows
+from taxiway.serving.protocol import USUAL_LIMITS, PackedRows, Rows
 from taxiway.serving.workers.process import predict_with
 
-MAX_BYTES = 2 << 20
 CELLS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=3)
 RECORDS = st.lists(
     st.dictionaries(st.sampled_from("abc"), CELLS | st.lists(CELLS, max_size=2), min_size=1), min_size=1, max_size=6
@@ -39,14 +38,14 @@ def sums(cells: Cells) -> Any:
 @given(records=RECORDS)
 def test_a_large_body_has_the_rows_of_a_small_one(records: list[dict[str, Any]]) -> None:
     body = json.dumps({"dataframe_records": records}).encode()
-    text, rows = read_body(body, BodyFormat.JSON, MAX_BYTES)
-    without_text, packed = read_large_body(body, BodyFormat.JSON, MAX_BYTES)
+    text, rows = read_body(body, BodyFormat.JSON, USUAL_LIMITS)
+    without_text, packed = read_large_body(body, BodyFormat.JSON, USUAL_LIMITS)
     assert (text, without_text) == (body.decode(), None)
     assert (packed.columns, packed.data, packed.row_count, packed.cells) == (rows.columns, rows.data, len(records), rows.cells)
 
 
 def test_a_large_csv_is_logged_as_json() -> None:
-    text, packed = read_large_body(b"x,y\n1,2\n3,4\n", BodyFormat.CSV, MAX_BYTES)
+    text, packed = read_large_body(b"x,y\n1,2\n3,4\n", BodyFormat.CSV, USUAL_LIMITS)
     assert text == '{"dataframe_split":{"columns":["x","y"],"data":[["1","2"],["3","4"]]}}'
     assert packed.data == [["1", "2"], ["3", "4"]]
 
@@ -83,5 +82,5 @@ def test_predictions_that_are_no_numbers_are_an_error_of_the_model(predictions: 
 
 def test_too_many_empty_records_are_refused_before_they_are_counted() -> None:
     with pytest.raises(RequestError) as raised:
-        read_body(json.dumps({"inputs": [{}] * 10_001}).encode(), BodyFormat.JSON, MAX_BYTES)
+        read_body(json.dumps({"inputs": [{}] * 10_001}).encode(), BodyFormat.JSON, USUAL_LIMITS)
     assert raised.value.status == 413

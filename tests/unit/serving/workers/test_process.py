@@ -14,7 +14,7 @@ import httpx
 import psutil
 import pytest
 from mlflow import MlflowClient
-from running import RUN_GATEWAY, Running, gateway_environment, register, start_gateway
+from running import ADMIN, RUN_GATEWAY, Running, gateway_environment, register, start_gateway
 
 from ending import dies_with_us
 from helping import PATIENCE_S, free_port, until
@@ -73,7 +73,7 @@ def test_a_predict_call_that_needs_too_much_memory_fails_alone(mlflow_url: str, 
     running = start_gateway(mlflow_url, tmp_path / "state", models=[model], worker_memory_bytes=4 << 30)
     until(lambda: running.admin.status(model).champion == 1, "the champion is loaded")
     (worker,) = running.workers()
-    refused = running.ask(model, 3)
+    refused = running.ask(model, 3, token=ADMIN)
     assert refused.status_code == 500
     assert "MemoryError" in refused.json()["message"]
     assert running.ask(model, 0.5).status_code == 200

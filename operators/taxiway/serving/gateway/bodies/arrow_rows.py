@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from taxiway.errors import RequestError
 from taxiway.messages import clipped, quoted
 from taxiway.serving.gateway.bodies.arrow_messages import require_plain_messages
-from taxiway.serving.protocol import MAX_CELLS, Rows, checked_rows, require_size
+from taxiway.serving.protocol import BodyLimits, Rows, checked_rows, require_size
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,12 +21,12 @@ _ALLOWED = "booleans, integers, floats, texts, lists of these, decimals, dates, 
 _MAX_ERROR = 300
 
 
-def rows_of_arrow(body: bytes, max_bytes: int) -> Rows:
+def rows_of_arrow(body: bytes, limits: BodyLimits) -> Rows:
     """Parse an Arrow IPC stream.
 
     Args:
         body: The stream, without compression.
-        max_bytes: The size limit of the texts.
+        limits: How large it may be, and its texts.
 
     Returns:
         The rows. Dates and times are texts in ISO 8601; NaN is missing, as in pandas.
@@ -38,27 +38,27 @@ def rows_of_arrow(body: bytes, max_bytes: int) -> Rows:
 
     try:
         require_plain_messages(body)
-        table = _table(body)
-        _require_limits(table, max_bytes)
+        table = _table(body, limits)
+        _require_limits(table, limits)
         columns = [_cells(column) for column in table.columns]
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         why = clipped(str(error), _MAX_ERROR)
         raise RequestError(400, f"the body is not an Arrow stream that can be read: {why}") from None
     rows = [list(cells) for cells in zip(*columns, strict=True)]
-    return checked_rows(_NAME, Rows(tuple(table.column_names), rows))
+    return checked_rows(_NAME, Rows(tuple(table.column_names), rows), limits)
 
 
-def _table(body: bytes) -> "pa.Table":
+def _table(body: bytes, limits: BodyLimits) -> "pa.Table":
     import pyarrow as pa
 
     batches, rows = [], 0
     with pa.ipc.open_stream(body) as stream:
-        require_size(_NAME, 0, len(stream.schema))
+        require_size(_NAME, 0, len(stream.schema), limits)
         for field in stream.schema:
             _require_allowed(field)
         for batch in stream:
             rows += batch.num_rows
-            require_size(_NAME, rows, len(stream.schema))
+            require_size(_NAME, rows, len(stream.schema), limits)
             batch.validate(full=True)  # Arrow trusts the offsets of a batch that it reads
             batches.append(batch)
         return pa.Table.from_batches(batches, stream.schema)
@@ -78,7 +78,7 @@ def _require_allowed(field: "pa.Field") -> None:
         raise RequestError(400, f"the column {quoted(field.name)} of the Arrow stream has the type {got}; allowed: {_ALLOWED}")
 
 
-def _require_limits(table: "pa.Table", max_bytes: int) -> None:
+def _require_limits(table: "pa.Table", limits: BodyLimits) -> None:
     """Check how many items the lists have, and how long the texts of dictionaries are in all rows, without making them."""
     import pyarrow.compute as compute
     import pyarrow.types as kinds
@@ -90,13 +90,14 @@ def _require_limits(table: "pa.Table", max_bytes: int) -> None:
         elif kinds.is_dictionary(column.type) and _is_text(column.type.value_type):
             for chunk in column.chunks:
                 texts += compute.sum(compute.take(compute.binary_length(chunk.dictionary), chunk.indices)).as_py() or 0
-    if items > MAX_CELLS:
+    if items > limits.max_cells:
         raise RequestError(
-            413, f"the lists of the Arrow stream have {items:,} items; allowed: {MAX_CELLS:,}. Send fewer rows per request"
+            413,
+            f"the lists of the Arrow stream have {items:,} items; allowed: {limits.max_cells:,}. Send fewer rows per request",
         )
-    if texts > max_bytes:
+    if texts > limits.max_bytes:
         raise RequestError(
-            413, f"the texts of the Arrow stream have more than {max_bytes:,} bytes; send fewer rows per request"
+            413, f"the texts of the Arrow stream have more than {limits.max_bytes:,} bytes; send fewer rows per request"
         )
 
 

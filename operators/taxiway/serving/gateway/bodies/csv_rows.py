@@ -5,16 +5,17 @@ import io
 import sys
 
 from taxiway.errors import RequestError
-from taxiway.serving.protocol import Rows, checked_rows, require_size
+from taxiway.serving.protocol import BodyLimits, Rows, checked_rows, require_size
 
 _NAME = "the CSV"
 
 
-def rows_of_csv(body: bytes) -> Rows:
+def rows_of_csv(body: bytes, limits: BodyLimits) -> Rows:
     """Parse a CSV body: UTF-8, a line with the names of the columns, comma-separated cells, and quotes that are doubled in a quoted cell.
 
     Args:
         body: The body; it may begin with a byte order mark.
+        limits: How large it may be.
 
     Returns:
         The rows; each cell is a text, or None if it is empty.
@@ -26,7 +27,7 @@ def rows_of_csv(body: bytes) -> Rows:
     try:
         lines = csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True)
         columns: list[str] = next(filter(None, lines), [])
-        require_size(_NAME, 0, len(columns))
+        require_size(_NAME, 0, len(columns), limits)
         data: list[list[str | None]] = []
         for cells in filter(None, lines):  # empty lines are skipped, as pandas does
             if len(cells) != len(columns):
@@ -34,11 +35,11 @@ def rows_of_csv(body: bytes) -> Rows:
                     400, f"line {lines.line_num} of the CSV has {len(cells):,} cells, and its header {len(columns):,}"
                 )
             data.append([cell or None for cell in cells])
-            require_size(_NAME, len(data), len(columns))
+            require_size(_NAME, len(data), len(columns), limits)
     except UnicodeDecodeError as error:
         raise RequestError(400, f"the CSV is not UTF-8: {error.reason} at byte {error.start:,}") from None
     except csv.Error as error:
         raise RequestError(
             400, f"the body is not CSV: {error}; send comma-separated lines, the first with the columns"
         ) from None
-    return checked_rows(_NAME, Rows(tuple(columns), data))
+    return checked_rows(_NAME, Rows(tuple(columns), data), limits)

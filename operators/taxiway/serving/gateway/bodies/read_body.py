@@ -6,16 +6,16 @@ from taxiway.errors import RequestError
 from taxiway.serving.gateway.bodies.arrow_rows import rows_of_arrow
 from taxiway.serving.gateway.bodies.csv_rows import rows_of_csv
 from taxiway.serving.gateway.bodies.formats import BodyFormat
-from taxiway.serving.protocol import PackedRows, Rows, as_split, read_rows
+from taxiway.serving.protocol import BodyLimits, PackedRows, Rows, as_split, read_rows
 
 
-def read_body(body: bytes, body_format: BodyFormat, max_bytes: int) -> tuple[str, Rows]:
+def read_body(body: bytes, body_format: BodyFormat, limits: BodyLimits) -> tuple[str, Rows]:
     """Parse a body.
 
     Args:
         body: The body.
         body_format: Its format. Arrow is imported for `ARROW` only.
-        max_bytes: The size limit of the request as JSON.
+        limits: How large it may be, also as JSON.
 
     Returns:
         The request as JSON, of which `read_rows` makes the same rows, and the rows.
@@ -24,22 +24,22 @@ def read_body(body: bytes, body_format: BodyFormat, max_bytes: int) -> tuple[str
         RequestError: 400 if the body does not follow its format; 413 if it has too many rows, columns or characters.
     """
     if body_format is BodyFormat.JSON:
-        return read_rows(body)
-    rows = rows_of_csv(body) if body_format is BodyFormat.CSV else rows_of_arrow(body, max_bytes)
+        return read_rows(body, limits)
+    rows = rows_of_csv(body, limits) if body_format is BodyFormat.CSV else rows_of_arrow(body, limits)
     text = as_split(rows)
-    if len(text.encode()) > max_bytes:
-        raise RequestError(413, f"the rows have more than {max_bytes:,} bytes as JSON; send fewer rows per request")
+    if len(text.encode()) > limits.max_bytes:
+        raise RequestError(413, f"the rows have more than {limits.max_bytes:,} bytes as JSON; send fewer rows per request")
     return text, rows
 
 
-def read_large_body(body: bytes, body_format: BodyFormat, max_bytes: int) -> tuple[str | None, PackedRows]:
+def read_large_body(body: bytes, body_format: BodyFormat, limits: BodyLimits) -> tuple[str | None, PackedRows]:
     """As `read_body`, for a process of its own: the rows are packed, and the JSON is None if the body is it.
 
     Garbage is not collected meanwhile: that many new objects make it frequent, and none of them is garbage.
     """
     gc.disable()
     try:
-        text, rows = read_body(body, body_format, max_bytes)
+        text, rows = read_body(body, body_format, limits)
         return (None if body_format is BodyFormat.JSON else text), PackedRows.of(rows)
     finally:
         gc.enable()

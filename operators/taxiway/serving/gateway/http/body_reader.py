@@ -8,7 +8,7 @@ from taxiway.errors import RequestError, WorkerDiedError
 from taxiway.serving.gateway.bodies.formats import BodyFormat
 from taxiway.serving.gateway.bodies.read_body import read_body, read_large_body
 from taxiway.serving.gateway.problems import Problems
-from taxiway.serving.protocol import PackedRows, Rows
+from taxiway.serving.protocol import BodyLimits, PackedRows, Rows
 from taxiway.serving.workers.background import BackgroundProcess
 
 _SMALL_BYTES = 32 << 10
@@ -19,11 +19,11 @@ class BodyReader:
     """Reads bodies. The process for large ones is started when one comes, and replaced if it dies.
 
     Args:
-        max_bytes: The size limit of a body, and of its rows as JSON.
+        limits: How large a request may be.
     """
 
-    def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
+    def __init__(self, limits: BodyLimits) -> None:
+        self._limits = limits
         self._process = BackgroundProcess()
         self._problems = Problems("large requests")
 
@@ -40,7 +40,7 @@ class BodyReader:
             RequestError: It does not follow the protocol, is too large, or too many large ones are waiting.
         """
         if len(body) <= _SMALL_BYTES and body_format is not BodyFormat.ARROW:
-            return read_body(body, body_format, self._max_bytes)
+            return read_body(body, body_format, self._limits)
         self._problems.end_if_quiet("waiting")
         if self._process.waiting >= _MAX_WAITING:
             self._problems.begin(
@@ -50,7 +50,7 @@ class BodyReader:
                 503, f"{_MAX_WAITING} large requests are waiting; try again later, or send fewer rows per request"
             )
         try:
-            text, rows = await self._process.run(read_large_body, body, body_format, self._max_bytes)
+            text, rows = await self._process.run(read_large_body, body, body_format, self._limits)
         except WorkerDiedError:
             raise RequestError(503, "the process that reads large requests has died; try again") from None
         return body.decode() if text is None else text, rows

@@ -1,6 +1,7 @@
 """Takes true labels of predictions from callers."""
 
 import asyncio
+import logging
 import sqlite3
 import time
 
@@ -11,6 +12,8 @@ from taxiway.serving.callers import Caller
 from taxiway.serving.gateway.feedback.matched import Matched, match_labels
 from taxiway.serving.gateway.http.gateway import Gateway
 from taxiway.serving.gateway.models.served_model import ServedModel
+
+log = logging.getLogger(__name__)
 
 _MAX_WAITING = 8
 _LIMIT_S = 30.0
@@ -47,7 +50,8 @@ async def take_labels(gateway: Gateway, model: ServedModel, caller: Caller, body
         try:
             await gateway.log.add_labels(rows)
         except (sqlite3.Error, OSError) as error:
-            raise RequestError(503, f"the labels could not be stored ({error}); try again later") from None
+            log.warning("%s: labels of %s could not be stored: %s", model.name, caller.name, error)
+            raise RequestError(503, "the labels could not be stored; try again later") from None
     counts = {"recorded": len(found.new) - found.corrected, "corrected": found.corrected, "unchanged": found.unchanged}
     gateway.metrics.labelled(model.name, caller.name, counts | {"refused": len(found.refused)})
     refused = [{"index": index, "reason": reason} for index, reason in sorted(found.refused.items())]

@@ -9,6 +9,7 @@ from taxiway.messages import listed, quoted
 from taxiway.serving.api import ModelStatus
 from taxiway.serving.callers import Caller, Scope
 from taxiway.serving.gateway.http.body_reader import BodyReader
+from taxiway.serving.gateway.http.failures import Failures
 from taxiway.serving.gateway.http.known_callers import KnownCallers
 from taxiway.serving.gateway.http.limits import CallerLimits
 from taxiway.serving.gateway.metrics import GatewayMetrics, ModelGauges
@@ -48,9 +49,10 @@ class Gateway:
         """Matches labels with predictions."""
         self.matching_turn = asyncio.Lock()
         self.labels_waiting = 0
-        self.bodies = BodyReader(settings.max_body_bytes)
+        self.bodies = BodyReader(settings.body_limits)
         self.callers = callers
         self.limits = CallerLimits(settings.state_folder)
+        self.failures = Failures(private=bool(settings.omit_columns or settings.hash_columns))
         self.metrics = metrics
         metrics.follow(self._gauges)
         self._state = ServedState(settings.state_folder)

@@ -94,7 +94,7 @@ async def _answer_rows(
             gateway.limits.return_rows(caller, rows.row_count)
         if outcome.retry_after_s is not None:
             answer_headers["Retry-After"] = retry_after(outcome.retry_after_s)
-        return refusal(outcome.status, outcome.error, answer_headers)
+        return refusal(outcome.status, gateway.failures.message(model.name, request_id, caller, outcome), answer_headers)
     predictions = outcome.predictions if caller.decimals is None else rounded(outcome.predictions, caller.decimals)
     # The names of the classes, in the order of the probabilities.
     classes = f', "classes": {json.dumps(served_by.classes, ensure_ascii=False)}' if served_by.classes else ""
@@ -104,7 +104,8 @@ async def _answer_rows(
         explained = await model.explainer.explain(served_by.version, rows)
         gateway.metrics.explained(model.name, explained.latency_ms / 1e3)
         if explained.status != 200:  # the headers name the prediction, which is in the log
-            return refusal(explained.status, explained.error, answer_headers)
+            told = gateway.failures.message(model.name, request_id, caller, explained)
+            return refusal(explained.status, told, answer_headers)
         found = explained.predictions if caller.decimals is None else rounded(explained.predictions, caller.decimals)
         explanations = f', "explanations": {found}'
     content = f'{{"predictions": {predictions}{classes}{threshold}{explanations}}}'

@@ -68,7 +68,7 @@ class Explainer:
                     504, "", f"the explanation took more than {limit_s:g} s; send fewer rows per request", limit_s * 1e3, 0
                 )
             except (ModelUnavailableError, TransientError, WorkerDiedError) as error:
-                return Outcome(503, "", f"the predictions cannot be explained now: {error}; try again", 0.0, 0)
+                return Outcome(503, "", f"the predictions cannot be explained now: {error}; try again", 0.0, 0, internal=True)
 
     def end_if_idle(self) -> None:
         """End the process if nothing has been explained for ten minutes."""

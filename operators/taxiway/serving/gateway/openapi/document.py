@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from taxiway.models.explanations import UNITS
+from taxiway.models.explanations import METHODS, UNITS
 from taxiway.records.digests import digest_of_bytes
 from taxiway.serving.api import ModelStatus
 from taxiway.serving.callers import Scope
@@ -23,7 +23,7 @@ _ERRORS = {
     403: "The caller may not do this.",
     413: "The request is too large.",
     415: "The content type is not supported.",
-    422: "The model cannot be explained.",
+    422: "The model cannot be explained, because no rows of its training data are saved with it.",
     429: "The caller exceeds a limit; see the header Retry-After.",
     500: "The model failed.",
     503: "The gateway cannot answer now; see the header Retry-After.",
@@ -190,7 +190,11 @@ def _explanations() -> dict[str, Any]:
     number = {"type": "number"}
     contributions = {"type": "object", "additionalProperties": number}
     row = _object({"of": {"type": "string"}, "base": number, "contributions": contributions})
-    return _object({"unit": {"enum": list(UNITS)}, "rows": {"type": "array", "items": row}})
+    row["properties"]["standard_errors"] = contributions
+    found = _object({"unit": {"enum": list(UNITS)}, "rows": {"type": "array", "items": row}, "method": {"enum": list(METHODS)}})
+    count = {"type": "integer", "minimum": 1}
+    found["properties"]["sampling"] = _object({"orders": count, "background_rows": count})
+    return found
 
 
 def _object(properties: Mapping[str, Any]) -> dict[str, Any]:

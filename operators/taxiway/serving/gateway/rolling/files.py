@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from urllib.parse import quote
 
 from taxiway.serving.gateway.rolling.access import make_folder, open_new
-from taxiway.serving.request_files import OWN_NAME
+from taxiway.serving.request_files import OWN_NAME, layout_metadata
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -70,9 +70,8 @@ class PartitionFiles:
             path = target / f"{self._log_id}-{part.first:012}-{part.last:012}.parquet"
             temporary = path.with_suffix(_PARTIAL)
             with open_new(temporary) as file:
-                pq.write_table(
-                    pa.concat_tables(part.tables, promote_options="default"), file, compression="zstd", write_page_checksum=True
-                )
+                rows = pa.concat_tables(part.tables, promote_options="default").replace_schema_metadata(layout_metadata())
+                pq.write_table(rows, file, compression="zstd", write_page_checksum=True)
                 file.flush()
                 os.fsync(file.fileno())
             temporary.rename(path)

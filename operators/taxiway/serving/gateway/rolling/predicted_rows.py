@@ -12,7 +12,7 @@ from taxiway.errors import RequestError
 from taxiway.features.labels import predicted_classes
 from taxiway.features.signature import ModelColumns
 from taxiway.serving.gateway.state.logged_version import LoggedVersion
-from taxiway.serving.protocol import Rows, read_rows
+from taxiway.serving.protocol import LARGEST_LIMITS, Rows, read_rows
 from taxiway.serving.request_files import INPUT, OTHER_INPUTS
 
 if TYPE_CHECKING:
@@ -137,8 +137,8 @@ def _rows_of(
 
 def _sent(body: str) -> Rows:
     try:
-        return read_rows(body.encode())[1]
-    except RequestError:  # a version of Taxiway with other limits has accepted it
+        return read_rows(body.encode(), LARGEST_LIMITS)[1]
+    except RequestError:  # a version of Taxiway with other rules has accepted it
         return Rows((), [[]])
 
 

@@ -145,7 +145,8 @@ def test_a_champion_that_cannot_be_loaded_again_answers_as_long_as_one_of_its_wo
         traffic.check()
         other.kill()
         traffic.more(1, "refused")
-        assert all("could not be loaded" in message for message in traffic.refusals)
+        assert all(f"{model} cannot answer now; try again" in message for message in traffic.refusals)
+        assert "could not be loaded" in gateway.ask(model, 0.5, token=ADMIN).text
         registry.set_registered_model_alias(model, "champion", str(add_version(registry, model, "Healthy")))
         traffic.more(20)
     until(lambda: not gateway.admin.status(model).problem, "the problem is over")

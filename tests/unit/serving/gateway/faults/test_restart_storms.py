@@ -36,7 +36,8 @@ def test_a_model_that_ends_its_worker_at_each_request_is_restarted_later_and_ano
     refused = ended_by_request(gateway, model)
     assert refused.status_code == 503
     assert 1 <= int(refused.headers["Retry-After"]) <= 30
-    assert "of its worker processes in a row have ended within 10 s of their start" in refused.text
+    assert f"{model} cannot answer now; try again in " in refused.text
+    assert "of its worker processes in a row have ended within 10 s of their start" in gateway.ask(model, 2, token=ADMIN).text
     assert gateway.ask(healthy, 0.25).json() == {"predictions": [[0.75, 0.25]]}
     assert not gateway.admin.status(healthy).problem
     assert restart_delay(gateway, healthy) == 0
