@@ -20,7 +20,7 @@ from history import cpu_ms
 from measuring import show
 
 from taxiway.evaluation.evaluation_set import evaluation_set
-from taxiway.ledger.answers import answer, ask
+from taxiway.ledger.answers.asking import answer, ask
 from taxiway.ledger.chain import Ledger
 from taxiway.ledger.decisions import decisions, record_decision
 from taxiway.ledger.keys import LedgerKeys, new_key
@@ -55,8 +55,9 @@ def ask_and_answer(ledger: Ledger, number: int) -> None:
     """A question about a model on new rows, and its answer, as the model gate records them."""
     rows = evaluation_set(pd.DataFrame({"a": np.random.default_rng(number).normal(size=1000)}), ())
     common: dict[str, Any] = {"key": f"{number:032}", "by": "dag/run", "at": datetime.now(UTC)}
-    ask(ledger, Asked(model="team.model0", version=1, evaluation_set=rows, steps=8, passes=1, **common))
-    answer(ledger, "team.model0", Answered(log_share=-2.0, status=Status.FAIL, shown="decision", **common))
+    asked = Asked(model="team.model0", version=1, evaluation_set=rows, steps=8, passes=1, **common)
+    ask(ledger, asked)
+    answer(ledger, asked, Answered(log_share=-2.0, status=Status.FAIL, shown="decision", **common))
 
 
 def promote(ledger: Ledger) -> None:

@@ -1,14 +1,17 @@
 """What all tests share: how they are ordered and ended, and the flights."""
 
 import gc
+import importlib.metadata
 import os
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path, PurePath
 from typing import Any
 
+import importlib_metadata
 import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
@@ -30,6 +33,9 @@ os.environ["DO_NOT_TRACK"] = "true"
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # MLflow looks for this package of Databricks on the whole path of imports before each of its requests.
 sys.modules.setdefault("dbruntime", None)
+# A run needs the versions of libraries fifty times, and the metadata of a package is parsed for each: a tenth of the run's time.
+for module in (importlib.metadata, importlib_metadata):
+    pytest.MonkeyPatch().setattr(module, "version", cache(module.version))
 # Threads that spin while they wait for each other would make training ten times slower beside a running stack.
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 os.environ["OMP_NUM_THREADS"] = "1"  # the processes of the tests keep all cores busy

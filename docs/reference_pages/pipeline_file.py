@@ -2,6 +2,7 @@
 
 from reference_pages.command_and_metrics import command_and_metrics
 from reference_pages.page import Page, Sections
+from taxiway.spec.action import Action, Rehearsal
 from taxiway.spec.approval import Approval
 from taxiway.spec.conditions.budget import Budget
 from taxiway.spec.conditions.entry import GateCondition
@@ -58,6 +59,8 @@ SECTIONS: Sections = (
     ("approval", Approval),
     ("monitor", Monitor),
     ("monitor.retrain", RetrainingPolicy),
+    ("monitor.retrain.actions", Action),
+    ("monitor.retrain.actions.rehearsal", Rehearsal),
     ("monitor.audit", LabelAudits),
     ("monitor.rollback", Rollback),
 )
@@ -68,6 +71,9 @@ WRITTEN = {
     "source.csv.null": ("text or list of texts", "empty"),
     "model.command": ("list of texts, entries: at least 1", "none"),
     "gate.conditions": ("list of texts, or of keys below", "empty"),
+    "monitor.retrain.actions": ("list of names, or of keys below", "`retrain`"),
+    "monitor.retrain.actions.window": ("integer or `all`", "none"),
+    "monitor.retrain.actions.rehearsal.spans": ("integer or `all`", "`all`"),
 }
 
 USED_BY = {
@@ -76,8 +82,10 @@ USED_BY = {
     "purpose": "`validate_model`: the model card of the [gate report](../guides/gate-report.md); see below. `taxiway lint` notes what is blank",
     "template": "the loader: `continuous_training`, or a Python file in the same folder with a function `template(pipeline, team)` "
     "that returns the DAG",
-    "schedule": "Airflow: a cron expression or preset such as `@monthly`; `new_span` starts the DAG when a new span is due; "
-    "`retrain` when monitoring says so, for the newest span (requires `monitor.retrain`); `null`: started by hand. A scheduled DAG is paused when Airflow first sees it",
+    "schedule": "Airflow: what starts the DAG. A cron expression or preset such as `@monthly`; `new_span` when a new span is due; "
+    "`retrain` when monitoring says so (requires `monitor.retrain`; each run then decides the newest span); `{asset: NAME}` when an asset "
+    "is updated, such as `TEAM.PIPELINE.champion` of a pipeline whose predictions it reads. A list of several: any of them starts it. "
+    "`null`: started by hand. A scheduled DAG is paused when Airflow first sees it",
     "source": "`ingest`; see below",
     "schema": "`validate_data`, `transform`: the name of the schema file in the same folder",
     "suite": "`validate_data`: the name of a Great Expectations suite in the same folder (requires the extra `gx`)",
@@ -241,6 +249,8 @@ USED_BY = {
     "other parameters. Then the rows are spent: the verdict on another model is UNDECIDED",
     "gate.budget.adaptivity": "`validate_model`: who sees the answers before the next model: nobody (`none`), everybody (`full`), or everybody "
     "until the first pass (`first-change`) or the K-th (`passes:K`), after which there are new rows. Only for `conditions`",
+    "gate.budget.shared": "`validate_model`: whether what the same rows have answered about models of other pipelines counts. `false` states "
+    "that whoever makes models of this pipeline does not know these answers; each verdict repeats it. Only for `conditions`",
     "gate.show": "`validate_model`: what is shown of the scores while more models may be tried on the same rows: everything (`exact`), the "
     "means of the conditions as whole percents (`rounded`), or only the decision. "
     "[What it costs](../guides/gates-with-guarantees.md#what-scores-cost). Default: `decision` with `conditions`, else `exact`",
@@ -315,6 +325,16 @@ USED_BY = {
     "monitor.retrain.cooldown": "`monitor`: the shortest time between two trainings",
     "monitor.retrain.max_trainings": "`monitor`: how many trainings there may be in `period`",
     "monitor.retrain.period": "`monitor`: how long that period is",
+    "monitor.retrain.actions": "`monitor`: what a run does that monitoring has started, in the order in which the actions are tried; see below",
+    "monitor.retrain.actions.action": "`train`: `recalibrate` fits a calibration of the champion's predictions to rows that it has not "
+    "learned from; `warm_start` trains its estimator further; `retrain` trains as `model` says, and anew if `warm_start` is another action",
+    "monitor.retrain.actions.triggers": "`monitor`: the triggers that the action is for; empty for all. The last action is for all",
+    "monitor.retrain.actions.window": "`ingest`: how many spans to train on, the newest ones; `all` for all before the evaluated one. None: "
+    "`source.window`",
+    "monitor.retrain.actions.rehearsal": "`transform`: a sample of earlier spans that is added to the window; see below",
+    "monitor.retrain.actions.rehearsal.spans": "`ingest`: how many spans before the window the rows are drawn from, the newest ones",
+    "monitor.retrain.actions.rehearsal.rows": "`transform`: how many rows are drawn in total, from each span in proportion to its rows",
+    "monitor.retrain.actions.rehearsal.share": "`transform`: instead, the share of the rows of each span that is drawn",
     "monitor.checks": "`monitor`: functions that look at the rows of each window, such as `FILE.py:function`; what they return is an alert",
     "monitor.audit": "`monitor`: when labels are needed next; see below. `null`: monitoring does not say so",
     "monitor.audit.target": "`monitor`: the value that the metric is to reach: at least, or at most if lower values are better",

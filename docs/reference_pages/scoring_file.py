@@ -26,11 +26,11 @@ USED_BY = {
     "output": "`predict`: {data} is `[taxiway] data`, {SPAN} the name of the span and {VERSION} its version. The folder appears when "
     "its predictions are complete, and replaces older ones of the span",
     "rows_per_file": "`predict`: also the number of rows that are scored at a time",
-    "schedule": "the template: `new_span` runs when there is a span that was not scored, {asset: NAME} when an asset is updated. "
-    "None: runs are started by hand",
+    "schedule": "the template: `new_span` runs when there is a span that was not scored, {asset: NAME} when an asset is updated; "
+    "any of several in a list. None: runs are started by hand",
 }
 WRITTEN = {
-    "schedule": ("`new_span`, a cron preset or expression, or `{asset: NAME}`", "none"),
+    "schedule": ("`new_span`, a cron preset or expression, `{asset: NAME}`, or a list of them", "none"),
     "source": ("a section", "required"),
 }
 

@@ -95,6 +95,11 @@ def test_a_backfill_trains_as_of_each_month_and_the_schedule_goes_on_after_it(ru
     for month, summary in enumerate(found, start=2):
         expected = {"training": [f"2013-{month - 1:02} v1"], "evaluation": [f"2013-{month:02} v1"]}
         assert read(running, MONTHLY, summary.run) == expected
+    assert found[0].started_by.startswith("backfill run")
+    assert found[2].started_by.startswith("the schedule, for ")
+    events = running.api._get(f"/assets/events?source_dag_id={MONTHLY}&limit=100")["asset_events"]
+    assert {event["name"] for event in events} == {f"{MONTHLY}.champion"}
+    assert sorted(event["extra"]["version"] for event in events) == [1, 2, 3]
     # Airflow would run them all at once: each has waited for the one before.
     ends = [until(lambda s=s: runs(running, MONTHLY)[s.run]["end_date"], "the run is over") for s in found]
     assert ends == sorted(ends)
@@ -115,6 +120,7 @@ def test_spans_that_arrive_are_decided_once_each_oldest_first_late_and_corrected
     first = running.wait_for_outcomes(ARRIVALS, 2)
     assert labels(first) == ["2013-04 v1", "2013-05 v1"]
     assert [s.outcome for s in first] == [Outcome.FIRST_CHAMPION, Outcome.PROMOTED]
+    assert {s.started_by for s in first} == {f"the asset {ARRIVALS}.spans was updated"}
     assert version_at(running.mlflow, ARRIVALS, CHAMPION) == 2
 
     with frozen_triggerer(running):

@@ -6,13 +6,15 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from composed import DAG, Composed
+from composed import DAG, SERVICES, Composed
 from engine import REPOSITORY, compose_command, docker, require_engine
 
 from helping import until
 from scraping import scraped
 from taxiway.errors import TerminalError, TransientError
 
+REQUEST_LOG = "/var/lib/taxiway/request-log"
+PREDICTIONS = "/var/lib/taxiway/predictions"
 PUBLISHED = {"airflow-api-server", "mlflow", "gateway"}
 ASKED_INSIDE = """
 import socket
@@ -82,6 +84,60 @@ def test_the_champion_answers_without_postgres(stack: Composed) -> None:
         assert caller.predict(DAG, rows) == before
 
 
+@pytest.mark.usefixtures("first")
+def test_monitoring_reads_the_requests_that_the_gateway_has_written(stack: Composed) -> None:
+    with stack.caller as caller:
+        caller.predict(DAG, [{"id": n, "a": n / 100 - 1, "b": "x"} for n in range(200)])
+    (gateway,) = stack.containers("gateway")
+    rolled = docker("exec", gateway["Id"], "taxiway", "log", "roll", "--state", "/var/lib/taxiway/gateway")
+    assert rolled.endswith(f"in {REQUEST_LOG}")
+
+    run = ended_run(stack, f"{DAG}.monitor")
+    experiment = stack.mlflow.get_experiment_by_name("taxiway/monitoring")
+    assert experiment is not None
+    (recorded,) = stack.mlflow.search_runs([experiment.experiment_id], f"tags.`airflow.run_id` = '{run}'")
+    assert recorded.data.metrics["rows"] >= 200
+    assert "estimated_roc_auc" in recorded.data.metrics
+
+
+@pytest.mark.usefixtures("first")
+def test_predictions_of_a_scoring_are_read_by_the_services_that_look_for_spans(stack: Composed) -> None:
+    ended_run(stack, f"{DAG}_scored")
+    read = f"import pandas; print(*pandas.read_parquet('{PREDICTIONS}/contained/1').columns)"
+    for service in ("airflow-dag-processor", "airflow-triggerer", "airflow-api-server"):
+        assert inside(stack, service, read).split() == [
+            "id",
+            "prediction",
+            "probability_False",
+            "probability_True",
+            "model",
+            "version",
+        ]
+
+
+@pytest.mark.usefixtures("first")
+def test_only_the_gateway_writes_the_request_log_and_only_tasks_read_it(stack: Composed) -> None:
+    writes: dict[str, set[str]] = {folder: set() for folder in (REQUEST_LOG, PREDICTIONS, "/var/lib/taxiway/gateway")}
+    reads: dict[str, set[str]] = {folder: set() for folder in writes}
+    for service in SERVICES:
+        (container,) = stack.containers(service)
+        for mount in container["Mounts"]:
+            if mount["Destination"] in writes:
+                (writes if mount["RW"] else reads)[mount["Destination"]].add(service)
+    assert writes == {
+        REQUEST_LOG: {"gateway"},
+        PREDICTIONS: {"airflow-worker"},
+        "/var/lib/taxiway/gateway": {"gateway"},
+    }
+    assert (reads[REQUEST_LOG], reads["/var/lib/taxiway/gateway"]) == ({"airflow-worker"}, set())
+
+    (worker,) = stack.containers("airflow-worker")
+    look = ("find", REQUEST_LOG, PREDICTIONS)
+    other_user = subprocess.run(["docker", "exec", "-u", "10002:10002", worker["Id"], *look], capture_output=True, text=True)
+    assert other_user.stdout.split() == [REQUEST_LOG, PREDICTIONS]
+    assert other_user.stderr.count("Permission denied") == 2
+
+
 def test_airflow_reads_the_projects_pipelines(stack: Composed) -> None:
     for dag in ("flights.late_arrivals", "bikes.hourly_rentals"):
         stack.api.wait_for_dag(dag)
@@ -122,6 +178,16 @@ def test_no_command_line_has_a_secret(stack: Composed) -> None:
         told = json.dumps([container["Path"], container["Args"], container["Config"].get("Healthcheck")])
         told += docker("top", container["Id"], "-eo", "pid,args") if container["State"]["Running"] else ""
         assert [name for name, value in secrets.items() if value in told] == [], container["Name"]
+
+
+def ended_run(stack: Composed, dag: str) -> str:
+    """A run of a DAG that has succeeded."""
+    stack.api.wait_for_dag(dag)
+    run = stack.api.trigger(dag, {})
+    for _ in stack.api.follow(dag, run):
+        pass
+    assert stack.api.run_state(dag, run) == "success"
+    return run
 
 
 def inside(stack: Composed, service: str, code: str) -> str:

@@ -131,15 +131,16 @@ def plan_command(
 @installation_options
 def ledger_command(model: str, as_json: bool, **given: Any) -> None:
     """List what was asked about versions of MODEL, by whom, and what is left of its evaluation rows."""
-    from taxiway.cli.views.answers import ledger_json, ledger_text
-    from taxiway.ledger.answers import all_entries
+    from taxiway.cli.views.answers import asked_about, ledger_json, ledger_text
+    from taxiway.ledger.answers.chains import all_entries, entries_elsewhere
     from taxiway.lineage.queries import require_model
 
     with usage_errors(), opened(Given(**given)) as installation:
         entries = all_entries(installation.ledger, model)
         if not entries:
             require_model(installation.ledger.client, model)
-        click.echo(ledger_json(entries) if as_json else ledger_text(model, entries))
+        sets = asked_about(entries, lambda rows: entries_elsewhere(installation.ledger, rows, model))
+        click.echo(ledger_json(sets) if as_json else ledger_text(model, sets))
 
 
 @gate.command("show")
@@ -154,7 +155,7 @@ def show_command(name: str, yes: bool, dags: Path, data: str, **given: Any) -> N
     """
     from taxiway.cli.people.review import pipeline_of
     from taxiway.cli.views.answers import scores_text
-    from taxiway.ledger.answers import all_entries
+    from taxiway.ledger.answers.chains import all_entries
     from taxiway.lineage.queries import resolve
     from taxiway.lineage.verdicts import judged_version
     from taxiway.stages.review import show_scores

@@ -1,11 +1,12 @@
 """Fit the transform on the training rows."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from taxiway.data.engine.read_rows import arrow_types, column_types, read_rows
+from taxiway.data.ingest.rehearsal import drawn_rows, used_positions
 from taxiway.data.schema.file import Schema
 from taxiway.data.schema.model import DATE_TYPES
 from taxiway.errors import DataError
@@ -15,9 +16,10 @@ from taxiway.features.encoding import category_text, raw_frame
 from taxiway.features.labels import learnable_classes
 from taxiway.features.own_transform import OwnTransform, feature_names
 from taxiway.features.weights import weights_of
-from taxiway.messages import listed
+from taxiway.messages import clipped, listed
 from taxiway.records import FeatureSet, Snapshot
 from taxiway.records.recorder import Recorder
+from taxiway.spec.action import Action, Rehearsal
 from taxiway.spec.metrics import Problem
 from taxiway.spec.pipeline import Features, Pipeline
 from taxiway.spec.python_refs import code_digest, names_function, short_name
@@ -26,6 +28,7 @@ from taxiway.store import StageKey, Store, keep, made_before, temp_folder
 if TYPE_CHECKING:
     import pandas as pd
 
+_LONGEST_PARAM = 500  # characters in MLflow; the feature set has all of them
 _RULE = 8  # version of read_rows, raw_frame and the transformers here; see StageKey
 
 
@@ -40,6 +43,8 @@ class TransformSpec:
         accepts_missing: Whether the estimator accepts missing values.
         weight: The column with the weights of the training rows, or the function that returns them; None if all weigh alike.
         check: Called with a fitted transform of the team's own; it raises an error if it cannot be saved as data.
+        rehearsal: The sample of earlier spans; None to use all rows of all training spans.
+        window: How many of the training spans, the newest ones, are used as a whole if there is a rehearsal.
     """
 
     features: Features
@@ -48,15 +53,30 @@ class TransformSpec:
     accepts_missing: bool
     weight: str | None = None
     check: Callable[[Any, str], object] | None = None
+    rehearsal: Rehearsal | None = None
+    window: int = 0
 
     @classmethod
     def of(
-        cls, pipeline: Pipeline, *, accepts_missing: bool, check: Callable[[Any, str], object] | None = None
+        cls,
+        pipeline: Pipeline,
+        *,
+        accepts_missing: bool,
+        check: Callable[[Any, str], object] | None = None,
+        action: Action | None = None,
     ) -> "TransformSpec":
-        """What the transform of a pipeline is fitted for; see the attributes."""
-        return cls(
-            pipeline.used_features, pipeline.source.label, pipeline.gate.problem, accepts_missing, pipeline.model.weight, check
-        )
+        """What the transform of a pipeline is fitted for, in a run that does an action; see the attributes."""
+        used, label, problem = pipeline.used_features, pipeline.source.label, pipeline.gate.problem
+        made = cls(used, label, problem, accepts_missing, pipeline.model.weight, check)
+        if action is None or action.rehearsal is None:
+            return made
+        window = action.window if action.window is not None else pipeline.source.window
+        assert isinstance(window, int)  # the pipeline file is not valid otherwise
+        return replace(made, rehearsal=action.rehearsal, window=window)
+
+    def drawn(self, snapshot: Snapshot) -> dict[str, int]:
+        """How many rows of earlier spans are drawn; see `drawn_rows`. Empty without a rehearsal."""
+        return drawn_rows(snapshot.training, self.rehearsal, self.window) if self.rehearsal is not None else {}
 
 
 def transform(snapshot: Snapshot, schema: Schema, spec: TransformSpec, *, store: Store, recorder: Recorder) -> FeatureSet:
@@ -78,7 +98,7 @@ def transform(snapshot: Snapshot, schema: Schema, spec: TransformSpec, *, store:
         DataError: The labels do not fit the problem, no column has a value, or a weight is missing or negative.
     """
     columns = choose_columns(schema, spec.features, spec.label)
-    key = _key(snapshot, schema, columns, spec)
+    key, drawn = _key(snapshot, schema, columns, spec), spec.drawn(snapshot)
     feature_set = made_before(
         store,
         key,
@@ -88,6 +108,9 @@ def transform(snapshot: Snapshot, schema: Schema, spec: TransformSpec, *, store:
     if feature_set is None:
         rows = read_rows(snapshot.training, store, [*columns.names, spec.label])
         weights = weights_of(spec.weight, snapshot.training, store) if spec.weight is not None else None
+        if drawn:
+            positions = used_positions(snapshot.training, drawn)
+            rows, weights = rows.iloc[positions].reset_index(drop=True), None if weights is None else weights[positions]
         columns = with_free_text(columns.with_values(rows), spec.features, rows)
         types = column_types(snapshot.training, store, columns.names)
         stored_as = arrow_types(snapshot.training, store, columns.lists)
@@ -95,11 +118,15 @@ def transform(snapshot: Snapshot, schema: Schema, spec: TransformSpec, *, store:
         fitted = _fit(rows, columns, types, spec, snapshot)
         fitted = fitted._replace(left_out=left_out)
         rows_digest = _store_rows(fitted.matrix, fitted.names, rows[spec.label], weights, store)
-        feature_set = keep(store, key, _feature_set(fitted, rows, rows_digest, snapshot, schema, spec, store))
+        made = _feature_set(fitted, rows, rows_digest, snapshot, schema, spec, store)
+        feature_set = keep(store, key, made.model_copy(update={"rehearsed": drawn}) if drawn else made)
     counts = {kind: len(getattr(feature_set, kind)) for kind in FeatureColumns._fields}
     recorder.params(
         {f"features.{kind}": count for kind, count in counts.items() if count or kind in ("numeric", "categorical")}
     )
+    if drawn:
+        spans = clipped(", ".join(f"{rows} of {span}" for span, rows in drawn.items()), _LONGEST_PARAM)
+        recorder.params({"rehearsal.rows": sum(drawn.values()), "rehearsal.spans": spans})
     recorder.record(feature_set)
     return feature_set
 
@@ -116,6 +143,7 @@ def _key(snapshot: Snapshot, schema: Schema, columns: FeatureColumns, spec: Tran
         "rule": _RULE,
         **({"weight": short_name(weight)} if weight is not None else {}),
         **({"build": Path(features.build).name} if features.build is not None else {}),
+        **({"rehearsed": drawn} if (drawn := spec.drawn(snapshot)) else {}),
     }
     return StageKey(
         "transform",
@@ -151,7 +179,8 @@ def _fit(
 ) -> _Fitted:
     if not columns.names:
         raise DataError("no column of features has a value in the training spans; a model needs one")
-    classes = learnable_classes(rows[spec.label], spec.problem, snapshot.training)
+    spans = () if spec.drawn(snapshot) else snapshot.training  # a sample has other rows than its span
+    classes = learnable_classes(rows[spec.label], spec.problem, spans)
     as_times = {name: "datetime" for name in columns.dates if types.get(name) not in DATE_TYPES}
     types = {name: kind for name, kind in {**types, **as_times}.items() if name in columns.names}
     frame = raw_frame(rows, columns.as_numbers, columns.as_text, types)

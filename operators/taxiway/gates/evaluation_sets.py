@@ -33,6 +33,16 @@ class Entry:
         return max((one.values for one in self.answers), default=0.0)
 
 
+def merged(entries: Sequence[Entry]) -> list[Entry]:
+    """Questions about several models as one list, oldest first; the same question about two models is one, with the answers of both."""
+    found: dict[str, Entry] = {}
+    for entry in sorted(entries, key=lambda entry: entry.asked.at):
+        first = found.setdefault(entry.asked.key, entry)
+        if first is not entry:
+            found[entry.asked.key] = Entry(first.asked, (*first.answers, *entry.answers))
+    return list(found.values())
+
+
 def account_of(entries: Sequence[Entry]) -> Account:
     """What was spent of a set.
 
@@ -84,6 +94,11 @@ def shared_rows(new: EvaluationSet, old: EvaluationSet) -> float:
         return 0.0
     likeness = len(one & other) / len(one | other)
     return min(1.0, likeness * (new.different + old.different) / (1 + likeness) / new.different)
+
+
+def smallest_hashes(content: EvaluationSet, count: int) -> list[int]:
+    """The smallest hashes of the rows of a set: no more than `count` of them."""
+    return sorted(_hashes(content))[:count]
 
 
 def _hashes(content: EvaluationSet) -> set[int]:

@@ -1,10 +1,11 @@
 """Which parts of an evaluation and a verdict are shown while more models may be tried on the same rows, and what that costs."""
 
 import math
+from collections.abc import Mapping
 
 from taxiway.gates.conditions.reasons import enough_rows, missing_rows_text
 from taxiway.gates.plan import ROUNDED_VALUES
-from taxiway.messages import counted, number_text
+from taxiway.messages import counted, names_text, number_text
 from taxiway.records import Evaluation, Reason, ReasonCode, RowMeans, Show, Status, Verdict, worst
 from taxiway.spec.gate import Gate
 from taxiway.stats.spending import Account
@@ -18,6 +19,7 @@ _NOT_MEASURED = {
     ReasonCode.CLASSES_UNSEEN,
     ReasonCode.CLASSES_ABSENT,
     ReasonCode.ROWS_TOO_FEW,
+    ReasonCode.ROWS_SHARED,
     ReasonCode.GROUPS_TOO_FEW,
     ReasonCode.LABELS_NOT_COUNTED,
     ReasonCode.CHAMPION_NEWER,
@@ -82,7 +84,9 @@ def without_scores(
     return _with_reason(verdict, decision, shown)
 
 
-def spent_verdict(verdict: Verdict, full: Evaluation, gate: Gate, account: Account, sets: int) -> Verdict:
+def spent_verdict(
+    verdict: Verdict, full: Evaluation, gate: Gate, account: Account, sets: int, elsewhere: Mapping[str, int]
+) -> Verdict:
     """The verdict if the evaluation rows are spent: nothing is decided by them, and nothing shown.
 
     Args:
@@ -91,6 +95,7 @@ def spent_verdict(verdict: Verdict, full: Evaluation, gate: Gate, account: Accou
         gate: The `gate` section.
         account: What is spent of the rows.
         sets: The number of other evaluation sets among whose rows some of these rows are.
+        elsewhere: How many models of other pipelines are among those that were tried, by the name of the registered model.
 
     Returns:
         An UNDECIDED verdict, or a worse one if other reasons demand it.
@@ -98,12 +103,44 @@ def spent_verdict(verdict: Verdict, full: Evaluation, gate: Gate, account: Accou
     asked = f"the {counted(_rows(full), 'evaluation row')} are spent: {_spent_text(account, gate)}"
     if sets:
         asked += f", on these rows or on {counted(sets, 'other evaluation set')} that shares rows with them"
+    own = ""
+    if elsewhere:
+        asked += f"; among them {_elsewhere_text(elsewhere)}"
+        own = (
+            f" If whoever makes models of {verdict.model} does not know those answers, state it with gate.budget.shared: false."
+        )
     message = (
-        f"{asked}. Bring new rows: the next span does so by itself. To decide without them: taxiway force "
+        f"{asked}. Bring new rows: the next span does so by itself.{own} To decide without them: taxiway force "
         f"{verdict.model}/{verdict.version} --reason WHY; what was asked: taxiway gate ledger {verdict.model}"
     )
     spent = Reason(status=Status.UNDECIDED, code=ReasonCode.ROWS_SPENT, message=message)
     return _with_reason(verdict, spent, full.without_scores())
+
+
+def with_shared_rows(verdict: Verdict, elsewhere: Mapping[str, int], gate: Gate) -> Verdict:
+    """A verdict that says which other pipelines have asked about the evaluation rows.
+
+    Args:
+        verdict: The verdict.
+        elsewhere: The number of models that were tried on the rows, by the name of the other pipelines' registered models.
+        gate: The `gate` section.
+    """
+    if not elsewhere:
+        return verdict
+    tried = f"{_elsewhere_text(elsewhere)} tried on these rows"
+    if gate.budget.shared:
+        message = f"{tried} before: counted, because the answers may be known. If they are not, state it with gate.budget.shared: false"
+    else:
+        message = (
+            f"{tried}: not counted, because the pipeline file states that the answers are not known (gate.budget.shared: false)"
+        )
+    reason = Reason(status=Status.INFO, code=ReasonCode.ROWS_SHARED, message=message)
+    return verdict.model_copy(update={"reasons": (*verdict.reasons, reason)})
+
+
+def _elsewhere_text(elsewhere: Mapping[str, int]) -> str:
+    names = names_text(sorted(elsewhere, key=lambda name: (-elsewhere[name], name)))
+    return f"{counted(sum(elsewhere.values()), 'model')} of other pipelines ({names})"
 
 
 def _spent_text(account: Account, gate: Gate) -> str:

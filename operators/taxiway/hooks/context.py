@@ -13,6 +13,7 @@ from taxiway.errors import NoRequestsError
 from taxiway.hooks.config import ledger_keys, open_store
 from taxiway.hooks.gateway import GatewayHook
 from taxiway.hooks.mlflow import MlflowHook
+from taxiway.hooks.retraining import action_of
 from taxiway.hooks.sources import airflow_engine, data_folder
 from taxiway.spec.pipeline import Pipeline
 
@@ -119,10 +120,11 @@ def airflow_url(context: "Context") -> str:
 
 
 def _context(pipeline: Pipeline, run: "MlflowRun", context: "Context", mlflow_conn_id: str) -> "StageContext":
-    from taxiway.stages.context import StageContext
+    from taxiway.stages.context import StageContext, doing
 
+    action = action_of(pipeline, context)
     return StageContext(
-        pipeline=pipeline,
+        pipeline=doing(pipeline, action),
         store=open_store(),
         recorder=run,
         registry=run.client,
@@ -130,6 +132,7 @@ def _context(pipeline: Pipeline, run: "MlflowRun", context: "Context", mlflow_co
         services=services(pipeline, mlflow_conn_id),
         log=logging.getLogger(f"airflow.task.{__name__}"),
         again=str((context.get("params") or {}).get("reason") or "").strip() or None,
+        action=action,
     )
 
 

@@ -6,7 +6,7 @@ costs the same however long the chain is. Who edits, removes or inserts an entry
 """
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ from taxiway.ledger.segments import (
     link_name,
     make_run,
     mark,
-    marked_links,
+    marked_runs,
     newest_run,
     own_links,
     written,
@@ -143,19 +143,19 @@ def links(client: "MlflowClient", name: str = EXPERIMENT) -> Iterator[Link | str
         run = client.get_run(following) if following is not None and following not in seen else None
 
 
-def newest_links(client: "MlflowClient", name: str = EXPERIMENT, marked: str | None = None) -> list[Link]:
+def newest_links(client: "MlflowClient", name: str = EXPERIMENT, marked: Sequence[str] = ()) -> list[Link]:
     """The last links of a chain, oldest first; none if it was not begun.
 
     Args:
         client: The MLflow client.
         name: The experiment of the chain.
-        marked: Also all links in runs with this mark, however old.
+        marked: Also all links in runs with one of these marks, however old.
     """
     experiment = _experiment(client, name)
     if experiment is None:
         return []
     newest = newest_run(client, experiment)[1]
-    older = marked_links(client, experiment, marked) if marked is not None else []
+    older = [link for run in marked_runs(client, [experiment], marked) for link in own_links(run)]
     return sorted({link.number: link for link in (*older, *newest)}.values(), key=lambda link: link.number)
 
 
@@ -207,8 +207,7 @@ def _append(ledger: Ledger, experiment: str, new: NewEntry) -> Link:
         if len(own_links(run)) >= SEGMENT_LINKS:
             continue_after(ledger.client, experiment, run, link.number)
             continue
-        if new.mark is not None:  # before the link, so that a link with it is always found
-            mark(ledger.client, run, new.mark)
+        mark(ledger.client, run, new.marks)  # before the link, so that a link with them is always found
         if written(ledger.client, run.info.run_id, link_name(link.number), link.to_json()):
             return link
         _require_link(ledger.client, run.info.run_id, link_name(link.number))

@@ -71,7 +71,7 @@ class NewEntry:
     """An entry to append: the content of its `Link`.
 
     Attributes:
-        mark: A tag of the MLflow run with the link, by which it is found.
+        marks: Tags of the MLflow run with the link, by which it is found.
     """
 
     kind: str
@@ -79,7 +79,7 @@ class NewEntry:
     entry: str
     record: str
     content: str | None = None
-    mark: str | None = None
+    marks: tuple[str, ...] = ()
 
 
 def broken_links(keys: LedgerKeys, found: Sequence[Link], *, from_start: bool = True) -> Iterator[str]:

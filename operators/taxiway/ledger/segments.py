@@ -1,5 +1,7 @@
 """The MLflow runs of a chain: each holds some hundreds of links as parameters, and names the run that follows it."""
 
+from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from taxiway.errors import TerminalError
@@ -10,6 +12,7 @@ from taxiway.tracking.paging import all_pages
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
+    from mlflow.store.entities import PagedList
 
 NEXT = "next"
 """The parameter of a full run that names the one after it."""
@@ -45,26 +48,34 @@ def newest_run(client: "MlflowClient", experiment: str) -> "tuple[Run, list[Link
     return runs[-1], known
 
 
-def marked_links(client: "MlflowClient", experiment: str, mark: str) -> list[Link]:
-    """The links of all runs of a chain that have a tag."""
-    found = all_pages(
-        lambda token: client.search_runs(
-            [experiment], f"tags.`{mark}` = '1' and tags.`{tags.CHAIN_STATE}` = '{_LINKED}'", page_token=token
-        )
-    )
-    return [link for run in found for link in own_links(run)]
+def marked_runs(client: "MlflowClient", experiments: Sequence[str], marks: Sequence[str]) -> "list[Run]":
+    """The runs of chains that have one of several tags.
+
+    Args:
+        client: The MLflow client.
+        experiments: The ids of the chains' experiments.
+        marks: The tags.
+    """
+    found: dict[str, Run] = {}
+    for mark in marks:  # MLflow's filters have no OR
+        wanted = f"tags.`{mark}` = '1' and tags.`{tags.CHAIN_STATE}` = '{_LINKED}'"
+        runs = all_pages(partial(_page_of_runs, client, list(experiments), wanted))
+        found.update((run.info.run_id, run) for run in runs)
+    return list(found.values())
 
 
-def mark(client: "MlflowClient", run: "Run", name: str) -> None:
-    """Set a tag of a run by which its links are found; of two processes that do at once, MLflow may refuse one."""
+def mark(client: "MlflowClient", run: "Run", marks: Sequence[str]) -> None:
+    """Set tags of a run by which its links are found; of two processes that do at once, MLflow may refuse one."""
+    from mlflow.entities import RunTag
     from mlflow.exceptions import MlflowException
 
-    if name in run.data.tags:
+    missing = [name for name in marks if name not in run.data.tags]
+    if not missing:
         return
     try:
-        client.set_tag(run.info.run_id, name, "1")
+        client.log_batch(run.info.run_id, tags=[RunTag(name, "1") for name in missing])
     except MlflowException:
-        if name not in client.get_run(run.info.run_id).data.tags:
+        if not set(missing) <= set(client.get_run(run.info.run_id).data.tags):
             raise
 
 
@@ -115,6 +126,10 @@ def written(client: "MlflowClient", run: str, name: str, value: str) -> bool:
             raise
         return False
     return True
+
+
+def _page_of_runs(client: "MlflowClient", experiments: list[str], wanted: str, token: str | None) -> "PagedList[Run]":
+    return client.search_runs(experiments, wanted, page_token=token)
 
 
 def link_name(number: int) -> str:

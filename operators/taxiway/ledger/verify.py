@@ -4,7 +4,8 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from taxiway.ledger import answers, chain, decisions, promotions
+from taxiway.ledger import chain, decisions, promotions
+from taxiway.ledger.answers import chains as answers
 from taxiway.ledger.chain import Ledger
 from taxiway.ledger.entry import DECIDED
 from taxiway.ledger.links import Link, NewEntry, broken_links

@@ -13,13 +13,15 @@ _HEAD = """\
 # MLflow's databases are set at every start. Data that Airflow has encrypted needs its Fernet key.
 """
 _SETTINGS = """
-# The published ports, the folders of DAGs and raw data, how many tasks a worker runs at once, and memory limits.
+# The published ports, the folders of DAGs and raw data, the volumes or folders of the request log and of predictions, how many tasks a worker runs at once, and memory limits.
 #BIND_ADDRESS=127.0.0.1
 #AIRFLOW_PORT=8080
 #MLFLOW_PORT=5000
 #GATEWAY_PORT=8500
 #DAGS_FOLDER=./dags
 #DATA_FOLDER=./data
+#REQUEST_LOG_FOLDER=request-log
+#PREDICTIONS_FOLDER=predictions
 #WORKER_CONCURRENCY=4
 #WORKER_MEMORY=6g
 #GATEWAY_MEMORY=2g

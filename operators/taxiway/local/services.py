@@ -101,10 +101,11 @@ def _mlflow(home: StackDir, port: int, database: str) -> Service:
 
 def _gateway(home: StackDir, ports: Mapping[str, int], dags: Path) -> Service:
     keys = home.secrets()
-    command = (sys.executable, "-m", "taxiway.cli", "serve", "--port", str(ports["gateway"]), "--state", str(home.gateway))
+    command = (sys.executable, "-m", "taxiway.cli", "serve", "--port", str(ports["gateway"]))
+    folders = ("--state", str(home.gateway), "--log-folder", str(home.request_log))
     return Service(
         "gateway",
-        (*command, "--tracking-uri", f"http://127.0.0.1:{ports['mlflow']}", "--code", str(dags)),
+        (*command, *folders, "--tracking-uri", f"http://127.0.0.1:{ports['mlflow']}", "--code", str(dags)),
         {
             **_base(),
             "TAXIWAY_CALLER_TOKEN": keys.gateway_caller_token,

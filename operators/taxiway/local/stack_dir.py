@@ -54,9 +54,13 @@ class StackDir:
                 "allowed: letters, digits and ./_-@,:= ; give another folder: --home FOLDER"
             )
         home.root.mkdir(parents=True, exist_ok=True)
-        for path in (home.logs, home.airflow, home.data, home.store, home.artifacts, home.gateway):
+        for path in (home.logs, home.airflow, home.data, home.store, home.artifacts, home.gateway, home.request_log):
             path.mkdir(mode=0o700, exist_ok=True)
-        for path in (home.logs, home.gateway):  # also if they existed before: requests and settings are private
+        for path in (
+            home.logs,
+            home.gateway,
+            home.request_log,
+        ):  # also if they existed before: requests and settings are private
             path.chmod(0o700)
         return home
 
@@ -87,6 +91,11 @@ class StackDir:
     @property
     def gateway(self) -> Path:
         return self.root / "gateway"
+
+    @property
+    def request_log(self) -> Path:
+        """The Parquet files of the gateway's request log, where pipelines find them: `{data}/request-log`."""
+        return self.data / "request-log"
 
     @property
     def passwords_file(self) -> Path:

@@ -70,6 +70,8 @@ def explainer_of(model: Any) -> Callable[[Cells], Explanations]:
     pipeline = raw.estimator if type(raw) is RowModel else None
     if not isinstance(pipeline, Pipeline) or len(pipeline.steps) != 2:
         raise _not_explained("it is not a transform and an estimator")
+    if raw.calibration is not None:
+        raise _not_explained("it was recalibrated, and contributions are to what its estimator predicts")
     (_, transform), (_, estimator) = pipeline.steps
     made_of = origins(transform)
     contribute = contributions(estimator, raw.means)

@@ -16,6 +16,7 @@ COMPILED = "compiled"
 _ROWS = 256
 _ALONE = 4
 _SEED = 0
+_OTHER_KIND = "it is not a transform and an estimator"
 
 Cells = Mapping[str, list[Any]]
 
@@ -75,21 +76,26 @@ def compiled_predictor(model: Any, example: "pd.DataFrame | None") -> Predictor:
 
 def _compiled(model: Any, columns: ModelColumns) -> tuple[Callable[[Cells], Any] | None, str]:
     """The compiled predict function and which parts it does not have, or None and why there is none."""
+    raw = raw_model(model)
+    if raw is None:
+        return None, _OTHER_KIND  # without the imports, which take a second
     from sklearn.pipeline import Pipeline
 
     from taxiway.features.fast_transform import fast_transform
     from taxiway.models.fast_trees import fast_trees
     from taxiway.models.row_model import RowModel
 
-    raw = raw_model(model)
     pipeline = raw.estimator if type(raw) is RowModel else None
     if not isinstance(pipeline, Pipeline) or len(pipeline.steps) != 2:
-        return None, "it is not a transform and an estimator"
+        return None, _OTHER_KIND
     (_, transform), (_, estimator) = pipeline.steps
     fast = fast_transform(transform, columns.numeric)
     if fast is None:
         return None, "its transform is of another kind, or has sparse features"
-    predict = fast_trees(estimator) or (estimator.predict_proba if raw.classes else estimator.predict)
+    of_estimator = fast_trees(estimator) or (estimator.predict_proba if raw.classes else estimator.predict)
+
+    def predict(features: Any) -> Any:
+        return raw.recalibrated(of_estimator(features))
 
     def predicted(cells: Cells) -> Any:
         features = fast(*raw_columns(cells, columns.numeric, columns.categorical, columns.types))

@@ -13,6 +13,7 @@ from taxiway.features.encoding import predict_rows, raw_frame
 from taxiway.features.labels import predicted_classes
 from taxiway.features.signature import ModelColumns
 from taxiway.messages import listed
+from taxiway.models.recalibration import recalibrated
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,11 +35,13 @@ class RowModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         threshold: The probability from which on the second of two classes is predicted; None for 0.5.
         renamed: The present name of columns that the source has renamed, by their former name.
         means: The mean of each feature in the training rows, for a linear estimator; None for others.
+        calibration: The recalibration of what the estimator predicts, of `taxiway.models.recalibration`; None for none.
     """
 
     threshold: float | None = None  # also of models that were saved without one
     renamed: Mapping[str, str] | None = None
     means: Sequence[float] | None = None
+    calibration: Sequence[Sequence[float]] | None = None
 
     def __init__(
         self,
@@ -51,6 +54,7 @@ class RowModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         threshold: float | None = None,
         renamed: Mapping[str, str] | None = None,
         means: Sequence[float] | None = None,
+        calibration: Sequence[Sequence[float]] | None = None,
     ) -> None:
         self.estimator = estimator
         self.numeric = numeric
@@ -61,6 +65,7 @@ class RowModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         self.threshold = threshold
         self.renamed = renamed
         self.means = means
+        self.calibration = calibration
 
     @classmethod
     def of(
@@ -123,7 +128,17 @@ class RowModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
 
     def predict_frame(self, frame: "pd.DataFrame") -> Any:
         """The probabilities of the classes, or numbers for a regression, for a frame of `raw_frame`."""
-        return self.estimator.predict_proba(frame) if self.classes else self.estimator.predict(frame)
+        return self.recalibrated(self.estimator.predict_proba(frame) if self.classes else self.estimator.predict(frame))
+
+    def recalibrated(self, answers: Any) -> Any:
+        """What the model predicts, for what its estimator predicts."""
+        return answers if self.calibration is None else recalibrated(answers, self.calibration)
+
+    def with_calibration(self, lines: Sequence[Sequence[float]] | None, threshold: float | None) -> "RowModel":
+        """The same model with another recalibration and decision threshold."""
+        made = RowModel.of(self.estimator, self.columns, self.classes, threshold, self.means)
+        made.calibration = None if lines is None else [list(line) for line in lines]
+        return made
 
     def _answers(self, rows: Any) -> Any:
         import numpy as np

@@ -13,6 +13,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from taxiway.messages import counted, decimal_texts
+from taxiway.spec.action import RETRAIN_AS_BEFORE, Action
 
 GAIN_CONFIDENCE = 0.95
 """The confidence level of the intervals of gains."""
@@ -66,11 +67,13 @@ class Training:
         trigger: Why the model was trained; None for another reason, such as a person's wish.
         gain: The improvement of the metric over the champion on the evaluation rows if the model was promoted, and 0 if it was
             not; None if it is not known, as for the first champion.
+        action: What the run did.
     """
 
     at: datetime
     trigger: Trigger | None = None
     gain: float | None = None
+    action: Action = RETRAIN_AS_BEFORE
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,9 @@ class ExpectedGain:
     message: str
 
 
-def gain_after_similar(trigger: Trigger, trainings: Sequence[Training]) -> ExpectedGain | None:
+def gain_after_similar(
+    trigger: Trigger, trainings: Sequence[Training], action: Action = RETRAIN_AS_BEFORE
+) -> ExpectedGain | None:
     """The mean gain of the newest trainings that had a similar trigger: one of the same kind, and at least half as large.
 
     A trigger that has become twice as large as those of all trainings before it is therefore something new, whatever they
@@ -99,13 +104,14 @@ def gain_after_similar(trigger: Trigger, trainings: Sequence[Training]) -> Expec
     Args:
         trigger: The trigger.
         trainings: The trainings, oldest first.
+        action: What the training would do; only those that did the same count.
 
     Returns:
         The mean of at most six gains, with an interval by Student's distribution; None with fewer than three.
     """
     from scipy.special import stdtrit
 
-    similar = (each for each in trainings if each.trigger is not None and _is_similar(each.trigger, trigger))
+    similar = (each for each in trainings if is_similar(each, trigger, action))
     gains = [each.gain for each in similar if each.gain is not None][-_MOST_TRAININGS:]
     if len(gains) < _LEAST_TRAININGS:
         return None
@@ -128,5 +134,12 @@ def total_gain_text(trainings: Sequence[Training]) -> str:
     return f"{counted(len(gains), 'training')} gained {decimal_texts(math.fsum(gains))[0]} in total" if gains else ""
 
 
-def _is_similar(before: Trigger, now: Trigger) -> bool:
-    return before.kind is now.kind and _SIMILAR * before.size >= now.size
+def is_similar(training: Training, trigger: Trigger, action: Action) -> bool:
+    """Whether a training did an action for a trigger of this kind that was at least half as large."""
+    before = training.trigger
+    return (
+        before is not None
+        and before.kind is trigger.kind
+        and _SIMILAR * before.size >= trigger.size
+        and training.action.what == action.what
+    )

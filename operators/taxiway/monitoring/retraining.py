@@ -4,7 +4,7 @@ A trigger alone is no reason. Performance may be worse because the rows have bec
 rows may teach a model nothing. So the expected gain decides, if something is measured from which it follows.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -17,7 +17,16 @@ from taxiway.monitoring.evidence import (
     loss_since_evaluation,
     performance_text,
 )
-from taxiway.monitoring.expected_gain import ExpectedGain, Trigger, TriggerKind, gain_after_similar, total_gain_text
+from taxiway.monitoring.expected_gain import (
+    ExpectedGain,
+    Training,
+    Trigger,
+    TriggerKind,
+    gain_after_similar,
+    is_similar,
+    total_gain_text,
+)
+from taxiway.spec.action import Action
 from taxiway.spec.monitor import RetrainingPolicy
 
 _DAY = timedelta(days=1)
@@ -49,6 +58,7 @@ class RetrainingDecision:
         message: One sentence with the numbers.
         trigger: The trigger that decided, or the first of those that did not suffice; None if there is none.
         gain: What a training is expected to gain; None if nothing is known about it.
+        action: What the training does; None if there is none.
     """
 
     retrain: bool
@@ -56,10 +66,16 @@ class RetrainingDecision:
     message: str
     trigger: Trigger | None = None
     gain: ExpectedGain | None = None
+    action: Action | None = None
 
     def described(self) -> dict[str, Any]:
         """The decision as content for JSON."""
-        return {"message": self.message, "reason": str(self.reason), "trigger": self.trigger and self.trigger.described()}
+        return {
+            "message": self.message,
+            "reason": str(self.reason),
+            "trigger": self.trigger and self.trigger.described(),
+            **({"action": self.action.what} if self.action is not None else {}),
+        }
 
 
 @dataclass(frozen=True)
@@ -77,7 +93,7 @@ def decide(policy: RetrainingPolicy, evidence: Evidence) -> RetrainingDecision:
     The triggers are evaluated in this order: performance, concept drift, age, new labels, drift of inputs. The first whose expected
     gain is at least `min_gain`, or about whose gain nothing is known, decides. The expected gain is the mean of what the last
     trainings after similar triggers gained. With fewer than three of them, it is the loss of performance, which a training can
-    regain at most; of new labels, nothing is known then.
+    regain at most; of new labels, nothing is known then. What the training does is chosen by `choose_action`.
 
     Args:
         policy: The policy.
@@ -93,16 +109,48 @@ def decide(policy: RetrainingPolicy, evidence: Evidence) -> RetrainingDecision:
         return RetrainingDecision(False, limit[0], f"wait: {first.message}, but {limit[1]}", first.trigger)
     small: list[RetrainingDecision] = []
     for found in triggers:
+        action, skipped = choose_action(policy.actions, found.trigger, evidence.trainings)
         if found.trigger.kind is TriggerKind.AGE:
-            return RetrainingDecision(True, TriggerKind.AGE, f"retrain: {found.message}", found.trigger)
-        gain = gain_after_similar(found.trigger, evidence.trainings) or found.gain
+            message = f"{action.text}: {found.message}{skipped}"
+            return RetrainingDecision(True, TriggerKind.AGE, message, found.trigger, action=action)
+        gain = gain_after_similar(found.trigger, evidence.trainings, action) or found.gain
         if gain is None or gain.value >= policy.min_gain:
             known = "nothing is known about what a training gains" if gain is None else gain.message
-            return RetrainingDecision(True, found.trigger.kind, f"retrain: {found.message}; {known}", found.trigger, gain)
+            message = f"{action.text}: {found.message}; {known}{skipped}"
+            return RetrainingDecision(True, found.trigger.kind, message, found.trigger, gain, action)
         why = f"{gain.message}, less than the {number_text(policy.min_gain)} that a training is worth"
         message = f"wait: {found.message}, but {why}"
         small.append(RetrainingDecision(False, WaitKind.SMALL_GAIN, message, found.trigger, gain))
     return small[0]
+
+
+def choose_action(actions: Sequence[Action], trigger: Trigger, trainings: Sequence[Training]) -> tuple[Action, str]:
+    """What a training does for a trigger: the first action that is for it and has not gained nothing; else the last one.
+
+    An action has gained nothing if its newest run for a similar trigger did, since a training for whatever reason gained something.
+
+    Args:
+        actions: The actions of the policy.
+        trigger: The trigger.
+        trainings: The trainings, oldest first.
+
+    Returns:
+        The action, and which ones gained nothing, as the end of a sentence; empty if none did.
+    """
+    better = [at for at, training in enumerate(trainings) if (training.gain or 0.0) > 0]
+    since = trainings[better[-1] + 1 :] if better else trainings
+    *others, last = [action for action in actions if not action.triggers or trigger.kind in action.triggers]
+    skipped: list[str] = []
+    for action in others:
+        gains = [each.gain for each in since if each.gain is not None and is_similar(each, trigger, action)]
+        if not gains:
+            return action, _skipped_text(skipped)
+        skipped.append(action.text)
+    return last, _skipped_text(skipped)
+
+
+def _skipped_text(skipped: Sequence[str]) -> str:
+    return f"; for such a reason, {' and '.join(skipped)} gained nothing" if skipped else ""
 
 
 def _triggers(policy: RetrainingPolicy, evidence: Evidence) -> Iterator[_Found]:

@@ -4,12 +4,13 @@ A metric such as `roc_auc` ranks all rows together, so no row has a value of its
 instead. All losses of classes are between 0 and 1. Those of numbers have no limit, so the caller gives one for their differences.
 """
 
+import math
 from typing import TYPE_CHECKING
 
 from taxiway.evaluation.metrics.labels import right_rows
 from taxiway.evaluation.metrics.probabilities import brier_rows, clipped_log_loss_rows
 from taxiway.evaluation.predictions import Predictions
-from taxiway.spec.metrics import LEAST_PROBABILITY, parse_metric
+from taxiway.spec.metrics import LEAST_PROBABILITY, facts_of, parse_metric
 from taxiway.spec.monitor import ROW_LOSSES
 from taxiway.stats.sequential import log_capital_of
 from taxiway.stats.sequential_t import log_t_evidence
@@ -21,11 +22,42 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 _WEEK = 7
+_LARGEST_LOG_LOSS = math.log(1 / LEAST_PROBABILITY)
 
 
 def row_loss_name(metric: str) -> str | None:
     """The loss that is tested for a metric; None if there is none."""
     return ROW_LOSSES.get(parse_metric(metric).name)
+
+
+def loss_name_of(metric: str) -> str:
+    """The loss of a row that stands for a metric; for one without a loss of single rows, the error rate or the absolute error does."""
+    return row_loss_name(metric) or ("absolute error" if facts_of(metric).problem == "regression" else "error rate")
+
+
+def loss_of_rows(metric: str, predictions: Predictions, labels: "Floats") -> "tuple[str, Floats]":
+    """The loss that stands for a metric, and its value for each row; the Brier score of more than two classes is halved.
+
+    Args:
+        metric: The metric.
+        predictions: The predictions of a model for the rows.
+        labels: The labels: positions of classes, or numbers (n).
+    """
+    name = loss_name_of(metric)
+    unit = _LARGEST_LOG_LOSS if name == "clipped log loss" else 1.0
+    return name, _LOSSES[name](predictions, labels) * unit
+
+
+def largest_loss(name: str, evaluation: "Floats") -> float:
+    """The largest loss of a row that counts: the largest possible one for classes, for numbers the largest one of the evaluation rows.
+
+    Args:
+        name: The loss.
+        evaluation: The losses of the evaluation rows of a regression; empty for classes.
+    """
+    if len(evaluation):
+        return float(evaluation.max())
+    return _LARGEST_LOG_LOSS if name == "clipped log loss" else 1.0
 
 
 def loss_differences(metric: str, served: Predictions, previous: Predictions, labels: "Floats") -> "Floats":
@@ -84,9 +116,7 @@ def _brier(predictions: Predictions, labels: "Floats") -> "Floats":
 
 
 def _clipped_log_loss(predictions: Predictions, labels: "Floats") -> "Floats":
-    import numpy as np
-
-    found: Floats = clipped_log_loss_rows(predictions, labels) / np.log(1 / LEAST_PROBABILITY)
+    found: Floats = clipped_log_loss_rows(predictions, labels) / _LARGEST_LOG_LOSS
     return found
 
 

@@ -11,14 +11,14 @@ from taxiway.errors import ConfigError, allowed_values
 from taxiway.hooks.config import open_store
 from taxiway.hooks.context import airflow_url, find_stage_context
 from taxiway.hooks.notify import Told, notify
-from taxiway.hooks.retraining import note_trigger
+from taxiway.hooks.retraining import action_of, note_trigger, started_by
 from taxiway.hooks.sources import airflow_engine, source_of
 from taxiway.operators.base import StageOperator
 from taxiway.records import Snapshot
 from taxiway.spec.base import RETRAIN
 from taxiway.spec.pipeline import Pipeline
 from taxiway.spec.team import Notification
-from taxiway.tracking.tags import SPAN_NAME
+from taxiway.tracking.tags import SPAN_NAME, STARTED_BY
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -66,6 +66,7 @@ class IngestOperator(StageOperator[Snapshot]):
     def run(self, stage: "StageContext", context: "Context") -> Snapshot:
         from taxiway.stages.ingest import ingest
 
+        stage.recorder.tags({STARTED_BY: started_by(context)})
         note_trigger(stage, context)
         return ingest(stage, self._plan)
 
@@ -98,10 +99,11 @@ def plan_run(
         airflow_engine,
         now=datetime.now(UTC),
         requested=requested or None,
-        newest=pipeline.schedule == RETRAIN,
+        newest=RETRAIN in pipeline.schedule,
         as_of=as_of,
         previous_as_of=(earlier.data_interval_end or earlier.logical_date) if earlier else None,
         types=lambda: schema_of(pipeline).types,
+        action=action_of(pipeline, context),
     )
     if as_of is None and not requested:
         _validate_waiting(pipeline, plan, notification, context)

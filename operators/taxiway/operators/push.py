@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from taxiway.hooks.retraining import CHAMPION, asset_of, promotion_evidence
 from taxiway.operators.base import Input, StageOperator
 from taxiway.records import Decision, Promotion, ShadowReport, Verdict
 
@@ -12,7 +13,8 @@ if TYPE_CHECKING:
 
 
 class PushOperator(StageOperator[Promotion]):
-    """Promote a version that passed both gates to champion, and wait until the gateway serves it.
+    """Promote a version that passed both gates to champion, and wait until the gateway serves it; the asset `TEAM.PIPELINE.champion` is
+    updated then.
 
     Args:
         verdict: The reference of the Verdict.
@@ -23,7 +25,8 @@ class PushOperator(StageOperator[Promotion]):
     template_fields = ("verdict", "shadow", "approval")
 
     def __init__(self, *, verdict: Input, shadow: Input, approval: Input | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        self.champion = asset_of(kwargs["pipeline"], CHAMPION)
+        super().__init__(**{**kwargs, "outlets": [self.champion, *kwargs.get("outlets", ())]})
         self.verdict = verdict
         self.shadow = shadow
         self.approval = approval
@@ -34,4 +37,6 @@ class PushOperator(StageOperator[Promotion]):
 
         verdict = self.read(Verdict, self.verdict)
         approval = self.read(Decision, self.approval) if needs_approval(self.pipeline, verdict) else None
-        return push(stage, verdict, self.read(ShadowReport, self.shadow), approval)
+        promotion = push(stage, verdict, self.read(ShadowReport, self.shadow), approval)
+        context["outlet_events"][self.champion].extra = promotion_evidence(promotion)
+        return promotion

@@ -256,6 +256,7 @@ class RunSummary(Record):
         attempt: Which decision about this version of the span it is, from 1; the newest stands.
         again: Why the span was decided again; None for the first attempt.
         previous: The digest of the summary of the attempt before; None for the first attempt.
+        started_by: What has started the run, in a sentence.
         retraining: Why monitoring has started the run, in a sentence; empty if it has not.
     """
 
@@ -272,4 +273,5 @@ class RunSummary(Record):
     attempt: int = 1
     again: str | None = None
     previous: str | None = None
+    started_by: str = ""
     retraining: str = ""

@@ -45,6 +45,7 @@ class Asked(Record):
         steps: The models of the budget.
         passes: The passes of the budget; None if nobody sees an answer before the last one.
         guaranteed: Whether the gate has conditions, whose error the budget limits.
+        shared: Whether what these rows have answered about other models counts.
         by: The run that asked, `DAG/RUN`, or a person.
         at: When.
     """
@@ -57,6 +58,7 @@ class Asked(Record):
     steps: int
     passes: int | None
     guaranteed: bool = True
+    shared: bool = True
     by: str
     at: AwareDatetime
 

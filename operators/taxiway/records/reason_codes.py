@@ -28,6 +28,7 @@ class ReasonCode(StrEnum):
         SLICE_DROP: The drop in a slice against the champion, which `gate.slices` limits.
         BASELINE: The comparison with simple models.
         SCORES_WITHHELD: The requirements of the scores together, without the scores: see `gate.show`.
+        ROWS_SHARED: Models of other pipelines were tried on the same evaluation rows.
         ROWS_SPENT: The evaluation rows are spent, so that nothing is decided by their scores: see `gate.budget`.
         SHADOW_NOT_RUN: There is no shadow: no champion, or no `shadow` section.
         SHADOW_REQUESTS: The number of requests with a result of both versions, which `shadow.min_requests` limits.
@@ -62,6 +63,7 @@ class ReasonCode(StrEnum):
     SLICE_DROP = "slice.drop"
     BASELINE = "baseline"
     SCORES_WITHHELD = "scores.withheld"
+    ROWS_SHARED = "rows.shared"
     ROWS_SPENT = "rows.spent"
     SHADOW_NOT_RUN = "shadow.not_run"
     SHADOW_REQUESTS = "shadow.requests"

@@ -167,6 +167,40 @@ class WorseSlice(Record):
         return f"{self.column} = {self.value}: {metric} {now} of {self.realised.rows:,} rows; {then} of the evaluation rows"
 
 
+class LossChange(Record):
+    """A change of the mean loss of the rows with a label, see `taxiway.monitoring.changes`.
+
+    Attributes:
+        loss: The loss of a row, such as `error rate`.
+        day: The first day after the change, in UTC.
+        earliest: The lower end of the 99% interval of this day.
+        latest: The upper end.
+        before: The mean loss before it, since the change before or the first window.
+        after: The mean loss after it, until the next change or the newest label.
+        rows_before: The rows of `before`.
+        rows_after: The rows of `after`.
+    """
+
+    loss: str
+    day: date
+    earliest: date
+    latest: date
+    before: float
+    after: float
+    rows_before: int
+    rows_after: int
+
+    def describe(self, version: int) -> str:
+        """`the error rate of version 2 rose from 18.0% to 27.0% at about 2013-06-03 (2013-06-02 to 2013-06-05; 5,600 rows with ...)`."""
+        is_share = self.loss == "error rate"
+        before, after = map(percent, (self.before, self.after)) if is_share else decimal_texts(self.before, self.after)
+        way = "rose" if self.after > self.before else "fell"
+        return (
+            f"the {self.loss} of version {version} {way} from {before} to {after} at about {self.day} ({self.earliest} to {self.latest}; "
+            f"{self.rows_before:,} rows with a label before, {self.rows_after:,} after)"
+        )
+
+
 class CauseKind(StrEnum):
     """What may be the cause of a worse performance, in the order in which causes without a share are listed.
 
@@ -284,6 +318,7 @@ class ServedPerformance(Record):
         earlier: Windows of earlier runs, oldest first, which this one has not compared; at most `MOST_EARLIER`.
         silent_since: The last day with requests, if the window before the present one has none; None if it has.
         at: When it was found.
+        changes: When the losses of the version have changed within these windows, oldest first.
     """
 
     model: str
@@ -301,6 +336,7 @@ class ServedPerformance(Record):
     earlier: tuple[EarlierWindow, ...] = ()
     silent_since: date | None = None
     at: AwareDatetime
+    changes: tuple[LossChange, ...] = ()
 
 
 def _texts(*intervals: Interval) -> list[str]:

@@ -29,6 +29,8 @@ class FeatureSet(Record):
         lists: The names of the raw columns of lists.
         left_out: Columns of lists that are no features, and why.
         notes: What became of each column of lists.
+        rehearsed: Of the training spans of which only a sample of the rows was used, by their label: how many rows; see
+            `taxiway.data.ingest.rehearsal`.
     """
 
     snapshot: str
@@ -48,6 +50,7 @@ class FeatureSet(Record):
     lists: tuple[str, ...] = ()
     left_out: Mapping[str, str] = {}
     notes: tuple[str, ...] = ()
+    rehearsed: Mapping[str, int] = {}
 
     @property
     def columns(self) -> tuple[str, ...]:

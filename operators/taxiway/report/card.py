@@ -74,6 +74,8 @@ def origin(content: ReportContent) -> Iterator[Entry]:
         classes = f", one of {counted(len(features.classes), 'class', 'classes')}" if features.classes else ", a number"
         yield Entry("Predicts", (f"{features.label}{classes}",))
         yield Entry("Uses", (features.describe(),))
+        if features.rehearsed:
+            yield Entry("Rehearsed", tuple(f"{counted(rows, 'row')} of {span}" for span, rows in features.rehearsed.items()))
     yield Entry("Schema", (f"version {candidate.schema_version}, {counted(content.data.checks, 'check')}",))
 
 

@@ -26,6 +26,7 @@ TITLES: Mapping[ReasonCode, str] = {
     ReasonCode.SLICE_DROP: "Slices",
     ReasonCode.BASELINE: "Baselines",
     ReasonCode.SCORES_WITHHELD: "Scores withheld",
+    ReasonCode.ROWS_SHARED: "Other pipelines",
     ReasonCode.ROWS_SPENT: "Spent rows",
 }
 

@@ -2,6 +2,8 @@
 
 import platform
 from collections.abc import Iterator
+from contextlib import suppress
+from functools import cache
 from importlib import metadata
 
 from taxiway.gates.wording import ci_label
@@ -73,9 +75,11 @@ def _groups_text(content: ReportContent) -> str:
     return f"{counted(groups.groups, 'group')} of rows by {groups.column}"
 
 
-def _versions() -> Iterator[str]:
+@cache
+def _versions() -> tuple[str, ...]:
+    """The versions of the libraries, which are those that this process has imported."""
+    found = []
     for name in _LIBRARIES:
-        try:
-            yield f"{name} {metadata.version(name)}"
-        except metadata.PackageNotFoundError:
-            continue
+        with suppress(metadata.PackageNotFoundError):
+            found.append(f"{name} {metadata.version(name)}")
+    return tuple(found)

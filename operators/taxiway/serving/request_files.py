@@ -4,9 +4,11 @@ import logging
 import os
 import re
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
@@ -69,13 +71,17 @@ def request_files(
         model: The registered model; None for all.
         since: The first day of the requests, in UTC; None for all.
         until: The last day; None for all.
+
+    Raises:
+        ConfigError: The user may not read them.
     """
     name = "*" if model is None else quote(model, safe="")
     first, last = since or date.min, until or date.max
-    found = (folder.absolute() / kind).glob(f"model={name}/{_DAY}*")
-    days = [path for path in found if (day := _day_of(path.name)) is not None and first <= day <= last]
-    files = sorted(path for day in days for path in day.glob("*.parquet") if OWN_NAME.fullmatch(path.name))
-    return [path for path in files if not _is_damaged(path)]
+    with _told_if_unreadable(folder):
+        found = [path for of in _in(folder.absolute() / kind, f"model={name}") for path in _in(of, f"{_DAY}*")]
+        days = [path for path in found if (day := _day_of(path.name)) is not None and first <= day <= last]
+        files = sorted(path for day in days for path in _in(day, "*.parquet") if OWN_NAME.fullmatch(path.name))
+        return [path for path in files if not _is_damaged(path)]
 
 
 def log_files(folder: Path, model: str | None = None, since: date | None = None, until: date | None = None) -> LogFiles:
@@ -88,9 +94,11 @@ def log_files(folder: Path, model: str | None = None, since: date | None = None,
         until: The last day; None for all.
 
     Raises:
-        ConfigError: The folder does not exist.
+        ConfigError: The folder does not exist, or the user may not read it.
     """
-    if not folder.is_dir():
+    with _told_if_unreadable(folder):
+        exists = folder.is_dir()
+    if not exists:
         raise ConfigError(
             f"{folder} is not a folder; give the folder of the request log's Parquet files: log in the state folder of the gateway, or "
             "what taxiway serve --log-folder names"
@@ -122,6 +130,26 @@ def read_files(files: LogFiles, read: Callable[[LogFiles], T]) -> T:
         if readable == files:
             raise
     return read(readable)
+
+
+@contextmanager
+def _told_if_unreadable(folder: Path) -> Iterator[None]:
+    """Raise a `ConfigError` that names the path if the user may not read something of a log in this block."""
+    try:
+        yield
+    except PermissionError as error:
+        raise ConfigError(
+            f"{error.filename} cannot be read by this user, {os.geteuid()}. To share the request log with a group that it is in: "
+            f"chgrp -R GROUP {folder}; chmod -R g+rX {folder}; find {folder} -type d -exec chmod g+s {{}} +"
+        ) from None
+
+
+def _in(folder: Path, pattern: str) -> list[Path]:
+    """The paths in a folder whose names match a pattern; none if it does not exist. `Path.glob` leaves out what it may not read."""
+    try:
+        return [path for path in folder.iterdir() if fnmatchcase(path.name, pattern)]
+    except (FileNotFoundError, NotADirectoryError):  # a day may be deleted at any time
+        return []
 
 
 def _day_of(folder: str) -> date | None:
@@ -209,7 +237,7 @@ def read_request_log(
         until: The last day; None for all.
 
     Raises:
-        ConfigError: The folder does not exist.
+        ConfigError: The folder does not exist, or the user may not read it.
         NoRequestsError: The log has no such requests.
         duckdb.Error: `read` fails, and no file is damaged.
     """

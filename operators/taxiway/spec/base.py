@@ -1,6 +1,7 @@
 """Types of values in pipeline files, with messages for values that are not allowed."""
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
@@ -72,7 +73,24 @@ def _columns(value: Any) -> Any:
 
 
 def _schedule(value: Any) -> Any:
-    """Check a schedule: None, `new_span`, `retrain`, a cron preset, or a cron expression of five fields."""
+    """Check what starts runs: None, or one or several of `new_span`, `retrain`, `{asset: NAME}` and a time.
+
+    Returns:
+        A tuple of them; empty for None.
+    """
+    given = () if value is None else tuple(value) if isinstance(value, list | tuple) else (value,)
+    starts = tuple(each if isinstance(each, AssetSchedule | Mapping) else _start(each) for each in given)
+    times = [each for each in starts if isinstance(each, str) and each not in (NEW_SPAN, RETRAIN)]
+    if len(times) > 1:
+        raise ValueError(
+            f"{' and '.join(times)} are two times; allowed: one cron preset or expression, which may have several values"
+        )
+    if len({str(each) for each in starts}) < len(starts):
+        raise ValueError("something is given twice; allowed: each once")
+    return starts
+
+
+def _start(value: Any) -> Any:
     return _allowed_schedule(value, (NEW_SPAN, RETRAIN, *_PRESETS))
 
 
@@ -124,7 +142,6 @@ def mistake(message: str, got: Any, *key: str) -> InitErrorDetails:
 
 Columns = Annotated[Literal["auto"] | tuple[str, ...], BeforeValidator(_columns)]
 Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(duration_text, when_used="json")]
-Schedule = Annotated[str | None, BeforeValidator(_schedule)]
 Template = Annotated[str, BeforeValidator(_template)]
 Name = Annotated[str, BeforeValidator(_name)]
 Number = Annotated[float, BeforeValidator(number)]
@@ -135,3 +152,21 @@ class Section(BaseModel):
     """The base of all sections: frozen, without unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class AssetSchedule(Section):
+    """A run for each event of an asset.
+
+    Attributes:
+        asset: The name of the asset, such as that of a scoring's predictions, or of the champion of another pipeline.
+    """
+
+    asset: str
+
+
+Schedule = Annotated[tuple[AssetSchedule | str, ...], BeforeValidator(_schedule)]
+
+
+def time_of(schedule: Schedule) -> str | None:
+    """The cron preset or expression of a schedule; None if it has none."""
+    return next((each for each in schedule if isinstance(each, str) and each not in (NEW_SPAN, RETRAIN)), None)

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
+from taxiway.spec.action import RETRAIN_AS_BEFORE, Action, mistakes_in_actions, named_action
 from taxiway.spec.base import Duration, Number, Section, clock_schedule, duration_text, mistake, off_is_none
 from taxiway.spec.metrics import MetricName, Problem, metrics_of, parse_metric
 from taxiway.spec.source.span_pattern import DATA
@@ -55,6 +56,8 @@ class RetrainingPolicy(Section):
         cooldown: The shortest time between two trainings.
         max_trainings: How many trainings there may be in `period`.
         period: How long that period is.
+        actions: What a run does that monitoring has started, in the order in which the actions are tried: the first one that is for the
+            trigger, and that did not gain nothing since a training gained something.
     """
 
     min_gain: Number = Field(ge=0, allow_inf_nan=False)
@@ -64,6 +67,7 @@ class RetrainingPolicy(Section):
     cooldown: Duration = timedelta(days=7)
     max_trainings: int = Field(default=4, ge=1, strict=True)
     period: Duration = timedelta(days=30)
+    actions: tuple[Annotated[Action, BeforeValidator(named_action)], ...] = (RETRAIN_AS_BEFORE,)
 
     @model_validator(mode="after")
     def _can_be_followed(self) -> "RetrainingPolicy":
@@ -78,7 +82,16 @@ class RetrainingPolicy(Section):
         if not self.triggers and self.new_labels is None and self.max_age is None:
             message = "without triggers, new_labels or max_age, there is never a reason to train again; give one of them"
             raise ValidationError.from_exception_data("RetrainingPolicy", [mistake(message, list(self.triggers), "triggers")])
+        mistakes = [*mistakes_in_actions(self.actions, self.all_triggers)]
+        if mistakes:
+            raise ValidationError.from_exception_data("RetrainingPolicy", mistakes)
         return self
+
+    @property
+    def all_triggers(self) -> tuple[str, ...]:
+        """Everything that can be a reason."""
+        others = {"new_labels": self.new_labels, "age": self.max_age}
+        return (*self.triggers, *(name for name, given in others.items() if given is not None))
 
 
 class LabelAudits(Section):
@@ -153,3 +166,8 @@ class Monitor(Section):
             )
             raise ValidationError.from_exception_data("Monitor", [mistake(message, self.windows, "windows")])
         return self
+
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        """What a run can do that monitoring has started; empty if monitoring starts none."""
+        return self.retrain.actions if self.retrain is not None else ()

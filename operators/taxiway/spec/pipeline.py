@@ -10,9 +10,11 @@ from pydantic_core import InitErrorDetails
 
 from taxiway.messages import number_text
 from taxiway.records.digests import digest_of_bytes
+from taxiway.spec.action import actions_that_do_not_fit
 from taxiway.spec.approval import Approval, read_approval
 from taxiway.spec.base import (
     CONTINUOUS_TRAINING,
+    NEW_SPAN,
     RETRAIN,
     Columns,
     Name,
@@ -67,8 +69,8 @@ class Pipeline(Section):
         team: The name of the team.
         purpose: What the model is for, for people; None if nobody has said.
         template: The DAG template: `continuous_training`, or a Python file with a custom one.
-        schedule: `new_span`, `retrain` for when monitoring says so, a cron preset or expression; None for manual runs. With `retrain`, a
-            run decides the newest span.
+        schedule: What starts a run: `new_span`, `retrain` for when monitoring says so, an asset, a cron preset or expression, or several
+            of these; empty for manual runs. With `retrain`, each run decides the newest span.
         source: Where the rows come from.
         schema_file: The schema file (key `schema`).
         suite: The file of a Great Expectations suite; None for none.
@@ -88,7 +90,7 @@ class Pipeline(Section):
     team: Name
     purpose: Purpose | None = None
     template: Template = CONTINUOUS_TRAINING
-    schedule: Schedule = None
+    schedule: Schedule = ()
     source: Source
     schema_file: str = Field(alias="schema")
     suite: str | None = None
@@ -125,6 +127,7 @@ class Pipeline(Section):
             *self._sweep(),
             *self._goal(),
             *self._monitor(),
+            *self._actions(),
         ]
         if mistakes:
             raise ValidationError.from_exception_data("Pipeline", mistakes)
@@ -202,10 +205,11 @@ class Pipeline(Section):
             yield mistake(message, goal.metric, "purpose", "goal", "metric")
 
     def _monitor(self) -> Iterator[InitErrorDetails]:
-        if self.schedule == RETRAIN and (self.monitor is None or self.monitor.retrain is None):
-            yield mistake(
-                "it needs the section monitor with retrain, which says when to train again", self.schedule, "schedule"
-            )
+        if RETRAIN in self.schedule and (self.monitor is None or self.monitor.retrain is None):
+            yield mistake("it needs the section monitor with retrain, which says when to train again", RETRAIN, "schedule")
+        if {RETRAIN, NEW_SPAN} <= set(self.schedule):
+            message = "each new span is trained on, so there is nothing to train again for; allowed: one of the two"
+            yield mistake(message, f"{NEW_SPAN} and {RETRAIN}", "schedule")
         metric = self.monitor.metric if self.monitor is not None else None
         if metric == NOT_MONITORED:
             yield mistake(not_monitored_text(self.gate.problem), metric, "monitor", "metric")
@@ -236,6 +240,15 @@ class Pipeline(Section):
             yield mistake(
                 f"allowed: {low} to {high}, the values of the metric", section.audit.target, "monitor", "audit", "target"
             )
+
+    def _actions(self) -> Iterator[InitErrorDetails]:
+        actions = self.monitor.actions if self.monitor is not None else ()
+        metric = (self.monitor and self.monitor.metric) or ("roc_auc" if self.gate.problem == "classification" else "mae")
+        after_window = self.source.holds_out_newest and isinstance(self.source.window, int)
+        for problem in actions_that_do_not_fit(
+            actions, self.model, metric, after_window=after_window, sweep=self.sweep is not None
+        ):
+            yield mistake(problem, [action.action for action in actions], "monitor", "retrain", "actions")
 
     @property
     def threshold_costs(self) -> OwnMetric | None:

@@ -47,16 +47,6 @@ def _output(value: Any) -> Any:
     raise ValueError("allowed: a folder that the tasks and their readers mount, such as {data}/predictions/{SPAN}")
 
 
-class AssetSchedule(Section):
-    """A run for each event of an asset.
-
-    Attributes:
-        asset: The name of the asset, such as that of another scoring's predictions.
-    """
-
-    asset: str
-
-
 class Scoring(Section):
     """Batches of predictions. Files are named relative to the folder of the scoring file.
 
@@ -70,7 +60,7 @@ class Scoring(Section):
         keys: The columns that are copied to the predictions.
         output: The folder of the predictions; {data} is the installation's folder of data, {SPAN} the span, {VERSION} its version.
         rows_per_file: How many rows a Parquet file has.
-        schedule: `new_span`, a cron preset or expression, or an asset; None for manual runs.
+        schedule: What starts a run: `new_span`, a cron preset or expression, an asset, or several of these; empty for manual runs.
     """
 
     scoring: Name
@@ -82,15 +72,15 @@ class Scoring(Section):
     keys: tuple[str, ...] = ()
     output: Annotated[str, BeforeValidator(_output)]
     rows_per_file: int = Field(default=100_000, ge=1, strict=True)
-    schedule: AssetSchedule | Schedule = None
+    schedule: Schedule = ()
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     @model_validator(mode="after")
     def _no_training(self) -> "Scoring":
-        if self.schedule == RETRAIN:
+        if RETRAIN in self.schedule:
             message = "it is for training; allowed: new_span, a cron preset or expression, or an asset"
-            raise ValidationError.from_exception_data("Scoring", [mistake(message, self.schedule, "schedule")])
+            raise ValidationError.from_exception_data("Scoring", [mistake(message, RETRAIN, "schedule")])
         return self
 
     @model_validator(mode="after")

@@ -33,7 +33,8 @@ def close(context: StageContext, *, failed: bool, containers: bool = False) -> R
         found = run_records(context.store, context.recorder.refs(), skip=LOST)
         summary = _summarize(context, found)
         if summary is not None:
-            summary = summary.model_copy(update={"retraining": context.recorder.tag(tags.RETRAINING)})
+            why = {"started_by": context.recorder.tag(tags.STARTED_BY), "retraining": context.recorder.tag(tags.RETRAINING)}
+            summary = summary.model_copy(update=why)
             repeats = repeats_promotion(summary, found.promotion)
             summary = _write(context.ledger, context.store, context.recorder, summary, context.again, repeats=repeats)
             if summary.again is not None:
@@ -105,7 +106,8 @@ def close_answered(
     for record in filter(None, (answer, promotion)):
         store.put(record)
         recorder.record(record)
-    made = made.model_copy(update={"retraining": run.data.tags.get(tags.RETRAINING, "")})
+    why = {"started_by": run.data.tags.get(tags.STARTED_BY, ""), "retraining": run.data.tags.get(tags.RETRAINING, "")}
+    made = made.model_copy(update=why)
     summary = _write(ledger, store, recorder, made, run.data.tags.get(tags.AGAIN))
     store.put(summary)
     return summary

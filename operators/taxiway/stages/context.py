@@ -14,6 +14,7 @@ from taxiway.errors import ConfigError, allowed_values
 from taxiway.ledger.chain import Ledger
 from taxiway.ledger.keys import LedgerKeys
 from taxiway.records.recorder import RunRecorder
+from taxiway.spec.action import Action, model_for
 from taxiway.spec.pipeline import Pipeline
 from taxiway.spec.python_refs import function_hint
 from taxiway.spec.source import Source
@@ -96,6 +97,7 @@ class StageContext:
         clock: Returns the current time in UTC.
         log: The logger of the stages; in an Airflow task, the task's log.
         again: Why a person decides the span again; None if nobody has said.
+        action: What the run does, if monitoring has started it; None if it trains as the pipeline file says.
     """
 
     pipeline: Pipeline
@@ -107,6 +109,7 @@ class StageContext:
     clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
     log: logging.Logger = field(default=logging.getLogger("taxiway.stages"))
     again: str | None = None
+    action: Action | None = None
 
     @property
     def source(self) -> Source:
@@ -116,6 +119,11 @@ class StageContext:
             ConfigError: The source has `{data}`, and the services have no data folder.
         """
         return located(self.pipeline.source, self.services.data)
+
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        """What a run of the pipeline can do that monitoring has started."""
+        return self.pipeline.monitor.actions if self.pipeline.monitor is not None else ()
 
     @property
     def ledger(self) -> Ledger:
@@ -134,6 +142,12 @@ class StageContext:
             ConfigError: Its label is not the label of the pipeline.
         """
         return schema_of(self.pipeline)
+
+
+def doing(pipeline: Pipeline, action: Action | None) -> Pipeline:
+    """The pipeline as a run follows it that does an action; None for a run that monitoring has not started."""
+    actions = pipeline.monitor.actions if pipeline.monitor is not None else ()
+    return pipeline.model_copy(update={"model": model_for(pipeline.model, action, actions)})
 
 
 def schema_of(pipeline: Pipeline) -> "Schema":

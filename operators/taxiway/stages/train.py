@@ -3,13 +3,18 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import ConfigError
 from taxiway.records import Candidate, DataReport, FeatureSet, Snapshot, Trials
+from taxiway.spec.action import has_warm_start
 from taxiway.spec.model.threshold import ChosenThreshold
 from taxiway.stages.context import StageContext
 from taxiway.tracking import tags
+
+if TYPE_CHECKING:
+    from taxiway.models.row_model import RowModel
+    from taxiway.stages.recalibrate import Recalibration
 
 
 def train(
@@ -42,11 +47,19 @@ def train(
     pipeline = context.pipeline
     sweep = choose_best(context, trials) if pipeline.sweep is not None else None
     replaced = {**(json.loads(sweep.best.params) if sweep else {}), **(overrides or {})}
-    previous = _champion_to_start_from(context, features)
+    recalibration = _recalibration(context, snapshot)
+    previous = recalibration.champion if recalibration is not None else _champion_to_start_from(context, features)
     key = candidate_key(
-        features, report.digest, pipeline.model, replaced, previous, pipeline.threshold_costs, pipeline.source.rename
+        features,
+        report.digest,
+        pipeline.model,
+        replaced,
+        previous,
+        pipeline.threshold_costs,
+        pipeline.source.rename,
+        recalibrates=recalibration is not None,
     ).digest
-    version, files = _find_or_train(context, snapshot, features, replaced, key, previous)
+    version, files = _find_or_train(context, snapshot, features, replaced, key, previous, recalibration)
     version_tags = context.registry.get_model_version(pipeline.name, str(version)).tags
     candidate = Candidate(
         model=pipeline.name,
@@ -67,6 +80,14 @@ def train(
     return candidate
 
 
+def _recalibration(context: StageContext, snapshot: Snapshot) -> "Recalibration | None":
+    """What is recalibrated instead of a training; None if the run trains."""
+    from taxiway.stages.recalibrate import plan_recalibration
+
+    is_wanted = context.action is not None and context.action.action == "recalibrate"
+    return plan_recalibration(context, snapshot) if is_wanted else None
+
+
 def _champion_to_start_from(context: StageContext, features: FeatureSet) -> int | None:
     """The champion's version, if the pipeline starts from it; of a champion that was trained on the same rows, the one before it.
 
@@ -75,9 +96,12 @@ def _champion_to_start_from(context: StageContext, features: FeatureSet) -> int 
     from taxiway.registry.alias_moves import champion_now
     from taxiway.training.own.function import OwnFunction
 
-    model = context.pipeline.model
-    function_takes_it = model.train is not None and OwnFunction(model.train, {}).takes_previous
-    if model.warm_start is None and not function_takes_it:
+    model, action = context.pipeline.model, context.action
+    function = OwnFunction(model.train, {}) if model.train is not None else None
+    if function is not None and action is not None and action.action == "warm_start":
+        function.require_previous()
+    begins_anew = action is not None and action.action == "retrain" and has_warm_start(context.actions)
+    if begins_anew or (model.warm_start is None and not (function and function.takes_previous)):
         return None
     version = champion_now(context.ledger, context.pipeline.name)
     if version is None:
@@ -96,11 +120,14 @@ def _find_or_train(
     replaced: Mapping[str, Any],
     key: str,
     previous: int | None,
+    recalibration: "Recalibration | None",
 ) -> tuple[int, str | None]:
     """The version that is registered under the key `key`, or a new one, with the digest of the files that were saved for it."""
     from taxiway.registry.register import find_version
 
     found = find_version(context.registry, context.pipeline.name, key)
+    if found is None and recalibration is not None:
+        return _recalibrate(context, snapshot, features, key, recalibration)
     if found is None:
         return _train(context, snapshot, features, replaced, key, previous)
     context.log.info("version %d was already trained on the same data with the same parameters: nothing to train", found)
@@ -115,8 +142,7 @@ def _train(
     key: str,
     previous: int | None,
 ) -> tuple[int, str | None]:
-    from taxiway.data.engine.read_rows import read_rows
-    from taxiway.registry.register import EXAMPLE_ROWS, ModelToSave, check_savable, register
+    from taxiway.registry.register import check_savable
     from taxiway.training.train import feature_means, row_model
     from taxiway.training.train import train as fit
 
@@ -131,14 +157,44 @@ def _train(
         previous=lambda: _load_model(context, previous) if previous is not None else None,
     )
     threshold = _threshold(context, fitted, features, replaced)
-    example = read_rows(snapshot.training[:1], context.store, list(features.columns)).head(EXAMPLE_ROWS)
     version_tags = _version_tags(context, snapshot, features, previous, threshold)
     params = {name: str(value) for name, value in {**pipeline.model.params, **replaced}.items()}
     means = feature_means(fitted, features, context.store)
     made = row_model(fitted, features, threshold, pipeline.source.rename, means)
+    return _register(context, snapshot, features, made, key, version_tags, params)
+
+
+def _recalibrate(
+    context: StageContext, snapshot: Snapshot, features: FeatureSet, key: str, recalibration: "Recalibration"
+) -> tuple[int, str | None]:
+    from taxiway.stages.recalibrate import recalibrate, recalibration_tags
+
+    made = recalibrate(context, recalibration, features)
+    version_tags = {
+        **_version_tags(context, snapshot, features, recalibration.champion, made.threshold),
+        tags.CLASSES: json.dumps(list(made.classes)),
+        **recalibration_tags(recalibration),
+    }
+    return _register(context, snapshot, features, made, key, version_tags, {})
+
+
+def _register(
+    context: StageContext,
+    snapshot: Snapshot,
+    features: FeatureSet,
+    made: "RowModel",
+    key: str,
+    version_tags: dict[str, str],
+    params: dict[str, str],
+) -> tuple[int, str | None]:
+    """Register a model; returns its version, and the digest of its files."""
+    from taxiway.data.engine.read_rows import read_rows
+    from taxiway.registry.register import EXAMPLE_ROWS, ModelToSave, register
+
+    example = read_rows(snapshot.training[:1], context.store, list(features.columns)).head(EXAMPLE_ROWS)
     to_save = ModelToSave(made, example, key, version_tags, params)
-    version, files = register(context.registry, context.recorder.run_id, pipeline.name, to_save)
-    context.log.info("registered %s version %d", pipeline.name, version)
+    version, files = register(context.registry, context.recorder.run_id, context.pipeline.name, to_save)
+    context.log.info("registered %s version %d", context.pipeline.name, version)
     return version, files
 
 
@@ -156,6 +212,8 @@ def _version_tags(
         tags.CLASSES: json.dumps(features.classes),
         tags.NEWEST_SPAN: snapshot.target_span.label,
     }
+    if context.action is not None and context.action.action != "recalibrate":
+        version_tags[tags.ACTION] = json.dumps(context.action.what)
     if previous is not None:
         version_tags[tags.PREVIOUS] = str(previous)
     if threshold is not None:

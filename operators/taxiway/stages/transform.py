@@ -14,6 +14,7 @@ def transform(context: StageContext, snapshot: Snapshot) -> FeatureSet:
         ConfigError: The features, the estimator or a metric of the pipeline file cannot be used.
     """
     from taxiway.data.engine.read_rows import read_rows
+    from taxiway.data.ingest.rehearsal import rehearsal_text
     from taxiway.evaluation.metrics.trial import try_own_metrics
     from taxiway.features.columns import choose_columns
     from taxiway.features.encoding import category_text
@@ -24,7 +25,7 @@ def transform(context: StageContext, snapshot: Snapshot) -> FeatureSet:
 
     pipeline = context.pipeline
     estimator = build_estimator(pipeline.model, {}, pipeline.gate.problem)
-    spec = TransformSpec.of(pipeline, accepts_missing=accepts_missing(estimator), check=check_savable)
+    spec = TransformSpec.of(pipeline, accepts_missing=accepts_missing(estimator), check=check_savable, action=context.action)
     features = fit_transform(snapshot, context.schema(), spec, store=context.store, recorder=context.recorder)
     names = [name for name in pipeline.gate.metrics_used if name not in pipeline.gate.metrics]
     require_classes([*names, pipeline.tuning_metric] if pipeline.sweep is not None else names, features.classes)
@@ -35,6 +36,8 @@ def transform(context: StageContext, snapshot: Snapshot) -> FeatureSet:
         first = read_rows(snapshot.training[:1], context.store)
         try_own_metrics(pipeline.gate, first, pipeline.source.label, features.classes)
     context.log.info("%s rows, %s", f"{features.row_count:,}", features.describe())
+    if features.rehearsed:
+        context.log.info("%s", rehearsal_text(snapshot.training, features.rehearsed))
     chosen = choose_columns(context.schema(), pipeline.used_features, pipeline.source.label).names
     empty = [name for name in chosen if name not in (*features.columns, *features.left_out)]
     if empty:

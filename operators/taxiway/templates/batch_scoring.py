@@ -61,7 +61,7 @@ def batch_scoring(
             )
         },
         doc_md=_describe(scoring),
-        is_paused_upon_creation=scoring.schedule is not None,
+        is_paused_upon_creation=bool(scoring.schedule),
     ) as dag:
         BatchPredictOperator(
             task_id=TASK,

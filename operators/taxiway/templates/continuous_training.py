@@ -71,7 +71,7 @@ def continuous_training(
         tags=["taxiway", pipeline.team],
         params=_params(),
         doc_md=_describe(pipeline),
-        is_paused_upon_creation=pipeline.schedule is not None,
+        is_paused_upon_creation=bool(pipeline.schedule),
     ) as dag:
         _stages(pipeline, team.notification if team else None)
     dag.close_last()

@@ -48,6 +48,7 @@ def candidate_key(
     previous: int | None = None,
     costs: OwnMetric | None = None,
     renamed: Mapping[str, str] | None = None,
+    recalibrates: bool = False,
 ) -> StageKey:
     """The cache key of a candidate; with the same key, a retry finds the version that was already registered.
 
@@ -61,6 +62,7 @@ def candidate_key(
         previous: The champion's version, if the model is trained from it.
         costs: The costs by which the decision threshold is chosen.
         renamed: The present name of columns that the source has renamed, by their former name.
+        recalibrates: Whether nothing is trained, and `previous` is recalibrated.
     """
     functions = {"build": model.build, "train": model.train, "weight": model.weight_function}
     described = {
@@ -76,6 +78,8 @@ def candidate_key(
         described["costs"] = costs.model_dump(mode="json", exclude_defaults=True)
     if renamed:
         described["renamed"] = dict(renamed)
+    if recalibrates:
+        described["recalibrates"] = True
     return StageKey(
         "train",
         {"features": features.digest, "report": report},

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from cli.local_runs import NAME
+from mlflow import MlflowClient
 
 from taxiway.features.signature import raw_model
 from taxiway.registry.load import load_trusted
@@ -18,8 +19,11 @@ from taxiway.serving.gateway.rolling.settings import RollSettings, store_setting
 from taxiway.serving.gateway.state.logged_version import LoggedVersion
 from taxiway.serving.gateway.state.request_log import LoggedRequest, RequestLog
 from taxiway.stages.installation import DEFAULT_HOME
+from taxiway.tracking import tags
 from taxiway.tracking.local import database_uri
 
+_MODELS: dict[str, Any] = {}
+"""Models by the digest of their files, which are the same in all copies of a folder."""
 Cells = Mapping[str, list[Any]]
 WEEK = 7 * 86_400
 START = datetime(2026, 1, 5, tzinfo=UTC).timestamp()
@@ -44,8 +48,7 @@ def log_week(
     a, noise = rng.normal(size=rows) * spread, rng.normal(size=rows)
     cells = {"id": list(range(rows)), "a": a.tolist(), "b": rng.choice(list("xyz"), rows).tolist()}
     cells |= change(cells)
-    model = load_trusted(database_uri(DEFAULT_HOME), NAME, version)
-    raw = raw_model(model)
+    raw = _model(version)
     answers = raw.predict_proba(cells).tolist() if raw.classes else raw.predict(cells)["prediction"].tolist()
     truth = [str(bool(label)) for label in (a + noise > 0) ^ flipped] if raw.classes else (a + noise + flipped * 9).tolist()
     log = RequestLog(Path("state"), keep_rows=10_000, keep_bytes=1 << 30)
@@ -65,6 +68,15 @@ def log_week(
     asyncio.run(add())
     log.close()
     roll(Path("state"))
+
+
+def _model(version: int) -> Any:
+    """The model of a version, which is loaded once in a process."""
+    uri = database_uri(DEFAULT_HOME)
+    files = MlflowClient(uri).get_model_version(NAME, str(version)).tags[tags.FILES]
+    if files not in _MODELS:
+        _MODELS[files] = raw_model(load_trusted(uri, NAME, version))
+    return _MODELS[files]
 
 
 def log_labels(request: str, labels: Sequence[tuple[int, str]], at: float) -> None:

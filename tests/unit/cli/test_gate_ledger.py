@@ -51,3 +51,38 @@ def test_nothing_asked_and_no_such_model_are_measured_shift() -> None:
     assert run("--until", "train").exit_code == 0
     assert done("gate", "ledger", NAME) == f"nothing was asked about versions of {NAME}: no evaluation rows are spent\n"
     assert "MLflow has no model runner.smal; allowed: runner.small" in refused("gate", "ledger", "runner.smal")
+
+
+@pytest.mark.usefixtures("site")
+def test_a_copy_of_the_pipeline_under_another_name_has_the_same_rows_to_spend() -> None:
+    passes = GATE.replace("n > 0.95", "n > 0.6")
+    Path("small.pipeline.yaml").write_text(passes)
+    assert "other pipelines" not in run().output
+    copy = passes.replace("pipeline: small", "pipeline: copy")
+    command = ("run", "copy.pipeline.yaml", "--data", "data")
+    Path("copy.pipeline.yaml").write_text(copy)
+    assert taxiway(*command).exit_code == 0, "the same predictions are the same question"
+    copy = copy.replace("LogisticRegression", "LogisticRegression, params: {C: 0.01}")
+    Path("copy.pipeline.yaml").write_text(copy)
+    refusal = taxiway(*command, "--again", "other parameters").output
+    spent = f"1 passed (gate.budget.adaptivity: first-change); among them 1 model of other pipelines ({NAME}). Bring new rows"
+    assert spent in refusal
+    assert (
+        "If whoever makes models of runner.copy does not know those answers, state it with gate.budget.shared: false."
+        in refusal
+    )
+
+    stating = copy.replace("pipeline: copy", "pipeline: third").replace("steps: 3}", "steps: 3, shared: false}")
+    Path("third.pipeline.yaml").write_text(stating)
+    stated = taxiway("run", "third.pipeline.yaml", "--data", "data").output
+    assert "2 models of other pipelines (runner.copy, runner.small) tried on these rows: not counted, because" in stated
+    assert "PASS: n > 0.6 +/- 0.05 is met" in stated
+    listed = done("gate", "ledger", "runner.third").splitlines()
+    assert listed[3].startswith(
+        "    2 questions, not counted (gate.budget.shared: false), about models of other pipelines: runner."
+    )
+    (content,) = json.loads(done("gate", "ledger", "runner.third", "--json"))
+    assert (content["elsewhere"], content["counts_elsewhere"]) == ({NAME: 1, "runner.copy": 1}, False)
+    assert content["models"] == 1
+    (content,) = json.loads(done("gate", "ledger", NAME, "--json"))
+    assert (content["elsewhere"], content["models"]) == ({"runner.copy": 1, "runner.third": 1}, 2)

@@ -72,6 +72,12 @@ CONDITIONS = GATE[GATE.index("  conditions:") : GATE.index("  slices:")]
         (
             "pipeline.yaml",
             "gate:",
+            "monitor: {log: log, retrain: {min_gain: 0.01, actions: [warm_start, retrain]}}\ngate:",
+            "late_arrivals.pipeline.yaml:18: model.warm_start: HistGradientBoostingClassifier cannot be trained further",
+        ),
+        (
+            "pipeline.yaml",
+            "gate:",
             "gate:\n  metrics: {cost: {function: 'os.path:basename'}}",
             "gate.metrics.cost: os.path:basename cannot be called with (y_true, y_pred, rows)",
         ),

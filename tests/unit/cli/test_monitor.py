@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 from cli.local_runs import NAME, done, refused, run, taxiway
-from cli.logged_weeks import log_regression, log_week
+from cli.logged_weeks import START, log_regression, log_week
 from stages.conftest import Site
+
+DAY = 86_400
 
 
 @pytest.fixture
@@ -59,6 +61,25 @@ def test_a_week_is_an_alert_if_it_is_worse_than_the_evaluation_rows() -> None:
     assert first["estimated"]["low"] <= first["realised"]["value"] <= first["estimated"]["high"]
     assert second["realised"]["value"] < 0.5 < content["evaluation"]["low"] < second["estimated"]["high"]
     assert [window["alert"] for window in (first, second)] == ["", "realised"]
+
+
+@pytest.mark.usefixtures("champion")
+def test_the_day_on_which_the_errors_changed_is_named() -> None:
+    """Days of 300 rows: what is true turns around on the eleventh."""
+    for day in range(18):
+        log_week(day, 300, flipped=day >= 10, labelled=300, at=START + day * DAY)
+    found = taxiway("monitor", NAME, "--log", "log", "--metric", "accuracy")
+    (line,) = re.findall(r"^the error rate of .*$", found.output, re.M)
+    assert re.fullmatch(
+        r"the error rate of version 1 rose from 2\d\.\d% to 7\d\.\d% at about 2026-01-15 \(2026-01-1[45] to 2026-01-1[56]; 3,000 rows with a "
+        r"label before, 2,400 after\)",
+        line,
+    ), line
+    content = json.loads(taxiway("monitor", NAME, "--log", "log", "--metric", "accuracy", "--json").output)
+    (change,) = content["changes"]
+    assert (change["loss"], change["day"]) == ("error rate", "2026-01-15")
+    quiet = json.loads(taxiway("monitor", NAME, "--log", "log", "--until", "2026-01-14", "--json").output)
+    assert quiet["changes"] == []
 
 
 def windows() -> list[dict[str, Any]]:

@@ -6,13 +6,17 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 from ledger.dying import Dying, KilledError
 from ledger.entries import KEYS, NOW, wrong
 
 from taxiway.errors import TerminalError
+from taxiway.evaluation.evaluation_set import evaluation_set
 from taxiway.ledger import chain
-from taxiway.ledger.answers import all_entries, answer, ask, experiment_of, standing_of
+from taxiway.ledger.answers.asking import answer, ask, standing_of
+from taxiway.ledger.answers.chains import all_entries, experiment_of
 from taxiway.ledger.chain import Ledger
 from taxiway.records import Answered, Asked, EvaluationSet, Status
 from taxiway.tracking.local import local_mlflow
@@ -35,7 +39,7 @@ def decide(ledger: Ledger, key: str, status: Status = Status.FAIL, **changes: An
     standing = ask(ledger, question)
     assert not standing.is_spent
     if not standing.answers:
-        answer(ledger, question.model, answered(key, status))
+        answer(ledger, question, answered(key, status))
 
 
 def test_each_model_is_counted_once_until_the_rows_are_spent(ledger: Ledger) -> None:
@@ -50,11 +54,95 @@ def test_each_model_is_counted_once_until_the_rows_are_spent(ledger: Ledger) -> 
     assert again.account.steps == 1, "the account of then"
 
 
-def test_other_rows_and_other_models_have_accounts_of_their_own(ledger: Ledger) -> None:
+def test_other_rows_have_an_account_of_their_own(ledger: Ledger) -> None:
     decide(ledger, "a", Status.PASS)
     assert ask(ledger, asked("b")).is_spent, "after a pass, new rows are needed"
     assert standing_of(ledger, asked("b", evaluation_set=OTHERS)).account.steps == 0
-    assert standing_of(ledger, asked("b", model="team.other")).account.steps == 0
+
+
+def test_what_the_rows_have_answered_about_other_models_counts(ledger: Ledger) -> None:
+    """A copy of the pipeline under another name does not get rows that are as new."""
+    decide(ledger, "a")
+    decide(ledger, "b", model="team.copy")
+    third = ask(ledger, asked("c", model="team.third"))
+    assert (third.account.steps, third.elsewhere, third.is_spent) == (2, {"team.m": 1, "team.copy": 1}, False)
+    assert ask(ledger, asked("d", model="team.fourth")).is_spent, "the third question is not answered, and counts"
+    assert standing_of(ledger, asked("d", model="team.fourth", evaluation_set=OTHERS)).account.steps == 0
+    assert wrong(ledger) == ()
+
+
+def test_a_gate_that_promises_nothing_counts_its_own_questions_only(ledger: Ledger) -> None:
+    decide(ledger, "a", Status.PASS)
+    plain = standing_of(ledger, asked("b", model="team.plain", guaranteed=False, shared=False))
+    assert (plain.account.steps, plain.elsewhere) == (0, {})
+    scores = answered("b").model_copy(update={"shown": "exact", "log_values": None})
+    ask(ledger, asked("b", model="team.plain", guaranteed=False, shared=False, evaluation_set=OTHERS))
+    answer(ledger, asked("b", model="team.plain", guaranteed=False, shared=False, evaluation_set=OTHERS), scores)
+    assert standing_of(ledger, asked("c", evaluation_set=OTHERS)).is_spent, "what it has shown may be known"
+
+
+def test_who_states_not_to_know_other_answers_does_not_pay_for_them(ledger: Ledger) -> None:
+    decide(ledger, "a", Status.PASS)
+    mine = ask(ledger, asked("b", model="team.own", shared=False))
+    assert (mine.account.steps, mine.elsewhere, mine.is_spent) == (0, {"team.m": 1}, False)
+
+
+def test_the_same_question_about_another_model_is_free(ledger: Ledger) -> None:
+    decide(ledger, "a", Status.PASS)
+    question = asked("a", model="team.copy")
+    standing = ask(ledger, question)
+    assert standing.decided is not None
+    assert (standing.is_spent, standing.decided.log_share, standing.account.steps, standing.answers) == (False, -1.0, 0, ())
+    answer(ledger, question, answered("a", Status.PASS))
+    assert ask(ledger, asked("b", model="team.third")).account.steps == 1, "two of the same are one"
+
+
+def test_what_overlaps_is_found_in_other_chains_however_old(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chain, "SEGMENT_LINKS", 4)
+    frame = pd.DataFrame({"a": range(1000), "b": np.linspace(0, 1, 1000)})
+    rows, one_more = evaluation_set(frame, ()), evaluation_set(pd.concat([frame.iloc[10:], frame.iloc[:3] + 5000]), ())
+    assert rows.content != one_more.content
+    question = asked("a", evaluation_set=rows)
+    ask(ledger, question)
+    for number in range(4):  # the answer is in another run than the question
+        decide(ledger, f"x{number}", evaluation_set=OTHERS, steps=100)
+    answer(ledger, question, answered("a", Status.PASS))
+    for number in range(12):
+        decide(ledger, f"y{number}", evaluation_set=OTHERS, steps=100)
+    for model in ("team.m", "team.copy"):
+        standing = standing_of(ledger, asked("b", model=model, evaluation_set=one_more))
+        assert (standing.account.passes, standing.is_spent, standing.sets) == (1, True, 1)
+
+
+def test_models_that_ask_at_once_count_for_each_other(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chain, "_TRIES", 1000)
+    start, steps, errors = threading.Barrier(3), list[int](), []
+
+    def one(name: str) -> None:
+        start.wait()
+        try:
+            steps.append(ask(ledger, asked(name, model=f"team.{name}", steps=5)).account.steps)
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=one, args=(name,)) for name in ("a", "b", "c")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert all(found >= place for place, found in enumerate(sorted(steps))), "no place is taken twice"
+
+
+def test_an_edited_chain_of_another_model_is_named(tmp_path: Path) -> None:
+    with local_mlflow(tmp_path) as client:
+        ledger = Ledger(client, KEYS)
+        decide(ledger, "a")
+        (database,) = tmp_path.glob("**/*.db")
+        with closing(sqlite3.connect(database)) as opened, opened:
+            opened.execute("UPDATE params SET value = replace(value, 'FAIL', 'PASS') WHERE key = '000000002'")
+        with pytest.raises(TerminalError, match=r"the ledger of answers about team.m was edited"):
+            ask(ledger, asked("b", model="team.other"))
 
 
 def test_an_old_set_is_still_known_when_many_others_were_asked_since(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,7 +182,7 @@ def test_of_many_that_ask_at_once_no_more_are_answered_than_the_budget_has(
         try:
             standing = ask(ledger, asked(key))
             if not standing.is_spent:
-                answer(ledger, "team.m", answered(key))
+                answer(ledger, asked(key), answered(key))
             places.append((standing.is_spent, standing.account.steps))
         except BaseException as error:
             errors.append(error)

@@ -15,6 +15,7 @@ from taxiway.monitoring.evidence import Evidence
 from taxiway.monitoring.expected_gain import Training, Trigger, TriggerKind
 from taxiway.monitoring.retraining import WaitKind, decide
 from taxiway.records import Interval
+from taxiway.spec.action import Action
 from taxiway.spec.monitor import RetrainingPolicy
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -141,6 +142,57 @@ def test_cooldown_and_budget_say_until_when_they_forbid_a_training() -> None:
     often = decide(POLICY, replace(WORSE, trainings=tuple(Training(NOW - day * DAY) for day in (28, 21, 14, 8))))
     assert often.message.endswith("but the last 30 days had 4 trainings (allowed: 4 in 30 days)")
     assert (soon.reason, often.reason) == (WaitKind.COOLDOWN, WaitKind.BUDGET)
+
+
+RECALIBRATE, WARM, ANEW = (
+    Action(action="recalibrate", triggers=("performance",)),
+    Action(action="warm_start"),
+    Action(action="retrain", window="all"),
+)
+RANKED = RetrainingPolicy(min_gain=0.01, new_labels=1_000, actions=(RECALIBRATE, WARM, ANEW))
+
+
+def done(*runs: tuple[Action, float | None], kind: TriggerKind = TriggerKind.PERFORMANCE) -> tuple[Training, ...]:
+    """Trainings for one reason that did an action and gained so much, the newest 20 days ago."""
+    days = range(20 * len(runs), 0, -20)
+    return tuple(
+        Training(NOW - day * DAY, Trigger(kind, 0.058), gain, action) for day, (action, gain) in zip(days, runs, strict=True)
+    )
+
+
+def test_the_first_action_for_the_trigger_is_done() -> None:
+    found = decide(RANKED, WORSE)
+    assert (found.action, found.message.partition(":")[0]) == (RECALIBRATE, "recalibrate")
+    assert found.described()["action"] == {"action": "recalibrate"}, "the triggers do not matter to the run"
+    found = decide(RANKED, LABELS)
+    assert (found.action, found.message.partition(":")[0]) == (WARM, "warm start")
+    assert "action" not in decide(RANKED, SAME).described()
+
+
+def test_an_action_that_gained_nothing_gives_way_to_the_next() -> None:
+    found = decide(RANKED, replace(WORSE, trainings=done((RECALIBRATE, 0.0))))
+    assert found.action == WARM
+    assert found.message.endswith("(0.042 to 0.074); for such a reason, recalibrate gained nothing")
+    found = decide(RANKED, replace(WORSE, trainings=done((RECALIBRATE, 0.0), (WARM, 0.0))))
+    assert (found.action, found.message.partition(":")[0]) == (ANEW, "retrain on all spans")
+    assert found.message.endswith("; for such a reason, recalibrate and warm start gained nothing")
+    assert decide(RANKED, replace(WORSE, trainings=done((RECALIBRATE, 0.0), (WARM, 0.0), (ANEW, 0.0)))).action == ANEW
+
+
+def test_an_action_is_tried_again_after_another_training_gained_something() -> None:
+    for history in (
+        done((RECALIBRATE, 0.0), (WARM, 0.02)),
+        done((RECALIBRATE, None)),
+        done((RECALIBRATE, 0.0), kind=TriggerKind.CONCEPT_DRIFT),
+    ):
+        assert decide(RANKED, replace(WORSE, trainings=history)).action == RECALIBRATE
+
+
+def test_what_one_action_gained_says_nothing_about_another() -> None:
+    nothing = done((WARM, 0.0), (WARM, 0.0), (WARM, 0.0))
+    assert decide(RANKED, replace(WORSE, trainings=nothing)).retrain
+    only = RANKED.model_copy(update={"actions": (WARM,)})
+    assert decide(only, replace(WORSE, trainings=nothing)).reason is WaitKind.SMALL_GAIN
 
 
 def test_the_guide_shows_what_its_example_prints(capsys: pytest.CaptureFixture[str]) -> None:

@@ -51,6 +51,7 @@ from taxiway.records.served import (
     Cause,
     CauseKind,
     EarlierWindow,
+    LossChange,
     Operation,
     PreviousPerformance,
     ServedAudit,
@@ -286,6 +287,7 @@ ASKED = Asked(
     steps=8,
     passes=1,
     guaranteed=False,
+    shared=False,
     by="late/manual__1",
     at=datetime(2026, 3, 1, 12, tzinfo=UTC),
 )
@@ -363,6 +365,18 @@ SERVED = ServedPerformance(
         log_evidence=7.5,
     ),
     at=datetime(2026, 3, 10, 12, tzinfo=UTC),
+    changes=(
+        LossChange(
+            loss="Brier score",
+            day=date(2026, 3, 9),
+            earliest=date(2026, 3, 8),
+            latest=date(2026, 3, 11),
+            before=0.2,
+            after=0.26,
+            rows_before=700,
+            rows_after=300,
+        ),
+    ),
 )
 
 SAMPLES: dict[str, Record] = {

@@ -44,10 +44,17 @@ features:
 
 @dataclass(frozen=True)
 class Site:
-    """A team's folder, with the data of one pipeline."""
+    """A team's folder, with the data of one pipeline.
+
+    Attributes:
+        folder: The folder.
+        name: The name of the pipeline.
+        first_id: The smallest id of its rows. Rows with other ids are other rows, of which another budget is spent.
+    """
 
     folder: Path
     name: str
+    first_id: int = 0
 
     def pipeline(self, **changes: Any) -> Pipeline:
         (self.folder / "small.schema.yaml").write_text(SCHEMA)
@@ -71,7 +78,7 @@ class Site:
         a = rng.normal(size=1000)
         rows = pd.DataFrame(
             {
-                "id": np.arange(1000) + 10_000 * span,
+                "id": np.arange(1000) + 10_000 * span + self.first_id,
                 "a": a * scale,
                 "b": rng.choice(list("xyz"), 1000),
                 "y": signal * a + rng.normal(size=1000) > 0,

@@ -3,16 +3,18 @@
 import logging
 import math
 import re
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from stages.asked_once import GOOD_ENOUGH, TOO_GOOD, Asked, asked, pipeline, run
 from stages.conftest import Site
 
 from taxiway.errors import TerminalError
-from taxiway.ledger.answers import all_entries
+from taxiway.ledger.answers.chains import all_entries
 from taxiway.ledger.chain import Ledger
-from taxiway.lineage.run_records import RunRecords
 from taxiway.lineage.verdicts import judged_version
 from taxiway.records import Outcome, ReasonCode, Status, Verdict
 from taxiway.records.recorder import InMemoryRun
@@ -22,23 +24,30 @@ from taxiway.stages.installation import Installation
 from taxiway.stages.review import PipelineReview, decide_again, show_scores
 from taxiway.stages.runner import run_in
 
-TOO_GOOD = {"conditions": ["n > 0.95 +/- 0.05"], "budget": {"steps": 3}}
-GOOD_ENOUGH = {"conditions": ["n > 0.6 +/- 0.05"], "budget": {"steps": 3}}
 SIMPLE = {"thresholds": {"roc_auc": 0.95}, "against_champion": {"metric": "roc_auc", "min_improvement": -0.05}}
 
 
-def pipeline(site: Site, gate: dict[str, Any], depth: int = 1, **changes: Any) -> Pipeline:
-    """The model's predictions depend on its depth, so each depth is another model."""
-    model = {"estimator": "sklearn.tree.DecisionTreeClassifier", "params": {"max_depth": depth}}
-    return site.pipeline(gate=gate, model=model, **changes)
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    """Rows that no other test has asked, on the MLflow of all."""
+    made = Site(tmp_path, f"small_{uuid.uuid4().hex[:8]}", first_id=uuid.uuid4().int % 10**9 * 100_000)
+    made.arrive(1)
+    made.arrive(2)
+    return made
 
 
-def run(installation: Installation, made: Pipeline, **options: Any) -> tuple[RunRecords, Verdict]:
-    found = run_in(installation, made, again="other parameters", span="2", **options)
-    assert found.verdict is not None
-    assert found.evaluation is not None
-    assert found.evaluation.digest == found.verdict.evaluation
-    return found, found.verdict
+@pytest.fixture
+def failed(tmp_path: Path, for_all: Path) -> Iterator[Asked]:
+    """The first of three models did not pass, and its scores are withheld."""
+    with asked(tmp_path, for_all / "too_good", TOO_GOOD) as made:
+        yield made
+
+
+@pytest.fixture
+def passed(tmp_path: Path, for_all: Path) -> Iterator[Asked]:
+    """The first model passed, which ends its evaluation set."""
+    with asked(tmp_path, for_all / "good_enough", GOOD_ENOUGH) as made:
+        yield made
 
 
 def reason(verdict: Verdict, code: ReasonCode) -> str:
@@ -91,18 +100,18 @@ def test_scores_are_withheld_until_no_other_model_may_be_tried(
     assert found.evaluation.withheld
 
 
-def test_the_same_model_again_is_free(site: Site, installation: Installation) -> None:
-    answers = [run(installation, pipeline(site, TOO_GOOD))[1] for _ in range(3)]
+def test_the_same_model_again_is_free(failed: Asked) -> None:
+    site, installation = failed.site, failed.installation
+    answers = [failed.verdict, *(run(installation, pipeline(site, TOO_GOOD))[1] for _ in range(2))]
     assert len({verdict.version for verdict in answers}) == 1
     assert [verdict.spent.models for verdict in answers if verdict.spent] == [1, 1, 1]
     assert len(entries(installation, site)) == 1
 
 
-def test_a_pass_shows_everything_and_ends_the_set_but_not_the_next_one(site: Site, installation: Installation) -> None:
-    found, verdict = run(installation, pipeline(site, GOOD_ENOUGH))
-    assert verdict.status is Status.PASS
-    assert found.evaluation is not None
-    assert found.evaluation.metrics
+def test_a_pass_shows_everything_and_ends_the_set_but_not_the_next_one(passed: Asked) -> None:
+    site, installation = passed.site, passed.installation
+    assert passed.verdict.status is Status.PASS
+    assert passed.evaluation.metrics
     _, second = run(installation, pipeline(site, GOOD_ENOUGH, 2))
     assert second.status is Status.UNDECIDED
     assert "spent: 1 of 3 models tried, 1 passed (gate.budget.adaptivity: first-change)" in reason(
@@ -122,8 +131,8 @@ def test_a_pass_shows_everything_and_ends_the_set_but_not_the_next_one(site: Sit
         {"rows": "b <> 'x'"},
     ],
 )
-def test_other_settings_do_not_bring_new_rows(site: Site, installation: Installation, source: dict[str, Any]) -> None:
-    run(installation, pipeline(site, GOOD_ENOUGH))
+def test_other_settings_do_not_bring_new_rows(passed: Asked, source: dict[str, Any]) -> None:
+    site, installation = passed.site, passed.installation
     whole = {"spans": "{data}/{SPAN}.parquet", "window": 1, "label": "y"}
     _, second = run(installation, pipeline(site, GOOD_ENOUGH, 2, source={**whole, **source}))
     assert second.status is Status.UNDECIDED
@@ -212,22 +221,21 @@ def test_a_person_sees_the_scores_and_spends_the_rows(site: Site, installation: 
     assert "because scores were shown" in reason(second, ReasonCode.ROWS_SPENT)
 
 
-def test_scores_that_a_verdict_has_shown_are_shown_again_as_they_are(site: Site, installation: Installation) -> None:
+def test_scores_that_a_verdict_has_shown_are_shown_again_as_they_are(passed: Asked) -> None:
+    site, installation, verdict = passed.site, passed.installation, passed.verdict
     made = pipeline(site, GOOD_ENOUGH)
-    found, verdict = run(installation, made)
-    assert found.summary is not None
-    report = report_of(installation, found.summary.mlflow_run, site)
+    report = report_of(installation, passed.mlflow_run, site)
     reviewed = PipelineReview.of(context_of(installation, made), "small.pipeline.yaml", "runner")
     judged = judged_version(installation.client, installation.store, verdict.model, verdict.version)
     shown = show_scores(reviewed, judged, "ann@host")
-    assert (shown.evaluation, shown.verdict) == (found.evaluation, verdict)
+    assert (shown.evaluation, shown.verdict) == (passed.evaluation, verdict)
     assert "Simple models" in report
-    assert report_of(installation, found.summary.mlflow_run, site) == report
+    assert report_of(installation, passed.mlflow_run, site) == report
 
 
-def test_a_review_of_spent_rows_shows_them_and_asks_nothing(site: Site, installation: Installation) -> None:
+def test_a_review_of_spent_rows_shows_them_and_asks_nothing(passed: Asked) -> None:
+    site, installation, verdict = passed.site, passed.installation, passed.verdict
     made = pipeline(site, GOOD_ENOUGH)
-    _, verdict = run(installation, made)
     reviewed = PipelineReview.of(context_of(installation, made), "small.pipeline.yaml", "runner")
     judged = judged_version(installation.client, installation.store, verdict.model, verdict.version)
     again = decide_again(reviewed, judged, verdict.version)
@@ -235,9 +243,9 @@ def test_a_review_of_spent_rows_shows_them_and_asks_nothing(site: Site, installa
     assert len(entries(installation, site)) == 1
 
 
-def test_a_review_that_would_be_another_question_spends_nothing(site: Site, installation: Installation) -> None:
+def test_a_review_that_would_be_another_question_spends_nothing(failed: Asked) -> None:
+    site, installation, verdict = failed.site, failed.installation, failed.verdict
     made = pipeline(site, TOO_GOOD)
-    _, verdict = run(installation, made)
     judged = judged_version(installation.client, installation.store, verdict.model, verdict.version)
     same = PipelineReview.of(context_of(installation, made), "small.pipeline.yaml", "runner")
     assert decide_again(same, judged, None).today.status is Status.FAIL
@@ -271,9 +279,8 @@ def test_a_condition_that_was_not_decided_is_not_said_to_be_met(site: Site, inst
     assert message.startswith("n > 0.6 +/- 0.05: met on the 1,000 evaluation rows. Scores are withheld (gate.show: decision)")
 
 
-def test_scores_are_shown_as_they_were_decided(site: Site, installation: Installation) -> None:
-    made = pipeline(site, TOO_GOOD)
-    _, verdict = run(installation, made)
+def test_scores_are_shown_as_they_were_decided(failed: Asked) -> None:
+    site, installation, verdict = failed.site, failed.installation, failed.verdict
     judged = judged_version(installation.client, installation.store, verdict.model, verdict.version)
     looser = context_of(installation, pipeline(site, GOOD_ENOUGH))
     with pytest.raises(TerminalError, match=r"version 1 was decided by other rules, or against another champion"):

@@ -14,6 +14,7 @@ from taxiway.errors import ConfigError, FitError, UntrustedModelError
 from taxiway.evaluation.metrics.own import metric_function
 from taxiway.features.weights import weight_function
 from taxiway.registry.register import check_savable
+from taxiway.spec.action import WARM_START, has_warm_start, model_for
 from taxiway.spec.base import CONTINUOUS_TRAINING
 from taxiway.spec.files.pipeline_file import SUFFIX, line_of, read_pipeline
 from taxiway.spec.pipeline import Pipeline
@@ -21,6 +22,7 @@ from taxiway.spec.python_refs import never_exiting
 from taxiway.stages.monitor.windows.checks import check_function
 from taxiway.training.estimator import build_estimator
 from taxiway.training.fit import fit_on_few
+from taxiway.training.own.function import OwnFunction
 from taxiway.training.own.training import OwnTraining
 from taxiway.training.rows import TrainingRows
 from taxiway.tuning.search_space import parameter_sets
@@ -103,6 +105,20 @@ def _related_files(file: Path, pipeline: Pipeline) -> Iterator[str]:
         yield f"{file.name}:{line_of(file, ['model'])}: {error}"
     else:
         yield from _swept(file, pipeline)
+        yield from _warm_start(file, pipeline)
+
+
+def _warm_start(file: Path, pipeline: Pipeline) -> Iterator[str]:
+    """Whether the model can do the action `warm_start`, if monitoring may start it."""
+    actions = pipeline.monitor.actions if pipeline.monitor is not None else ()
+    if not has_warm_start(actions):
+        return
+    try:
+        trained = build_estimator(model_for(pipeline.model, WARM_START, actions), {}, pipeline.gate.problem)
+        if isinstance(trained, OwnFunction):
+            trained.require_previous()
+    except ConfigError as error:
+        yield f"{file.name}:{line_of(file, ['monitor', 'retrain', 'actions'])}: {error}"
 
 
 def _check_savable(estimator: Any, pipeline: Pipeline) -> None:

@@ -137,6 +137,7 @@ def _lines(found: "Monitored") -> "Iterator[str]":
         joint = [newest.drift.joint.message] if newest.drift.joint is not None else []
         drift = (each.message for each in newest.drift.columns[:_MOST_SHOWN])
         yield from (f"{about}{each}" for each in (*(each.message for each in newest.anomalies), *drift, *joint))
+    yield from (change.describe(found.version.version) for change in found.changes)
     labelled = found.newest_labelled
     if found.slices and labelled is not None and (causes is None or causes.first != labelled.performance.first):
         yield f"worse slices from {labelled.performance.first}:"

@@ -2,31 +2,78 @@
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from taxiway.gates.evaluation_sets import Entry, account_of, overlaps
-from taxiway.messages import counted, printable
+from taxiway.gates.evaluation_sets import Entry, account_of, merged, overlaps
+from taxiway.messages import counted, names_text, printable
 from taxiway.records import EvaluationSet
 from taxiway.stages.validate_model.judge import Judged
 from taxiway.stats.spending import Account
 
 _DIGITS = 12
+_SETS_ELSEWHERE = 20
+"""So many of the newest sets are looked for among the questions about other models."""
 
 
-def ledger_json(entries: Sequence[Entry]) -> str:
-    """The questions as JSON, those about the newest set first."""
-    return json.dumps([_set_json(content, entries) for content in _sets(entries)], indent=2)
+@dataclass(frozen=True)
+class AskedAbout:
+    """What was asked about an evaluation set.
+
+    Attributes:
+        rows: The set.
+        own: The questions about versions of the model on this very set, oldest first.
+        counted: The questions that count for the next one about the set: also those about sets with rows of this one.
+        elsewhere: The questions about other models on these rows, whether they count or not.
+    """
+
+    rows: EvaluationSet
+    own: tuple[Entry, ...]
+    counted: tuple[Entry, ...]
+    elsewhere: tuple[Entry, ...]
 
 
-def ledger_text(model: str, entries: Sequence[Entry]) -> str:
-    """The questions for people, those about the newest set first."""
-    if not entries:
+def asked_about(entries: Sequence[Entry], elsewhere: Callable[[EvaluationSet], Sequence[Entry]]) -> list[AskedAbout]:
+    """The questions about a model by their sets, those about the newest set first.
+
+    Args:
+        entries: The questions about the model, oldest first.
+        elsewhere: Returns the questions about other models on sets that may have rows of a set. It is called for sets of conditions only,
+            and for no more than the newest 20, because each call takes requests.
+    """
+    sets = {entry.asked.evaluation_set.content: entry.asked.evaluation_set for entry in reversed(entries)}
+    return [
+        _asked_about(rows, entries, elsewhere if place < _SETS_ELSEWHERE else lambda _: ())
+        for place, rows in enumerate(sets.values())
+    ]
+
+
+def _asked_about(
+    rows: EvaluationSet, entries: Sequence[Entry], elsewhere: Callable[[EvaluationSet], Sequence[Entry]]
+) -> AskedAbout:
+    own = tuple(entry for entry in entries if entry.asked.evaluation_set.content == rows.content)
+    shared = [entry for entry in entries if overlaps(rows, entry.asked.evaluation_set)]
+    last = own[-1].asked
+    found = elsewhere(rows) if last.guaranteed else ()
+    others = tuple(entry for entry in found if overlaps(rows, entry.asked.evaluation_set))
+    return AskedAbout(rows, own, tuple(merged([*shared, *others]) if last.shared else shared), others)
+
+
+def ledger_json(sets: Sequence[AskedAbout]) -> str:
+    """The questions as JSON."""
+    return json.dumps([_set_json(each) for each in sets], indent=2)
+
+
+def ledger_text(model: str, sets: Sequence[AskedAbout]) -> str:
+    """The questions for people."""
+    if not sets:
         return f"nothing was asked about versions of {model}: no evaluation rows are spent"
-    sets = _sets(entries)
-    lines = [f"{model}: {counted(len(entries), 'question')} about {counted(len(sets), 'evaluation set')}"]
-    for content in sets:
-        lines += ["", *_set_lines(content, entries)]
+    questions = sum(len(each.own) for each in sets)
+    lines = [f"{model}: {counted(questions, 'question')} about {counted(len(sets), 'evaluation set')}"]
+    for each in sets:
+        lines += ["", *_set_lines(each)]
     return "\n".join(lines)
 
 
@@ -56,20 +103,20 @@ def spent_text(account: Account, steps: int, passes: int | None) -> str:
     return f"{text}; {100 * math.exp(account.log_left):.3g}% of the error is left"
 
 
-def _sets(entries: Sequence[Entry]) -> list[EvaluationSet]:
-    newest = {entry.asked.evaluation_set.content: entry.asked.evaluation_set for entry in reversed(entries)}
-    return list(newest.values())
-
-
-def _set_lines(content: EvaluationSet, entries: Sequence[Entry]) -> Iterator[str]:
-    own = [entry for entry in entries if entry.asked.evaluation_set.content == content.content]
-    shared = [entry for entry in entries if overlaps(content, entry.asked.evaluation_set)]
-    last = own[-1].asked
+def _set_lines(found: AskedAbout) -> Iterator[str]:
+    rows, last = found.rows, found.own[-1].asked
     passes = last.passes if last.guaranteed else None
-    yield f"{counted(content.rows, 'row')}, {content.content[:_DIGITS]}: {spent_text(account_of(shared), last.steps, passes)}"
-    if len(shared) > len(own):
-        yield f"    {counted(len(shared) - len(own), 'question')} of these about other sets with rows of this one"
-    for entry in own:
+    yield f"{counted(rows.rows, 'row')}, {rows.content[:_DIGITS]}: {spent_text(account_of(found.counted), last.steps, passes)}"
+    own = {entry.asked.key for entry in (*found.own, *found.elsewhere)}
+    others = sum(entry.asked.key not in own for entry in found.counted)
+    if others:
+        yield f"    {counted(others, 'question')} of these about other sets with rows of this one"
+    if found.elsewhere:
+        by_model = Counter(entry.asked.model for entry in found.elsewhere)
+        counts = " of these" if last.shared else ", not counted (gate.budget.shared: false),"
+        models = names_text([name for name, _ in by_model.most_common()])
+        yield f"    {counted(by_model.total(), 'question')}{counts} about models of other pipelines: {models}"
+    for entry in found.own:
         yield f"    {_entry_text(entry)}"
 
 
@@ -92,13 +139,14 @@ def _bits_text(log_values: float | None) -> str:
     return "all scores shown" if bits is None else f"{bits:.3g} {'bit' if bits == 1 else 'bits'} shown"
 
 
-def _set_json(content: EvaluationSet, entries: Sequence[Entry]) -> dict[str, Any]:
-    own = [entry for entry in entries if entry.asked.evaluation_set.content == content.content]
-    account = account_of([entry for entry in entries if overlaps(content, entry.asked.evaluation_set)])
+def _set_json(found: AskedAbout) -> dict[str, Any]:
+    account = account_of(found.counted)
     return {
-        "content": content.content,
-        "rows": content.rows,
+        "content": found.rows.content,
+        "rows": found.rows.rows,
         "models": account.steps,
+        "elsewhere": Counter(entry.asked.model for entry in found.elsewhere),
+        "counts_elsewhere": found.own[-1].asked.shared,
         "passes": account.passes,
         "error_left": math.exp(account.log_left),
         "questions": [
@@ -120,6 +168,6 @@ def _set_json(content: EvaluationSet, entries: Sequence[Entry]) -> dict[str, Any
                     for one in entry.answers
                 ],
             }
-            for entry in own
+            for entry in found.own
         ],
     }

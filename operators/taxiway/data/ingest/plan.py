@@ -44,6 +44,7 @@ def plan_window(
     requested: str | None = None,
     newest: bool = False,
     unreadable: Mapping[str, str] | None = None,
+    training_spans: float | None = None,
 ) -> WindowPlan:
     """The spans of the next run.
 
@@ -56,16 +57,18 @@ def plan_window(
         requested: The name of the target span; it may already have been processed.
         newest: Whether to take the newest span, and no older one.
         unreadable: Why a span, by name, cannot be read yet.
+        training_spans: How many spans before the target span to train on, as far as there are so many, instead of `source.window`;
+            infinity for all.
 
     Raises:
         ConfigError: The requested span does not exist, or cannot be a target span.
     """
     window = _window_on(found, source, unreadable)
     if requested is not None:
-        return _plan_for(window, window.requested_target(requested))
+        return _plan_for(window, window.requested_target(requested), training_spans)
     target = window.newest_target(processed) if newest else window.next_target(processed)
     if target is not None:
-        return _plan_for(window, target)
+        return _plan_for(window, target, training_spans)
     if newest and window.targets:
         return WindowPlan(reason=f"the newest span, {window.targets[-1].name}, has already been processed")
     return WindowPlan(reason=window.why_nothing_to_do())
@@ -132,11 +135,18 @@ def _window_on(found: Spans, source: Source, unreadable: Mapping[str, str] | Non
     return window_of(source, SourceSpans(found, frozenset(source.exclude), unreadable or {}))
 
 
-def _plan_for(window: SpanWindow, target: FoundSpan) -> WindowPlan:
-    spans = window.spans_for(target)
+def _plan_for(window: SpanWindow, target: FoundSpan, training_spans: float | None = None) -> WindowPlan:
+    spans = window.spans_for(target) if training_spans is None else _newest_before(window, target, training_spans)
     first, last = span_order(spans[0].name), span_order(spans[-1].name)
     between = tuple(span for span in window.spans.found if first <= span_order(span.name) <= last)
     return WindowPlan(spans, notes=(*window.spans.notes(since=spans[0].name), *gap_notes(between)))
+
+
+def _newest_before(window: SpanWindow, target: FoundSpan, training_spans: float) -> Spans:
+    """The newest spans before the target span that can be read, and the target span."""
+    usable = window.spans.usable
+    at = usable.index(target)
+    return usable[int(max(0, at - training_spans)) : at + 1]
 
 
 def _adjacent(before: FoundSpan, after: FoundSpan) -> bool:

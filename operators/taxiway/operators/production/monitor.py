@@ -7,7 +7,7 @@ from airflow.sdk import AssetAlias
 from taxiway.hooks.context import airflow_url, monitoring_context
 from taxiway.hooks.mlflow import MlflowHook
 from taxiway.hooks.notify import Told, notify
-from taxiway.hooks.retraining import ALERTS, asset_of
+from taxiway.hooks.retraining import ALERTS, CHAMPION, asset_of, promotion_evidence
 from taxiway.operators.base import ReportingOperator
 from taxiway.spec.base import RETRAIN
 from taxiway.spec.pipeline import Pipeline
@@ -24,7 +24,7 @@ class MonitorOperator(ReportingOperator):
 
     An alert is told once: the notifier is called with the event ALERT, or ROLLBACK if the version before has become champion again, and
     the asset `TEAM.PIPELINE.alerts` is updated, which another DAG can be scheduled by. The asset `TEAM.PIPELINE.retrain` is updated
-    whenever the model is to be trained again. Without requests, the task is skipped. It returns the version, the newest window and its
+    whenever the model is to be trained again, and `TEAM.PIPELINE.champion` after a rollback. Without requests, the task is skipped. It returns the version, the newest window and its
     alert, whether it was rolled back, and whether to train again.
 
     Args:
@@ -49,6 +49,9 @@ class MonitorOperator(ReportingOperator):
             made = run_monitoring(stage)
             with new_alerts(stage, made.found, rollback_alerts(stage)) as alerts:
                 self._tell(alerts, context)
+            if made.rollback is not None and made.rollback.promotion is not None:
+                event = promotion_evidence(made.rollback.promotion)
+                context["outlet_events"][self.alias].add(asset_of(self.pipeline, CHAMPION), extra=event)
             if made.retraining is not None and made.retraining.retrain:
                 context["outlet_events"][self.alias].add(asset_of(self.pipeline, RETRAIN), extra=made.retraining.described())
             return {**made.summary(), "mlflow_url": self.mlflow_run_url}

@@ -234,7 +234,6 @@ def _predict_as_json(predictor: "Predictor", requests: Sequence[Rows | PackedRow
 def _jsonable(predictions: Any) -> tuple[list[Any], Callable[[list[Any]], str]]:
     """Predictions as a list, and the function that makes JSON of a part of it. Raises ValueError as `_predict_as_json`."""
     import numpy as np
-    from mlflow.utils.proto_json_utils import NumpyEncoder, _get_jsonable_obj
 
     if (
         isinstance(predictions, np.ndarray)
@@ -243,6 +242,8 @@ def _jsonable(predictions: Any) -> tuple[list[Any], Callable[[list[Any]], str]]:
         and np.isfinite(predictions).all()
     ):
         return predictions.tolist(), lambda part: to_json(part).decode()  # the digits of NumpyEncoder take ten times as long
+    from mlflow.utils.proto_json_utils import NumpyEncoder, _get_jsonable_obj
+
     found = _get_jsonable_obj(predictions)
     if not isinstance(found, list):
         raise ValueError(f"it returned a {type(found).__name__}")  # noqa: TRY004 an error of the model like others

@@ -37,10 +37,13 @@ class Budget(Section):
         steps: The number of models that are tried on the same rows. The same model again is the same question.
         adaptivity: What somebody who trains the next model knows: nothing (`none`), every answer (`full`), or every answer until the
             first pass (`first-change`) or the K-th pass (`passes:K`), after which the rows are replaced.
+        shared: Whether what the same rows have answered about models of other pipelines counts. `false` states that whoever makes models
+            of this pipeline does not know these answers; every verdict repeats it.
     """
 
     steps: int = Field(default=DEFAULT_STEPS, ge=1, le=MOST_STEPS, strict=True)
     adaptivity: Adaptivity = "first-change"
+    shared: bool = True
 
     @property
     def passes(self) -> int:

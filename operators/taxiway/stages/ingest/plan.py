@@ -1,5 +1,6 @@
 """Which spans a run reads. The trigger for new spans plans with the same functions."""
 
+import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -11,7 +12,9 @@ from taxiway.data.sources.find import source_state, spans_of, with_versions
 from taxiway.data.sources.join_inputs import JoinTable, find_join_tables, joined_state, waiting
 from taxiway.data.sources.reader import Connect, FoundSpan
 from taxiway.lineage.outcomes import processed_spans, processed_state
+from taxiway.spec.action import Action
 from taxiway.spec.source import Source
+from taxiway.spec.source.selection import FixedWindow
 from taxiway.store import SpanKey, Store
 
 if TYPE_CHECKING:
@@ -81,6 +84,7 @@ def plan_ingest(
     as_of: datetime | None = None,
     previous_as_of: datetime | None = None,
     types: Callable[[], Mapping[str, str]] = dict,
+    action: Action | None = None,
 ) -> IngestPlan:
     """Choose the spans that a run reads: the oldest span that is not processed, and the window before it.
 
@@ -98,6 +102,7 @@ def plan_ingest(
             span that is due; None for another run.
         previous_as_of: The date of the run before a backfill run.
         types: Returns the columns of the schema with their types.
+        action: What the run does, which may read other spans than `source.window`.
 
     Raises:
         ConfigError: The requested span does not exist, or cannot be decided.
@@ -114,6 +119,7 @@ def plan_ingest(
             newest=newest,
             as_of=as_of,
             previous_as_of=previous_as_of,
+            training_spans=_training_spans(source, action),
         )
 
     plan = plan_with(arrivals.waits)
@@ -173,13 +179,20 @@ def _plan(
     newest: bool,
     as_of: datetime | None,
     previous_as_of: datetime | None,
+    training_spans: float | None,
 ) -> IngestPlan:
     # Corrected rows matter only for the newest window and for the spans of this run.
     versions = {span.name: span for span in with_versions(source, newest_plan(arrivals.spans, source, arrivals.waits), connect)}
     found = tuple(versions.get(span.name, span) for span in arrivals.spans)
     if as_of is None or requested:
         window = plan_window(
-            found, source, processed=arrivals.processed, requested=requested, newest=newest, unreadable=arrivals.waits
+            found,
+            source,
+            processed=arrivals.processed,
+            requested=requested,
+            newest=newest,
+            unreadable=arrivals.waits,
+            training_spans=training_spans,
         )
     else:
         window = plan_backfill(found, source, as_of=as_of, previous_as_of=previous_as_of, unreadable=arrivals.waits)
@@ -188,6 +201,16 @@ def _plan(
         arrivals.joined,
         any_processed=bool(arrivals.processed),
     )
+
+
+def _training_spans(source: Source, action: Action | None) -> float | None:
+    """How many spans an action trains on, with those of its rehearsal; infinity for all, None for those of `source.window`."""
+    if action is None or (action.window is None and action.rehearsal is None):
+        return None
+    window = action.window if action.window is not None else source.window
+    assert not isinstance(window, FixedWindow)  # the pipeline file is not valid otherwise
+    before = action.rehearsal.spans if action.rehearsal is not None else 0
+    return math.inf if "all" in (window, before) else float(window) + float(before)
 
 
 def _unlabelled(

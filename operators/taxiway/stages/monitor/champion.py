@@ -1,6 +1,7 @@
 """Monitors the champion of a pipeline, and records what was found as an MLflow run."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -62,8 +63,8 @@ def monitor_champion(context: StageContext, replaced: int | None = None) -> Moni
         compare = PreviousAsked(context.ledger, context.store, period, context.code)
         found = replace(found, previous=previous_performance(compare, found, loaded))
     found = replace(found, record=_record(context, version, found, before))
-    for window in found.windows:
-        context.log.info("%s", _line(found, window))
+    for line in _lines(found):
+        context.log.info("%s", line)
     return found
 
 
@@ -100,12 +101,18 @@ def _record(context: StageContext, version: Version, found: Monitored, before: S
         tags={
             tags.MONITORED_VERSION: str(version.version),
             tags.ALERT: found.alert or "none",
-            tags.NOTE: "\n".join(f"* {_line(found, window)}" for window in found.windows),
+            tags.NOTE: "\n".join(f"* {line}" for line in _lines(found)),
         },
     )
     content: dict[str, Any] = described(found)
     context.recorder.files("monitor", {FILE: json.dumps(content, indent=2, allow_nan=False).encode()})
     return record.digest
+
+
+def _lines(found: Monitored) -> Iterator[str]:
+    """The windows and the changes, a sentence each."""
+    yield from (_line(found, window) for window in found.windows)
+    yield from (change.describe(found.version.version) for change in found.changes)
 
 
 def _line(found: Monitored, window: MonitoredWindow) -> str:

@@ -25,6 +25,7 @@ def described(found: "Monitored") -> dict[str, Any]:
         "causes": found.causes and _causes(found.causes),
         "audit": found.audit and found.audit.described(),
         "slices": [each.model_dump(mode="json") for each in found.slices],
+        "changes": [each.model_dump(mode="json") for each in found.changes],
         "previous": found.previous and found.previous.model_dump(mode="json"),
     }
 
@@ -71,6 +72,7 @@ def served_performance(found: "Monitored", at: datetime, before: ServedPerforman
         earlier=_earlier(found, before) if before is not None else (),
         silent_since=found.silent_since,
         at=at,
+        changes=found.changes,
     )
 
 

@@ -10,7 +10,7 @@ from taxiway.errors import ConfigError, NoRequestsError, TerminalError
 from taxiway.features.signature import ModelColumns
 from taxiway.lineage.queries import version_records
 from taxiway.records import Anomaly, Evaluation, FeatureSet, Snapshot
-from taxiway.records.served import Operation, PreviousPerformance, WorseSlice
+from taxiway.records.served import LossChange, Operation, PreviousPerformance, WorseSlice
 from taxiway.stages.batch.version import Version, row_model
 from taxiway.stages.monitor.windows.checks import findings
 from taxiway.stages.monitor.windows.drift import WindowDrift, window_drift
@@ -18,6 +18,7 @@ from taxiway.stages.monitor.windows.input_shares import Estimates, InputShares, 
 from taxiway.stages.monitor.windows.inputs import anomalies, compared_columns, evaluation_inputs, request_schema, window_rows
 from taxiway.stages.monitor.windows.label_audits import LabelAudit
 from taxiway.stages.monitor.windows.log_windows import Every, last_day, newest_day, oldest_day, read_windows, served_versions
+from taxiway.stages.monitor.windows.loss_changes import SeenLosses
 from taxiway.stages.monitor.windows.operation import operation
 from taxiway.stages.monitor.windows.performance import MIN_ROWS, Reference, WindowPerformance, performance, reference_of
 from taxiway.stages.monitor.windows.regression import error_estimates
@@ -103,6 +104,7 @@ class Monitored:
         previous: How the version before predicts the same rows, see `taxiway.stages.monitor.previous`; None if it was not compared.
         silent_since: The last day with requests, if the window before the present one has none; None if it has.
         record: The digest of the stored record of it; None if it is not stored.
+        changes: When the losses of the version have changed, oldest first.
     """
 
     version: Version
@@ -116,6 +118,7 @@ class Monitored:
     previous: PreviousPerformance | None = None
     silent_since: date | None = None
     record: str | None = None
+    changes: tuple[LossChange, ...] = ()
 
     @property
     def newest(self) -> MonitoredWindow | None:
@@ -151,6 +154,7 @@ class ComparedWindows:
         newest: The last day with requests.
         until: The last day that was looked at.
         operation: How the requests were answered, by the first days of the windows.
+        losses: The losses of the rows with a label in all windows.
     """
 
     reference: Reference
@@ -160,6 +164,7 @@ class ComparedWindows:
     newest: date | None
     until: date
     operation: Mapping[date, Operation]
+    losses: SeenLosses
 
 
 def compare_windows(
@@ -200,12 +205,13 @@ def compare_windows(
     metric = asked.metric or ("mae" if not model.classes else "roc_auc" if len(model.classes) == 2 else "accuracy")
     reference = reference_of(model, loaded, evaluated.snapshot, evaluated.label, metric, store)
     show(f"reading the requests of {about}")
+    losses = SeenLosses(reference)
 
     def read(
         connection: "duckdb.DuckDBPyConnection",
     ) -> tuple[list[WindowPerformance], ModelColumns, date | None, dict[date, Operation], str]:
         windows = read_windows(connection, version.model, version.version, reference.classes, asked.every, asked.since, until)
-        found = list(performance(reference, windows))
+        found = list(performance(reference, losses.passing(windows)))
         columns = compared_columns(connection, version.model, version.version, model.columns)
         newest = newest_day(connection, version.model, version.version, until) if found else None
         answered = operation(connection, version.model, version.version, asked.every, asked.since, until)
@@ -219,7 +225,7 @@ def compare_windows(
             f"{log} has no rows that {about} has predicted on these days; versions with rows: {versions or 'none'}. "
             f"For one of them: taxiway monitor {version.model}/VERSION"
         )
-    return ComparedWindows(reference, found, columns, evaluated, newest, until, answered)
+    return ComparedWindows(reference, found, columns, evaluated, newest, until, answered, losses)
 
 
 def monitor(
@@ -255,7 +261,16 @@ def monitor(
             newest = predicted, drift, rows
     shares = input_shares(Estimates(reference, errors, loaded, before), *newest) if newest is not None else None
     is_silent = compared.newest is not None and compared.newest < oldest_day(compared.until, asked.every, windows=1)
-    return Monitored(version, reference, compared.evaluated, made, shares, silent_since=compared.newest if is_silent else None)
+    show("comparing the losses of days")
+    return Monitored(
+        version,
+        reference,
+        compared.evaluated,
+        made,
+        shares,
+        silent_since=compared.newest if is_silent else None,
+        changes=compared.losses.changes(),
+    )
 
 
 def evaluation_records(client: "MlflowClient", version: Version, about: str) -> EvaluationRecords:

@@ -13,6 +13,7 @@ from taxiway.monitoring.retraining import RetrainingDecision, decide
 from taxiway.records import Evaluation, Outcome
 from taxiway.registry.champions import model_history
 from taxiway.serving.request_files import read_request_log
+from taxiway.spec.action import RETRAIN_AS_BEFORE, Action
 from taxiway.spec.metrics import facts_of
 from taxiway.stages.context import StageContext
 from taxiway.stages.monitor.monitor import Monitored, MonitoredWindow
@@ -65,7 +66,17 @@ def training_tags(described: Mapping[str, Any]) -> dict[str, str]:
     Args:
         described: The decision as content for JSON, as the event of the asset has it.
     """
-    return {tags.RETRAINED_FOR: json.dumps(described.get("trigger")), tags.RETRAINING: str(described.get("message", ""))}
+    return {
+        tags.RETRAINED_FOR: json.dumps(described.get("trigger")),
+        tags.RETRAINING: str(described.get("message", "")),
+        tags.ACTION: json.dumps(action_in(described).what),
+    }
+
+
+def action_in(described: Mapping[str, Any]) -> Action:
+    """What the training does by a decision as content for JSON; one of an earlier version of Taxiway has no action."""
+    given = described.get("action")
+    return RETRAIN_AS_BEFORE if given is None else Action.model_validate(given)
 
 
 def _evidence(
@@ -116,6 +127,7 @@ def _training(context: StageContext, run: "Run", metric: str, replaced: frozense
         at=datetime.fromtimestamp(run.info.start_time / 1000, UTC),
         trigger=trigger and Trigger(TriggerKind(trigger["kind"]), trigger["size"]),
         gain=0.0 if run.data.tags.get(tags.VERSION) in replaced else _gain(context, run, metric),
+        action=action_in({"action": json.loads(run.data.tags.get(tags.ACTION) or "null")}),
     )
 
 

@@ -37,10 +37,12 @@ class RollbackDecision:
     Attributes:
         rolled_back: Whether it has.
         message: The decision in a sentence.
+        promotion: The promotion of the version before; None if it was not rolled back.
     """
 
     rolled_back: bool
     message: str
+    promotion: Promotion | None = None
 
 
 def roll_back_if_worse(context: StageContext, found: Monitored) -> RollbackDecision | None:
@@ -103,7 +105,7 @@ def completed(context: StageContext, done: Promotion) -> RollbackDecision:
     if done.downstream:
         context.log.info("%s", told_downstream(done))
     message = f"{done.reason}; champion: version {done.to_version}, before: version {done.from_version}"
-    return _decided(context, RollbackDecision(rolled_back=True, message=message))
+    return _decided(context, RollbackDecision(rolled_back=True, message=message, promotion=done))
 
 
 def _refused(context: StageContext, problem: str) -> RollbackDecision:

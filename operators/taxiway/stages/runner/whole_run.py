@@ -16,11 +16,12 @@ from taxiway.lineage.run_records import RunRecords
 from taxiway.messages import kept_text_problem
 from taxiway.monitoring.retraining import RetrainingDecision
 from taxiway.records import RunSummary
+from taxiway.spec.action import Action
 from taxiway.spec.base import RETRAIN
 from taxiway.spec.pipeline import Pipeline
 from taxiway.spec.python_refs import never_exiting
 from taxiway.spec.source import Source
-from taxiway.stages.context import StageContext, schema_of
+from taxiway.stages.context import StageContext, doing, schema_of
 from taxiway.stages.ingest import IngestPlan, plan_ingest
 from taxiway.stages.installation import DEFAULT_DATA, DEFAULT_HOME, Installation, Sharing, open_installation
 from taxiway.stages.monitor.retraining import training_tags
@@ -124,6 +125,7 @@ def run_in(
         retraining: The decision of monitoring that has started the run; None if it was started for another reason.
     """
     names, watcher = _stages_until(pipeline, until), watcher or Watcher()
+    action = retraining.action if retraining is not None else None
     store, services = installation.store, installation.services
     source = located(pipeline.source, services.data)
     with storage_errors(f"the source {source.text}"):
@@ -134,15 +136,17 @@ def run_in(
             services.connect,
             now=clock(),
             requested=span or (_newest_decided(store, pipeline) if again else None),
-            newest=pipeline.schedule == RETRAIN,
+            newest=RETRAIN in pipeline.schedule,
             types=lambda: schema_of(pipeline).types,
+            action=action,
         )
         if span is None and not again:
             _notice_waiting(pipeline, source, plan, installation, watcher, clock())
     if not plan.window.spans:
         watcher.stopped(plan.nothing_to_do("--span NAME"))
         return RunRecords()
-    context, progress = _context(pipeline, installation, clock, again), Progress(plan)
+    context, progress = _context(pipeline, installation, clock, again, action), Progress(plan)
+    context.recorder.tags({tags.STARTED_BY: f"{local_person()} on the command line" if retraining is None else "monitoring"})
     if retraining is not None:
         context.recorder.tags(training_tags(retraining.described()))
     watcher.started(context.recorder.url)
@@ -289,7 +293,9 @@ def _notice_waiting(
             watcher.noticed("\n".join(messages_of(waiting, store)))
 
 
-def _context(pipeline: Pipeline, installation: Installation, clock: Callable[[], datetime], again: str | None) -> StageContext:
+def _context(
+    pipeline: Pipeline, installation: Installation, clock: Callable[[], datetime], again: str | None, action: Action | None
+) -> StageContext:
     from taxiway.tracking.run import MlflowRun, end_abandoned
 
     if installation.sharing is Sharing.NOBODY:
@@ -298,7 +304,7 @@ def _context(pipeline: Pipeline, installation: Installation, clock: Callable[[],
     run = f"{pipeline.name}/local__{clock().isoformat(timespec='microseconds')}"
     recorder = MlflowRun.find_or_make(installation.client, pipeline.experiment, run, made_tags, clock)
     return StageContext(
-        pipeline=pipeline,
+        pipeline=doing(pipeline, action),
         store=installation.store,
         recorder=recorder,
         registry=installation.client,
@@ -306,4 +312,5 @@ def _context(pipeline: Pipeline, installation: Installation, clock: Callable[[],
         services=installation.services,
         clock=clock,
         again=again,
+        action=action,
     )

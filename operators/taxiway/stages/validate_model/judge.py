@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from taxiway.errors import TerminalError
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from taxiway.evaluation.baselines.fit import FittedBaseline
     from taxiway.evaluation.evaluate import Evaluated
     from taxiway.gates.model_gate import UnscorableChampion
-    from taxiway.ledger.answers import Standing
+    from taxiway.ledger.answers.standing import Standing
     from taxiway.stats.spending import Account
 
 
@@ -118,6 +118,7 @@ class _Case:
             steps=gate.budget.steps,
             passes=gate.budget.passes if seen else None,
             guaranteed=bool(gate.conditions),
+            shared=bool(gate.conditions) and gate.budget.shared,
             by=self.context.run,
             at=self.context.clock(),
         )
@@ -142,20 +143,30 @@ class _Case:
 
 def _ask(case: _Case, wanted: Show | None) -> Judged:
     """Ask the evaluation rows, and record the answer before it is shown; `wanted` is what a person wants to see, None for the gate's."""
-    from taxiway.gates.withhold import spent_verdict
-    from taxiway.ledger.answers import ask, standing_of
+    from taxiway.gates.withhold import with_shared_rows
+    from taxiway.ledger.answers.asking import ask, standing_of
 
     if wanted is not None:
         _require_answered(case, standing_of(case.context.ledger, case.asked))
+    standing = ask(case.context.ledger, case.asked)
+    judged = _decided(case, standing, wanted)
+    if standing.is_spent and case.asked.shared:  # the reason says it
+        return judged
+    return replace(judged, verdict=with_shared_rows(judged.verdict, standing.elsewhere, case.gate))
+
+
+def _decided(case: _Case, standing: "Standing", wanted: Show | None) -> Judged:
+    from taxiway.gates.withhold import spent_verdict
+
     asked, full = case.asked, case.evaluated.evaluation
-    standing = ask(case.context.ledger, asked)
     if standing.is_spent and wanted == "exact" and standing.account.log_left == -math.inf:
         # Everything about the rows may be known, so showing it costs nothing. It decides nothing.
         return Judged(full, _with_spent(case.decide(None), asked, standing.account, "exact"))
     if standing.is_spent:
-        verdict = spent_verdict(case.decide(None), full, case.gate, standing.account, standing.sets)
+        elsewhere = standing.elsewhere if asked.shared else {}
+        verdict = spent_verdict(case.decide(None), full, case.gate, standing.account, standing.sets, elsewhere)
         return Judged(full.without_scores(), _with_spent(verdict, asked, standing.account, "decision"))
-    share = standing.answers[0].log_share if standing.answers else standing.account.log_share(asked.steps, asked.counted_passes)
+    share = standing.decided.log_share if standing.decided else standing.account.log_share(asked.steps, asked.counted_passes)
     verdict = case.decide(share)
     return _shown(case, asked, standing, verdict, wanted or case.gate.shown, share)
 
@@ -167,7 +178,7 @@ def _shown(case: _Case, asked: Asked, standing: "Standing", verdict: Verdict, sh
     """
     from taxiway.gates.evaluation_sets import is_spent
     from taxiway.gates.withhold import log_values, measured_status, shown_evaluation, without_scores
-    from taxiway.ledger.answers import answer
+    from taxiway.ledger.answers.asking import answer
 
     full, status = case.evaluated.evaluation, measured_status(verdict)
     measured = status is not Status.NOT_APPLICABLE
@@ -189,7 +200,7 @@ def _shown(case: _Case, asked: Asked, standing: "Standing", verdict: Verdict, sh
             by=asked.by,
             at=asked.at,
         )
-        answer(case.context.ledger, asked.model, recorded)
+        answer(case.context.ledger, asked, recorded)
     if show != "exact":
         verdict = without_scores(verdict, full, case.gate, show, account, log_share)
     return Judged(shown_evaluation(full, case.gate, show), _with_spent(verdict, asked, account, show))
@@ -228,13 +239,13 @@ def _review(case: _Case) -> Judged:
     Raises:
         TerminalError: It would be another question, and spend a part of the budget.
     """
-    from taxiway.ledger.answers import standing_of
+    from taxiway.ledger.answers.asking import standing_of
 
     asked = case.asked
     standing = standing_of(case.context.ledger, asked)
     shows_all = not asked.guaranteed and case.gate.shown == "exact"
     if standing.account.log_left == -math.inf or shows_all:
-        return Judged(case.evaluated.evaluation, case.decide(standing.answers[0].log_share if standing.answers else None))
+        return Judged(case.evaluated.evaluation, case.decide(standing.decided.log_share if standing.decided else None))
     if standing.answers:
         return _ask(case, standing.answers[0].shown)
     raise TerminalError(

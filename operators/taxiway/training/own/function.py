@@ -40,6 +40,19 @@ class OwnFunction(OwnTraining):
                 "if it wants the champion, previous"
             ) from error
 
+    def require_previous(self) -> None:
+        """Check that the function can start from the champion.
+
+        Raises:
+            ConfigError: It has no parameter `previous`.
+        """
+        if not self.takes_previous:
+            raise ConfigError(
+                f"the action warm_start needs a function that gets the champion's estimator, but {self._name} has no parameter previous; add "
+                "it, or remove the action",
+                key="monitor.retrain.actions",
+            )
+
     def fit(self, data: TrainingData, problem: Problem, previous: Callable[[], Any]) -> Any:
         """Call the function; see `OwnTraining.fit`."""
         more = {"previous": previous()} if self.takes_previous else {}

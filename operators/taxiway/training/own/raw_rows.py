@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from taxiway.data.engine.read_rows import read_rows, read_table
+from taxiway.data.ingest.rehearsal import used_positions
 from taxiway.features.encoding import frame_of
 from taxiway.records import FeatureSet, Snapshot, Span
 from taxiway.store import Store
@@ -27,17 +28,22 @@ class RawRows:
 
     def rows(self, positions: Any) -> "pd.DataFrame":
         """Rows with all columns of the source."""
-        return _taken(read_rows(self._spans, self.store), positions)
+        return _taken(read_rows(self._spans, self.store), self._used(positions))
 
     def table(self, positions: Any) -> "pa.Table":
         """Rows with all columns of the source, as Arrow."""
-        return read_table(self._spans, self.store).take(positions)
+        return read_table(self._spans, self.store).take(self._used(positions))
 
     def frame(self, positions: Any) -> "pd.DataFrame":
         """The raw columns of the model, in the form in which a model gets them that is served."""
         features = self.features
         rows = read_rows(self._spans, self.store, [*features.columns])
-        return _taken(frame_of(features, rows), positions)
+        return _taken(frame_of(features, rows), self._used(positions))
+
+    def _used(self, positions: Any) -> Any:
+        """The positions of training rows among all rows of the spans."""
+        drawn = self.features.rehearsed
+        return used_positions(self._spans, drawn)[positions] if drawn else positions
 
     @property
     def _spans(self) -> tuple[Span, ...]:

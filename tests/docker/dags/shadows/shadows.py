@@ -1,4 +1,7 @@
-"""An Airflow DAG whose challengers run in containers; its shadow task is killed once, when the container answers already."""
+"""A pipeline whose challengers run in containers, with the DAGs that monitor its champion and score its spans.
+
+Its shadow task is killed once, when the container answers already.
+"""
 
 import os
 import signal
@@ -9,8 +12,10 @@ from typing import Any
 
 from taxiway.operators import ShadowDeployOperator
 from taxiway.spec.pipeline import Pipeline
+from taxiway.spec.scoring import Scoring
 from taxiway.stages.context import ContainerDeployer, StageContext
-from taxiway.templates import continuous_training
+from taxiway.templates import batch_scoring, continuous_training
+from taxiway.templates.monitoring import monitoring
 
 HERE = Path(__file__).parent
 # The one place that tasks may write to.
@@ -43,19 +48,37 @@ class KilledShadowOperator(ShadowDeployOperator):
         return replace(stage, services=replace(stage.services, containers=DiesOnce(stage.services.containers)))
 
 
-contained = continuous_training(
-    Pipeline.model_validate(
+PIPELINE = Pipeline.model_validate(
+    {
+        "pipeline": "contained",
+        "team": "shadows",
+        "source": {"spans": "{data}/contained/{SPAN}.parquet", "window": 1, "label": "y"},
+        "schema": str(HERE / "small.schema.yaml"),
+        "model": {"estimator": "sklearn.linear_model.LogisticRegression"},
+        "gate": {"thresholds": {"roc_auc": 0.6}, "against_champion": {"metric": "roc_auc", "min_improvement": -0.05}},
+        "gateway": "taxiway_gateway",
+        "shadow": {"deployer": "docker", "min_requests": 100, "max_wait": "10m", "max_p99_ratio": 100},
+        "monitor": {"log": "/var/lib/taxiway/request-log", "schedule": None},
+    }
+)
+RETRY_SOON = {"retry_delay": timedelta(seconds=1)}
+
+contained = continuous_training(PIPELINE, default_args=RETRY_SOON)
+contained.get_task("shadow").__class__ = KilledShadowOperator
+
+assert PIPELINE.monitor is not None
+monitored = monitoring(PIPELINE, PIPELINE.monitor)
+scored = batch_scoring(
+    Scoring.model_validate(
         {
-            "pipeline": "contained",
+            "scoring": "contained_scored",
             "team": "shadows",
-            "source": {"spans": "{data}/contained/{SPAN}.parquet", "window": 1, "label": "y"},
-            "schema": str(HERE / "small.schema.yaml"),
-            "model": {"estimator": "sklearn.linear_model.LogisticRegression"},
-            "gate": {"thresholds": {"roc_auc": 0.6}, "against_champion": {"metric": "roc_auc", "min_improvement": -0.05}},
-            "gateway": "taxiway_gateway",
-            "shadow": {"deployer": "docker", "min_requests": 100, "max_wait": "10m", "max_p99_ratio": 100},
+            "model": PIPELINE.name,
+            "source": {"spans": "{data}/contained/{SPAN}.parquet"},
+            "schema": PIPELINE.schema_file,
+            "keys": ["id"],
+            "output": "/var/lib/taxiway/predictions/contained/{SPAN}",
         }
     ),
-    default_args={"retry_delay": timedelta(seconds=1)},
+    default_args=RETRY_SOON,
 )
-contained.get_task("shadow").__class__ = KilledShadowOperator

@@ -26,9 +26,9 @@ BEHAVIOURS = ("Healthy", "Healthy", "Healthy")
 
 @pytest.fixture(scope="module")
 def signed(mlflow_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A gateway that demands signatures."""
+    """A gateway that demands signatures. It looks at a model only when a test refreshes it, and not at those of earlier tests."""
     running = start_gateway(
-        mlflow_url, tmp_path_factory.mktemp("signed"), ledger_keys=KEYS.text, allow_unbacked_alias=False, poll_s=0.2
+        mlflow_url, tmp_path_factory.mktemp("signed"), ledger_keys=KEYS.text, allow_unbacked_alias=False, poll_s=3600
     )
     yield running
     running.stop()

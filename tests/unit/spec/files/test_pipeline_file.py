@@ -125,6 +125,67 @@ def test_a_good_file_becomes_a_pipeline(write) -> None:
             "monitor: {log: l, retrain: {min_gain: 0.01, period: 0h}}\ngate:",
             ['monitor.retrain.period is "0s"; it is 0, so max_trainings would limit nothing'],
         ),
+        *(
+            ("gate:", f"monitor: {{log: l, {metric}, retrain: {{min_gain: 0.01, actions: {actions}}}}}\n{more}gate:", expected)
+            for metric, actions, more, expected in (
+                (
+                    "metric: brier",
+                    "[recalibrat]",
+                    "",
+                    ['monitor.retrain.actions[0] is "recalibrat"', 'did you mean "recalibrate"?'],
+                ),
+                (
+                    "metric: brier",
+                    "[]",
+                    "",
+                    ["monitor.retrain.actions is []", "allowed: at least one of recalibrate, warm_start"],
+                ),
+                ("metric: brier", "[retrain, retrain]", "", ["an action is given twice"]),
+                (
+                    "metric: brier",
+                    "[{action: recalibrate, window: 2}, retrain]",
+                    "",
+                    ["recalibrate has window, but it uses the rows of source.window"],
+                ),
+                (
+                    "metric: brier",
+                    "[{action: recalibrate, triggers: [age]}, retrain]",
+                    "",
+                    ["age is not a trigger of this policy; allowed: performance, concept_drift"],
+                ),
+                ("metric: brier", "[{action: retrain, triggers: [performance]}]", "", ["the last action has triggers"]),
+                (
+                    "metric: brier",
+                    "[{action: retrain, rehearsal: {spans: 2}}]",
+                    "",
+                    ["actions[0].rehearsal", "allowed: exactly one of rows and share"],
+                ),
+                (
+                    "metric: brier",
+                    "[{action: retrain, window: all, rehearsal: {rows: 9}}]",
+                    "",
+                    ["window: all reads all earlier spans"],
+                ),
+                (
+                    "metric: brier",
+                    "[{action: retrain, window: 0}]",
+                    "",
+                    ["actions[0].window is 0; allowed: all, or a whole number"],
+                ),
+                (
+                    "metric: roc_auc",
+                    "[recalibrate, retrain]",
+                    "",
+                    ["recalibrate keeps the order of the probabilities, on which alone roc_auc depends", "set monitor.metric"],
+                ),
+                (
+                    "metric: brier",
+                    "[recalibrate, retrain]",
+                    "sweep: {search: grid, space: {max_iter: [50, 60]}}\n",
+                    ["recalibrate cannot be combined with sweep"],
+                ),
+            )
+        ),
         (
             "gate:",
             "gateway: g\nshadow: {labels: {metric: roc_auc}}\ngate:",

@@ -69,7 +69,6 @@ def test_one_table_needs_no_folder_for_each_span(tmp_path: Path) -> None:
 
 
 def test_a_schedule_is_a_word_or_an_asset(tmp_path: Path) -> None:
-    assert read(tmp_path, f"{SMALL}schedule: new_span\n").schedule == "new_span"
-    assert read(tmp_path, f"{SMALL}schedule: {{asset: own.x.predictions}}\n").model_dump()["schedule"] == {
-        "asset": "own.x.predictions"
-    }
+    assert read(tmp_path, f"{SMALL}schedule: new_span\n").schedule == ("new_span",)
+    several = read(tmp_path, f'{SMALL}schedule: ["@daily", {{asset: own.x.predictions}}]\n')
+    assert several.model_dump()["schedule"] == ("@daily", {"asset": "own.x.predictions"})

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 from urllib.parse import quote
 
+from taxiway.serving.gateway.rolling.access import make_folder, open_new
 from taxiway.serving.request_files import OWN_NAME
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class PartitionFiles:
     """
 
     def __init__(self, folder: Path, kind: Kind, log_id: str) -> None:
-        self._folder = folder / kind
+        self._root, self._folder = folder, folder / kind
         self._log_id = log_id
         self._parts: dict[tuple[str, str], _Part] = {}
         self.size = 0
@@ -55,16 +56,20 @@ class PartitionFiles:
         self.size += rows.nbytes
 
     def write(self) -> int:
-        """Write what was added to new files; returns how many. They are on disk when this returns."""
+        """Write what was added to new files; returns how many. They are on disk when this returns.
+
+        Raises:
+            ConfigError: They are to be shared with a group that the gateway's user is not in.
+        """
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         for (model, day), part in self._parts.items():
             target = self._folder / f"model={quote(model, safe='')}" / f"day={day}"
-            target.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_folder(target, self._root)
             path = target / f"{self._log_id}-{part.first:012}-{part.last:012}.parquet"
             temporary = path.with_suffix(_PARTIAL)
-            with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            with open_new(temporary) as file:
                 pq.write_table(
                     pa.concat_tables(part.tables, promote_options="default"), file, compression="zstd", write_page_checksum=True
                 )

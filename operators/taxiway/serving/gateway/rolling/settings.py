@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from taxiway.errors import ConfigError
 from taxiway.messages import invalid_text
 from taxiway.records.digests import digest_of_bytes
+from taxiway.serving.gateway.rolling.access import make_folder
 from taxiway.serving.gateway.state.request_log import FILE as REQUESTS
 
 FILE = "roll-settings.json"
@@ -102,6 +103,6 @@ def hash_key(state: Path, folder: Path) -> bytes:
             f"{folder}. To go on with another key, with which equal values get other hashes from now on, give the gateway another log folder"
         )
     if not used.exists():
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(folder, folder)
         _write_new(used, digest_of_bytes(key).encode())
     return key

@@ -25,9 +25,9 @@ AND day BETWEEN coalesce($since, '0001-01-01'::DATE) AND coalesce($until, '9999-
 """
 _WINDOWS = "SELECT DISTINCT date_trunc($every, day)::DATE AS first {of_version} ORDER BY first"
 _ROWS = """
-SELECT probabilities, prediction_value, label, label_value {of_version}
+SELECT probabilities, prediction_value, label, label_value, day {of_version}
 AND date_trunc($every, day)::DATE = $first AND (len(probabilities) = $classes OR ($classes = 0 AND prediction_value IS NOT NULL))
-ORDER BY received_at, request_id, row
+ORDER BY day, received_at, request_id, row
 """
 
 
@@ -40,11 +40,13 @@ class Window:
         answers: The probabilities of the classes (n, classes), or the predicted numbers (n).
         labels: The labels that are known by now: positions of classes, or numbers; NaN for none (n). A label that is not a class of the
             version counts as none.
+        days: The days of the requests in UTC, as days since 1970, in ascending order (n).
     """
 
     first: date
     answers: "Floats"
     labels: "Floats"
+    days: "NDArray[np.int64]"
 
 
 def read_windows(
@@ -71,7 +73,8 @@ def read_windows(
     for (first,) in connection.execute(_WINDOWS.format(of_version=_OF_VERSION), asked).fetchall():
         values = {**asked, "first": first, "classes": len(classes)}
         table = connection.sql(_ROWS.format(of_version=_OF_VERSION), params=values).to_arrow_table()
-        yield Window(first, *answers_and_labels(table, classes))
+        days = table.column("day").to_numpy().astype("datetime64[D]").astype("int64")
+        yield Window(first, *answers_and_labels(table, classes), days)
 
 
 def first_day(day: date, every: Every) -> date:

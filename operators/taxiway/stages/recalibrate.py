@@ -1,0 +1,150 @@
+"""Recalibrate: registers the champion with a new calibration, fitted to the rows that it has not learned from."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from taxiway.errors import DataError
+from taxiway.messages import counted, decimal_texts, listed
+from taxiway.records import FeatureSet, Snapshot, Span
+from taxiway.stages.context import StageContext
+from taxiway.tracking import tags
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from taxiway.models.row_model import RowModel
+
+    Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Recalibration:
+    """What a recalibration starts from.
+
+    Attributes:
+        champion: The champion's version.
+        base: The version whose estimator the champion has: its own, or of a champion that was recalibrated itself, the one that was trained.
+        spans: The training spans of the run that the base was not trained on.
+    """
+
+    champion: int
+    base: int
+    spans: tuple[Span, ...]
+
+
+def plan_recalibration(context: StageContext, snapshot: Snapshot) -> Recalibration | None:
+    """What is recalibrated on which rows; None if there is no champion.
+
+    A champion that was trained on the same window, by an earlier try of this run, is not recalibrated, but the one before it.
+
+    Raises:
+        DataError: The champion has learned from all training spans.
+    """
+    from taxiway.registry.alias_moves import champion_now
+
+    champion = champion_now(context.ledger, context.pipeline.name)
+    if champion is None:
+        context.log.warning("trained anew: there is no champion to recalibrate")
+        return None
+    found = _tags_of(context, champion)
+    if found.get(tags.SNAPSHOT) == snapshot.digest and _is_recalibrated(found):
+        champion = int(found[tags.PREVIOUS])
+        found = _tags_of(context, champion)
+    base = champion
+    while _is_recalibrated(found):
+        base = int(found[tags.PREVIOUS])
+        found = _tags_of(context, base)
+    learned = {span.content for span in context.store.get(Snapshot, found[tags.SNAPSHOT]).training}
+    spans = tuple(span for span in snapshot.training if span.content not in learned)
+    if not spans:
+        raise DataError(
+            f"version {base} has learned from all training spans ({', '.join(span.label for span in snapshot.training)}), so no rows are "
+            "left to recalibrate it with; wait for the next span, or use the action warm_start or retrain"
+        )
+    return Recalibration(champion, base, spans)
+
+
+def recalibrate(context: StageContext, plan: Recalibration, features: FeatureSet) -> "RowModel":
+    """The champion's transform and estimator with a calibration that fits the rows that they have not learned from.
+
+    Raises:
+        DataError: These rows have other classes than the champion, or too few of one.
+    """
+    from taxiway.data.engine.read_rows import read_rows
+    from taxiway.evaluation.scoring import model_frame
+    from taxiway.evaluation.threshold import ThresholdRule
+    from taxiway.features.encoding import predict_rows
+    from taxiway.features.labels import true_labels, with_unseen
+    from taxiway.models.recalibration import fit_lines, recalibrated
+    from taxiway.registry.alias_moves import files_by_ledger
+    from taxiway.stages.validate_model.scoring import load_version
+
+    files = files_by_ledger(context.ledger, context.pipeline.name, plan.base)
+    loaded = load_version(context, context.pipeline.name, plan.base, files)
+    model: RowModel = loaded.predictor.get_raw_model()
+    rows, classes = read_rows(plan.spans, context.store), tuple(model.classes)
+    unseen = with_unseen(classes, rows[features.label])[len(classes) :]
+    if unseen:
+        raise DataError(
+            f"the rows that are new to the champion have the classes {listed(unseen)}, which version {plan.base} has not learned; use the "
+            "action retrain"
+        )
+    labels = true_labels(rows[features.label], classes, plan.spans)
+    values = predict_rows(model.predict_frame, model_frame(loaded, rows))
+    lines = fit_lines(values, labels, classes)
+    after = recalibrated(values, lines)
+    threshold = model.threshold
+    if context.pipeline.model.threshold is not None and len(classes) == 2:
+        threshold = ThresholdRule.of(context.pipeline).threshold(classes, after, labels)
+    _record(context, plan, lines, (values, after), labels)
+    return model.with_calibration(lines, threshold)
+
+
+def recalibration_tags(plan: Recalibration) -> dict[str, str]:
+    """The tags of a version that is a recalibrated champion."""
+    return {tags.PREVIOUS: str(plan.champion), tags.ACTION: json.dumps({"action": "recalibrate"})}
+
+
+def _record(
+    context: StageContext,
+    plan: Recalibration,
+    lines: tuple[tuple[float, float], ...],
+    values: "tuple[Floats, Floats]",
+    labels: "Floats",
+) -> None:
+    """Log the rows, the lines, and the mean squared error of the predictions before and after."""
+    import numpy as np
+
+    truth = np.eye(values[0].shape[1])[labels.astype(np.intp)] if values[0].ndim > 1 else labels
+    before, after = (float(np.mean((each - truth) ** 2)) for each in values)
+    spans = ", ".join(span.label for span in plan.spans)
+    texts = decimal_texts(before, after)
+    context.recorder.params({"recalibration.version": plan.base, "recalibration.spans": spans})
+    context.recorder.metrics(
+        {
+            "recalibration.rows": len(labels),
+            "recalibration.squared_error_before": before,
+            "recalibration.squared_error_after": after,
+        }
+    )
+    context.log.info(
+        "version %d recalibrated on %s of the spans %s: mean squared error of its predictions %s before, %s after; slope and intercept %s",
+        plan.base,
+        counted(len(labels), "row"),
+        spans,
+        *texts,
+        "; ".join(f"{slope:.3g}, {intercept:.3g}" for slope, intercept in lines),
+    )
+
+
+def _is_recalibrated(version_tags: Mapping[str, str]) -> bool:
+    action: Any = json.loads(version_tags.get(tags.ACTION) or "{}")
+    return bool(action.get("action") == "recalibrate") and version_tags.get(tags.PREVIOUS, "").isdecimal()
+
+
+def _tags_of(context: StageContext, version: int) -> Mapping[str, str]:
+    found: Mapping[str, str] = context.registry.get_model_version(context.pipeline.name, str(version)).tags
+    return found

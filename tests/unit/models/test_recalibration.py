@@ -1,0 +1,73 @@
+"""Recalibration: it contains the map that changes nothing, undoes known distortions, and keeps rows independent."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.special import expit, logit
+
+from helping import examples
+from taxiway.errors import DataError
+from taxiway.models.recalibration import fit_lines, recalibrated
+
+RNG = np.random.default_rng(5)
+TRUTH = RNG.uniform(0.02, 0.98, size=20_000)
+LABELS = (RNG.uniform(size=20_000) < TRUTH).astype(float)
+
+
+def two(probabilities: np.ndarray) -> np.ndarray:
+    return np.stack([1 - probabilities, probabilities], axis=1)
+
+
+def test_good_probabilities_stay() -> None:
+    ((slope, intercept),) = fit_lines(two(TRUTH), LABELS, ["no", "yes"])
+    assert (slope, intercept) == (pytest.approx(1, abs=0.04), pytest.approx(0, abs=0.04))
+
+
+def test_a_distortion_on_the_scale_of_log_odds_is_undone() -> None:
+    values = two(expit((logit(TRUTH) - 1.2) / 0.5))
+    found = recalibrated(values, fit_lines(values, LABELS, ["no", "yes"]))
+    assert np.abs(found[:, 1] - TRUTH).max() < 0.02
+
+
+def test_probabilities_of_more_classes_add_up_to_1_and_become_better() -> None:
+    truth = RNG.dirichlet([1, 1, 1], size=20_000)
+    labels = (truth.cumsum(axis=1) < RNG.uniform(size=(20_000, 1))).sum(axis=1).astype(float)
+    values = truth**2 / (truth**2).sum(axis=1, keepdims=True)  # too sure
+    found = recalibrated(values, fit_lines(values, labels, ["a", "b", "c"]))
+    one_hot = np.eye(3)[labels.astype(int)]
+    before, after, best = (((each - one_hot) ** 2).sum(axis=1).mean() for each in (values, found, truth))
+    assert found.sum(axis=1) == pytest.approx(1)
+    assert after - best < 0.2 * (before - best)
+
+
+def test_certain_and_constant_predictions_have_finite_lines() -> None:
+    for values in (two(LABELS), two(np.full(len(LABELS), 0.3)), two(np.zeros(len(LABELS)))):
+        lines = fit_lines(values, LABELS, ["no", "yes"])
+        assert np.isfinite(recalibrated(values, lines)).all()
+    ((slope, intercept),) = fit_lines(np.full(10, 2.0), np.arange(10.0), [])
+    assert (slope, intercept) == (1, 2.5)
+
+
+def test_numbers_get_the_line_of_least_squares() -> None:
+    values = RNG.normal(size=1_000)
+    assert fit_lines(values, 3 * values - 7, []) == (pytest.approx((3, -7)),)
+
+
+def test_too_few_rows_of_a_class_are_refused() -> None:
+    with pytest.raises(DataError, match=r'4 rows of the class "yes" are new to the champion.*at least 5 of each class'):
+        fit_lines(two(TRUTH[:10]), np.array([0] * 6 + [1] * 4), ["no", "yes"])
+    with pytest.raises(DataError, match=r"0 rows of the class \"yes\" are new"):
+        fit_lines(two(TRUTH[:10]), np.zeros(10), ["no", "yes"])
+    with pytest.raises(DataError, match=r"1 row with a label is new to the champion"):
+        fit_lines(np.ones(1), np.ones(1), [])
+
+
+@examples(50)
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=40), st.floats(0.1, 5), st.floats(-5, 5))
+def test_the_order_stays_and_a_row_does_not_depend_on_the_others(values: list[float], slope: float, intercept: float) -> None:
+    probabilities = np.sort(np.array(values))
+    found = recalibrated(two(probabilities), [[slope, intercept]])[:, 1]
+    assert (np.diff(found) >= 0).all()
+    alone = [recalibrated(two(probabilities[at : at + 1]), [[slope, intercept]])[0, 1] for at in range(len(values))]
+    assert found == pytest.approx(alone)
