@@ -43,7 +43,7 @@ def main() -> None:
     lines = []
     for rows in options.rows:
         with tempfile.TemporaryDirectory() as folder:
-            _write_log(Path(folder), rows)
+            write_log(Path(folder), rows)
             command = [sys.executable, __file__, "--compare", folder, str(min(50_000, rows // 10))]
             found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         lines.append(
@@ -52,7 +52,7 @@ def main() -> None:
     show("Drift of 15 inputs of a window", ("rows", "s", "CPU s", "of which the classifier, s", "peak memory, MB"), lines)
 
 
-def _frame(rows: int, seed: int) -> Any:
+def made_frame(rows: int, seed: int) -> Any:
     import pandas as pd
 
     rng = np.random.default_rng(seed)
@@ -63,7 +63,8 @@ def _frame(rows: int, seed: int) -> Any:
     return pd.DataFrame(columns)
 
 
-def _write_log(folder: Path, rows: int) -> None:
+def write_log(folder: Path, rows: int) -> None:
+    """Write requests of one day, with probabilities and a label for each."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -72,21 +73,34 @@ def _write_log(folder: Path, rows: int) -> None:
     from taxiway.serving.request_files import INPUT
 
     schema = predicted_rows([], {1: LoggedVersion(COLUMNS)}, PrivateColumns()).schema
-    day = folder / "requests" / f"model={MODEL}" / f"day={DAY}"
+    day, labels = (folder / kind / f"model={MODEL}" / f"day={DAY}" for kind in ("requests", "labels"))
     day.mkdir(parents=True)
+    labels.mkdir(parents=True)
     at = int(datetime(DAY.year, DAY.month, DAY.day, 12, tzinfo=UTC).timestamp() * 1e6)
     for first in range(0, rows, _FILE_ROWS):
-        frame = _frame(count := min(_FILE_ROWS, rows - first), SEED + first)
+        frame = made_frame(count := min(_FILE_ROWS, rows - first), SEED + first)
         cells: dict[str, Any] = {INPUT + name: list(map(json.dumps, frame[name].tolist())) for name in frame.columns}
         cells |= {"seq": np.arange(first, first + count), "row": np.zeros(count, dtype=int), "received_at": np.full(count, at)}
         cells |= {"request_id": [f"{SEED + first:016x}-{row}" for row in range(count)], "caller": ["benchmark"] * count}
         cells |= {"champion_version": np.ones(count, dtype=int), "champion_status": np.full(count, 200)}
-        cells |= {"probabilities": [[0.4, 0.6]] * count, "prediction": ["[0.4, 0.6]"] * count}
+        second, is_second = made_answers(count, SEED + first)
+        cells |= {"probabilities": np.stack([1 - second, second], axis=1).tolist(), "prediction": ["[0.4, 0.6]"] * count}
         arrays = [
             pa.array(cells[field.name], field.type) if field.name in cells else pa.nulls(count, field.type) for field in schema
         ]
         path = day / f"{0:016x}-{first:012d}-{first + count - 1:012d}.parquet"
         pq.write_table(pa.Table.from_arrays(arrays, schema=schema), path, compression="zstd")
+        of_labels = {name: cells[name] for name in ("seq", "request_id", "row", "caller")}
+        of_labels |= {"labelled_at": pa.array(cells["received_at"], pa.timestamp("us", tz="UTC"))}
+        of_labels |= {"label": np.where(is_second, "yes", "no"), "label_value": pa.nulls(count, pa.float64())}
+        pq.write_table(pa.table(of_labels), labels / path.name, compression="zstd")
+
+
+def made_answers(rows: int, seed: int) -> tuple[Any, Any]:
+    """Probabilities of the second class, and whether a row is of it."""
+    rng = np.random.default_rng([seed, 1])
+    truth = rng.random(rows)
+    return truth**2, rng.random(rows) < truth
 
 
 def _compared(log: Path, reference_rows: int) -> dict[str, float]:
@@ -100,19 +114,19 @@ def _compared(log: Path, reference_rows: int) -> dict[str, float]:
     from taxiway.stages.monitor.windows.drift import window_drift
     from taxiway.stages.monitor.windows.inputs import window_rows
 
-    before = raw_frame(_frame(reference_rows, SEED - 1), COLUMNS.numeric, COLUMNS.categorical, COLUMNS.types)
-    imported = _peak_mb()
+    before = raw_frame(made_frame(reference_rows, SEED - 1), COLUMNS.numeric, COLUMNS.categorical, COLUMNS.types)
+    imported = peak_mb()
     began, cpu = time.perf_counter(), time.process_time()
     with window_rows(log, MODEL, 1, DAY, "day", COLUMNS) as path:
         window_drift(before, path, COLUMNS)
-    taken = {"seconds": time.perf_counter() - began, "cpu": time.process_time() - cpu, "peak_mb": _peak_mb() - imported}
+    taken = {"seconds": time.perf_counter() - began, "cpu": time.process_time() - cpu, "peak_mb": peak_mb() - imported}
     began = time.perf_counter()
     rows = before.iloc[sample(len(before))]
     domain_shift(rows, rows)
     return taken | {"classifier": time.perf_counter() - began}
 
 
-def _peak_mb() -> float:
+def peak_mb() -> float:
     """The largest memory of this process; `getrusage` would say that of the process which started it, if that is larger."""
     status = Path("/proc/self/status").read_text()
     return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024  # type: ignore[index]

@@ -1,5 +1,6 @@
 """Realised performance: the metrics of a model on rows whose labels are known by now."""
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -8,6 +9,7 @@ from taxiway.evaluation.predictions import Predictions
 from taxiway.records import Interval
 from taxiway.spec.metrics import facts_of
 from taxiway.stats.bootstrap import compare, within
+from taxiway.stats.seed import SEED
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,9 +17,13 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+_RESAMPLED_ROWS = 100_000
+
 
 def realised(metric: str, predictions: Predictions, labels: "Floats", classes: Sequence[str], confidence: float) -> Interval:
     """Compute a metric with the interval of `taxiway.stats.bootstrap`, which ends at the metric's possible values.
+
+    Of more than 100,000 rows, a random part is resampled, and its standard error is scaled by the square root of the rows.
 
     Unlike that of an estimate, the interval is of the metric on all rows of which these are a sample.
 
@@ -28,6 +34,13 @@ def realised(metric: str, predictions: Predictions, labels: "Floats", classes: S
         classes: The classes; empty for a regression.
         confidence: The confidence level, such as 0.99.
     """
-    facts = facts_of(metric)
-    found = compare(metric_of(metric, classes).compute, labels, predictions, None, confidence).candidate
-    return within(found, facts.low, facts.high)
+    import numpy as np
+
+    facts, compute, rows = facts_of(metric), metric_of(metric, classes).compute, len(labels)
+    if rows <= _RESAMPLED_ROWS:
+        return within(compare(compute, labels, predictions, None, confidence).candidate, facts.low, facts.high)
+    part = np.random.default_rng(SEED).choice(rows, _RESAMPLED_ROWS, replace=False)
+    of_part = compare(compute, labels[part], predictions.take(part), None, confidence).candidate
+    value = float(compute(predictions, labels, np.ones((1, rows)))[0])
+    margin = (of_part.high - of_part.low) / 2 * math.sqrt(_RESAMPLED_ROWS / rows)
+    return within(Interval(value=value, low=value - margin, high=value + margin, rows=rows), facts.low, facts.high)

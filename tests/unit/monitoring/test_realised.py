@@ -24,3 +24,15 @@ def test_an_interval_ends_at_the_possible_values() -> None:
     values = np.array([[0.2, 0.8]] * 20)
     labels = np.array([1.0] * 19 + [0.0])
     assert realised("accuracy", Predictions(values, np.ones(20, dtype=np.intp), 1), labels, ("a", "b"), 0.99).high == 1
+
+
+def test_the_interval_of_many_rows_is_that_of_all_of_them() -> None:
+    rng = np.random.default_rng(2)
+    rows = 400_000
+    wrong = rng.random(rows) < 0.2
+    values = np.stack([wrong, ~wrong], axis=1).astype(float)
+    found = realised("accuracy", Predictions(values, values.argmax(axis=1), 1), np.ones(rows), ("a", "b"), 0.99)
+    assert found.value == pytest.approx(1 - wrong.mean())
+    margin = 2.576 * np.sqrt(0.2 * 0.8 / rows)
+    assert (found.high - found.low) / 2 == pytest.approx(margin, rel=0.15)
+    assert found.rows == rows
