@@ -50,6 +50,8 @@ class ServedWindow(Record):
         anomalies: How many of these messages are anomalies that would block a training.
         band: Where the metric can be by the last audit; None before it, or if that is not known.
         operation: How its requests were answered; None in records of earlier versions of Taxiway.
+        repeated: How many requests repeat an earlier one; their rows do not count.
+        alike: How many rows are the same, if nearly all are; 0 if not. Then the performance is not known.
     """
 
     first: date
@@ -63,6 +65,8 @@ class ServedWindow(Record):
     anomalies: int = 0
     band: Interval | None = None
     operation: Operation | None = None
+    repeated: int = 0
+    alike: int = 0
 
 
 class EarlierWindow(Record):

@@ -315,6 +315,8 @@ SERVED = ServedPerformance(
             messages=("carrier: changed",),
             band=Interval(value=0.55, low=0.5, high=0.6, rows=300),
             operation=Operation(requests=800, errors=3, p50_ms=2.5, p99_ms=12.0),
+            repeated=4,
+            alike=850,
         ),
     ),
     cause="80% of it from carrier",

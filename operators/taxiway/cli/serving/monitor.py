@@ -110,7 +110,8 @@ def _show(found: "Monitored") -> None:
         table.add_column(heading, overflow="fold", justify="right" if heading in ("rows", "with a label") else "left")
     for window in found.windows:
         of = window.performance
-        alert = f"[red]worse ({of.alert})[/red]" if of.alert else "too few rows" if of.rows < MIN_ROWS else ""
+        mark = "too few rows" if of.rows < MIN_ROWS else "rows alike" if of.alike else ""
+        alert = f"[red]worse ({of.alert})[/red]" if of.alert else mark
         inputs = _inputs(window.drift)
         counts = (f"{of.rows:,}", f"{of.labelled:,}")
         table.add_row(str(of.first), *counts, _text(of.estimated), _text(of.realised), alert, escape(inputs))
@@ -125,6 +126,7 @@ def _show(found: "Monitored") -> None:
         *causes,
         *(drift.message for drift in newest.drift.columns[:_MOST_SHOWN]),
         *joint,
+        *newest.performance.messages,
     ]:
         console.print(f"from {newest.performance.first}: {message}", markup=False, soft_wrap=True)
     if found.slices and found.newest_labelled is not None:

@@ -49,6 +49,8 @@ def served_performance(found: "Monitored", at: datetime, before: ServedPerforman
             anomalies=len(window.anomalies),
             band=found.audit.bands.get(window.performance.first) if found.audit is not None else None,
             operation=window.operation,
+            repeated=len(window.performance.repeated),
+            alike=window.performance.alike,
         )
         for window in found.windows
     ]
@@ -108,12 +110,13 @@ def _alert(found: "Monitored", first: date, kind: AlertKind) -> ServedAlert:
 
 
 def input_messages(window: "MonitoredWindow") -> Iterator[str]:
-    """What is known about the rows of a window: anomalies by the schema, findings of checks, then drift."""
+    """What is known about the rows of a window: anomalies by the schema, findings of checks, drift, then what is to be known of them."""
     yield from window.anomalies
     yield from window.findings
     yield from (each.message for each in window.drift.columns)
     if window.drift.joint is not None:
         yield window.drift.joint.message
+    yield from window.performance.messages
 
 
 def interval_text(found: "Interval") -> str:
@@ -125,6 +128,7 @@ def _window(window: "MonitoredWindow") -> dict[str, Any]:
     of = window.performance
     return {
         **asdict(of),
+        "repeated": len(of.repeated),
         "first": str(of.first),
         "estimated": _interval(of.estimated),
         "estimated_of_labelled": _interval(of.estimated_of_labelled),

@@ -241,7 +241,14 @@ def monitor(
     for each in compared.windows:
         show(f"comparing the inputs from {each.first}")
         with window_rows(
-            log, version.model, version.version, each.first, asked.every, columns, with_answers=bool(asked.checks)
+            log,
+            version.model,
+            version.version,
+            each.first,
+            asked.every,
+            columns,
+            with_answers=bool(asked.checks),
+            leave_out=each.repeated,
         ) as path:
             drift, rows = window_drift(before, path, columns)
             predicted = errors.of_window(each, path) if errors is not None else each

@@ -1,6 +1,6 @@
 """The inputs of a window, of the evaluation rows, and the validation of a window's inputs by the schema."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -65,6 +65,7 @@ def window_rows(
     columns: ModelColumns,
     *,
     with_answers: bool = False,
+    leave_out: Collection[str] = (),
 ) -> Iterator[Path]:
     """A Parquet file with the inputs of a window, predicted numbers and labels that are numbers, which is deleted after the block.
 
@@ -76,6 +77,7 @@ def window_rows(
         every: How long it is.
         columns: The columns, from `compared_columns`.
         with_answers: Whether the file also has the other columns of `taxiway log export`, for checks.
+        leave_out: The ids of requests that are left out.
     """
     from taxiway.serving.version_rows import export_inputs
 
@@ -92,6 +94,7 @@ def window_rows(
             types=columns.types,
             names=columns.names,
             with_answers=with_answers,
+            leave_out=leave_out,
         )
         yield path
 

@@ -2,17 +2,19 @@
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import ConfigError, DataError
 from taxiway.evaluation.predictions import Predictions, positive_class, predictions_of
+from taxiway.messages import counted
 from taxiway.monitoring.evidence import is_worse
 from taxiway.records import Interval, Snapshot
+from taxiway.serving.repeated_requests import AT_ONCE_MINUTES
 from taxiway.spec.metrics import Problem, facts_of, metrics_of, require_classes
 from taxiway.spec.monitor import NOT_MONITORED, not_monitored_text
-from taxiway.stages.monitor.windows.log_windows import Window
+from taxiway.stages.monitor.windows.log_windows import NEARLY_ALL, Window, largest_share
 from taxiway.store import Store
 
 if TYPE_CHECKING:
@@ -58,6 +60,7 @@ class Reference:
         calibration: The calibration of the probabilities; None for a regression, and if the performance cannot be estimated.
         evaluated: What a regression predicts for the rows; None for a classifier.
         not_estimated: Why the performance cannot be estimated; empty if it can.
+        alike: The share of the evaluation rows that have the most frequent answer.
     """
 
     metric: str
@@ -67,6 +70,7 @@ class Reference:
     calibration: "Calibration | None"
     evaluated: Evaluated | None
     not_estimated: str
+    alike: float = 0.0
 
     @property
     def condition(self) -> str:
@@ -88,6 +92,8 @@ class WindowPerformance:
         estimated_of_labelled: The same of the rows with a label only; None if it cannot be estimated, or without `realised`.
         realised: The metric of the rows with a label; None with too few, or if it is not defined for them.
         alert: Why it is an alert: `realised` or `estimated` performance is worse than the reference's; empty if it is not.
+        repeated: The ids of the requests that repeat an earlier one; their rows do not count.
+        alike: How many rows are the same, if nearly all are; 0 if not. Then the performance is not known: it would be that of one row.
     """
 
     first: date
@@ -97,6 +103,19 @@ class WindowPerformance:
     estimated_of_labelled: Interval | None
     realised: Interval | None
     alert: str
+    repeated: frozenset[str] = frozenset()
+    alike: int = 0
+
+    @property
+    def messages(self) -> tuple[str, ...]:
+        """What is to be known about its rows, for people: repeated requests, and rows that are nearly all the same."""
+        repeated = counted(len(self.repeated), "repeated request")
+        of = (
+            f"{repeated} {'is' if len(self.repeated) == 1 else 'are'} left out: the same caller sent the same rows at most "
+            f"{AT_ONCE_MINUTES} minutes before or after",
+            f"{self.alike:,} of {self.rows:,} rows are the same, so the performance of others is not known",
+        )
+        return tuple(message for message, is_so in zip(of, (self.repeated, self.alike), strict=True) if is_so)
 
 
 def reference_of(model: "RowModel", pyfunc: Any, snapshot: Snapshot, label: str, metric: str, store: Store) -> Reference:
@@ -136,18 +155,19 @@ def reference_of(model: "RowModel", pyfunc: Any, snapshot: Snapshot, label: str,
         raise DataError(
             f"{metric} of the {len(labels):,} evaluation rows has no interval, as with very few rows of a class; give another metric"
         )
+    alike = largest_share(predictions.values)
     if not classes:
         positions = np.flatnonzero(has_label)
         evaluated, problem = (
             Evaluated(positions, predictions.values, labels),
             "" if metric in _ESTIMATED_ERRORS else _NO_ESTIMATES,
         )
-        return Reference(metric, classes, model.threshold, found, None, evaluated, problem)
+        return Reference(metric, classes, model.threshold, found, None, evaluated, problem, alike)
     try:
         calibration, problem = calibrate(predictions.values, labels), ""
     except DataError as error:
         calibration, problem = None, str(error)
-    return Reference(metric, classes, model.threshold, found, calibration, None, problem)
+    return Reference(metric, classes, model.threshold, found, calibration, None, problem, alike)
 
 
 def _require_metric(metric: str, classes: Sequence[str]) -> None:
@@ -180,25 +200,39 @@ def performance(reference: Reference, windows: Iterable[Window]) -> Iterator[Win
     for window in windows:
         if not len(window.labels):
             continue
-        known = np.flatnonzero(~np.isnan(window.labels))
-        found = predictions_of(
-            window.answers, reference.classes, reference.classes, positive_class(reference.classes), reference.threshold
-        )
-        estimate = _estimated(reference, found)
-        labelled = found.take(known)
-        real = _realised(reference, labelled, window.labels[known])
-        of_labelled = _estimated(reference, labelled) if real is not None else None
-        alert = alert_of(reference, len(window.labels), real, estimate)
-        yield WindowPerformance(window.first, len(window.labels), len(known), estimate, of_labelled, real, alert)
+        yield _performance(reference, window, np.flatnonzero(~np.isnan(window.labels)))
 
 
-def alert_of(reference: Reference, rows: int, real: Interval | None, estimate: Interval | None) -> str:
-    """Which performance of a window is worse than the reference's, `realised` or `estimated`; empty if none is, or with few rows."""
-    if rows < MIN_ROWS:
+def _performance(reference: Reference, window: Window, known: "NDArray[np.intp]") -> WindowPerformance:
+    """The performance in a window, which is not known if nearly all of its rows are the same."""
+    rows = len(window.labels)
+    if window.alike >= NEARLY_ALL * rows and reference.alike < NEARLY_ALL:
+        return WindowPerformance(window.first, rows, len(known), None, None, None, "", window.repeated, window.alike)
+    found = predictions_of(
+        window.answers, reference.classes, reference.classes, positive_class(reference.classes), reference.threshold
+    )
+    labelled = found.take(known)
+    real = _realised(reference, labelled, window.labels[known])
+    of_labelled = _estimated(reference, labelled) if real is not None else None
+    estimate = _estimated(reference, found)
+    made = WindowPerformance(window.first, rows, len(known), estimate, of_labelled, real, "", window.repeated)
+    return replace(made, alert=alert_of(reference, made))
+
+
+def alert_of(reference: Reference, found: WindowPerformance) -> str:
+    """Which performance of a window is worse than the reference's: `realised` or `estimated`.
+
+    Returns:
+        Empty if none is worse, and with few rows.
+    """
+    if found.rows < MIN_ROWS:
         return ""
-    if real is not None:
-        return "realised" if is_worse(reference.metric, real, reference.performance) else ""
-    return "estimated" if estimate is not None and is_worse(reference.metric, estimate, reference.performance) else ""
+    if found.realised is not None:
+        return "realised" if is_worse(reference.metric, found.realised, reference.performance) else ""
+    estimate = found.estimated
+    if estimate is None or estimate.low == estimate.high:  # no labels would change it
+        return ""
+    return "estimated" if is_worse(reference.metric, estimate, reference.performance) else ""
 
 
 def _estimated(reference: Reference, predictions: Predictions) -> Interval | None:

@@ -38,6 +38,8 @@ class ErrorEstimates:
         import numpy as np
         import pandas as pd
 
+        if found.alike:
+            return found
         rows = WindowFile(path, self.columns)
         frame = pd.DataFrame({name: rows.values(name) for name in self.columns.names})
         predictions, labels = rows.numbers(PREDICTION_VALUE), rows.numbers(LABEL_VALUE)
@@ -47,8 +49,8 @@ class ErrorEstimates:
         of_labelled = (
             self.loss.estimated(frame[labelled], predictions[labelled], CONFIDENCE) if found.realised is not None else None
         )
-        alert = alert_of(self.reference, found.rows, found.realised, estimate)
-        return replace(found, estimated=estimate, estimated_of_labelled=of_labelled, alert=alert)
+        estimated = replace(found, estimated=estimate, estimated_of_labelled=of_labelled)
+        return replace(estimated, alert=alert_of(self.reference, estimated))
 
 
 def error_estimates(reference: Reference, before: "pd.DataFrame", columns: ModelColumns) -> ErrorEstimates | None:
