@@ -52,6 +52,8 @@ class ServedWindow(Record):
         operation: How its requests were answered; None in records of earlier versions of Taxiway.
         repeated: How many requests repeat an earlier one; their rows do not count.
         alike: How many rows are the same, if nearly all are; 0 if not. Then the performance is not known.
+        before: The first day of the window before, with which the inputs were compared; None if they were not.
+        drifted_since: The inputs that have drifted since the window before.
     """
 
     first: date
@@ -67,6 +69,8 @@ class ServedWindow(Record):
     operation: Operation | None = None
     repeated: int = 0
     alike: int = 0
+    before: date | None = None
+    drifted_since: tuple[str, ...] = ()
 
 
 class EarlierWindow(Record):

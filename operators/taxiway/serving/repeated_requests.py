@@ -62,7 +62,7 @@ def find_repeated(connection: "duckdb.DuckDBPyConnection", rows: str, labels: st
 
     Args:
         connection: Reads the files.
-        rows: SQL for the answered rows of a request log; all of one version.
+        rows: SQL for the answered rows of a request log.
         labels: SQL for their labels.
     """
     query = _FIND.format(

@@ -22,7 +22,7 @@ from taxiway.serving.request_rows import (
 def export_inputs(
     folder: Path,
     model: str,
-    version: int,
+    version: int | None,
     out: Path,
     *,
     since: date,
@@ -30,7 +30,7 @@ def export_inputs(
     types: Mapping[str, str],
     names: Sequence[str],
     with_answers: bool = False,
-    leave_out: Collection[str] = (),
+    leave_out: Collection[str] | None = (),
 ) -> None:
     """Write some inputs of the rows that a version has predicted to a Parquet file, with the types of `export_rows`.
 
@@ -39,14 +39,14 @@ def export_inputs(
     Args:
         folder: The folder of the request log.
         model: The registered model.
-        version: Its version.
+        version: Its version; None for all.
         out: The file.
         since: The first day of the requests, in UTC.
         until: The last day.
         types: The types of inputs, in the words of a schema.
         names: The inputs, whether the version takes them or not; one that no row has is missing in all of them.
         with_answers: Whether all columns of the gateway are written, as by `export_rows`.
-        leave_out: The ids of requests that are left out.
+        leave_out: The ids of requests that are left out; None for those that repeat an earlier one.
 
     Raises:
         NoRequestsError: There are no such rows.
@@ -56,7 +56,10 @@ def export_inputs(
         if not files.requests:
             raise NoRequestsError(no_requests_text(folder, model, since, until))
         with connect() as connection:
-            note_repeated(connection, leave_out)
+            if leave_out is None:
+                find_repeated(connection, f"({_rows_of(files, version)})", f"({newest_labels_sql(files.labels)})")
+            else:
+                note_repeated(connection, leave_out)
             rows = f"({_rows_of(files, version)} AND {NOT_REPEATED})"
             sent = with_sent_inputs(connection, rows, names)
             numbers = f'prediction_value AS "{PREDICTION_VALUE}", label_value AS "{LABEL_VALUE}"'
@@ -121,6 +124,7 @@ def export_labelled(
     read_files(log_files(folder, model, day, until), write)
 
 
-def _rows_of(files: LogFiles, version: int) -> str:
-    """SQL for the answered rows of a version, to which conditions can be added."""
-    return f"SELECT * FROM {files_sql(files.requests)} WHERE champion_status = 200 AND champion_version = {version:d}"  # noqa: S608 (the paths are quoted)
+def _rows_of(files: LogFiles, version: int | None) -> str:
+    """SQL for the answered rows of a version, or of all, to which conditions can be added."""
+    of = "" if version is None else f" AND champion_version = {version:d}"
+    return f"SELECT * FROM {files_sql(files.requests)} WHERE champion_status = 200{of}"  # noqa: S608 (the paths are quoted)

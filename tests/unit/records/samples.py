@@ -317,6 +317,8 @@ SERVED = ServedPerformance(
             operation=Operation(requests=800, errors=3, p50_ms=2.5, p99_ms=12.0),
             repeated=4,
             alike=850,
+            before=date(2026, 3, 2),
+            drifted_since=("dep_delay",),
         ),
     ),
     cause="80% of it from carrier",

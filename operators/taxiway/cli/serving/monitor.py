@@ -106,15 +106,24 @@ def _show(found: "Monitored") -> None:
     about = f"{reference.metric} of {found.version.model} version {found.version.version}"
     console.print(f"{about}; on its evaluation rows {_text(reference.performance)}, 99% intervals in brackets")
     table = Table(box=None, header_style="bold")
-    for heading in ("from (UTC)", "rows", "with a label", "estimated", "realised", "", "inputs that drifted"):
+    for heading in (
+        "from (UTC)",
+        "rows",
+        "with a label",
+        "estimated",
+        "realised",
+        "",
+        "inputs that drifted",
+        "since the window before",
+    ):
         table.add_column(heading, overflow="fold", justify="right" if heading in ("rows", "with a label") else "left")
     for window in found.windows:
         of = window.performance
         mark = "too few rows" if of.rows < MIN_ROWS else "rows alike" if of.alike else ""
         alert = f"[red]worse ({of.alert})[/red]" if of.alert else mark
-        inputs = _inputs(window.drift)
+        inputs, since = _inputs(window.drift), _inputs(window.since.drift) if window.since is not None else ""
         counts = (f"{of.rows:,}", f"{of.labelled:,}")
-        table.add_row(str(of.first), *counts, _text(of.estimated), _text(of.realised), alert, escape(inputs))
+        table.add_row(str(of.first), *counts, _text(of.estimated), _text(of.realised), alert, escape(inputs), escape(since))
     console.print(table)
     newest = found.newest or found.windows[-1]
     joint = [newest.drift.joint.message] if newest.drift.joint is not None else []
@@ -126,6 +135,7 @@ def _show(found: "Monitored") -> None:
         *causes,
         *(drift.message for drift in newest.drift.columns[:_MOST_SHOWN]),
         *joint,
+        *(newest.since.messages[:_MOST_SHOWN] if newest.since is not None else ()),
         *newest.performance.messages,
     ]:
         console.print(f"from {newest.performance.first}: {message}", markup=False, soft_wrap=True)

@@ -51,6 +51,8 @@ def served_performance(found: "Monitored", at: datetime, before: ServedPerforman
             operation=window.operation,
             repeated=len(window.performance.repeated),
             alike=window.performance.alike,
+            before=window.since.first if window.since is not None else None,
+            drifted_since=tuple(each.column for each in window.since.drift.columns) if window.since is not None else (),
         )
         for window in found.windows
     ]
@@ -116,6 +118,8 @@ def input_messages(window: "MonitoredWindow") -> Iterator[str]:
     yield from (each.message for each in window.drift.columns)
     if window.drift.joint is not None:
         yield window.drift.joint.message
+    if window.since is not None:
+        yield from window.since.messages
     yield from window.performance.messages
 
 
@@ -138,6 +142,7 @@ def _window(window: "MonitoredWindow") -> dict[str, Any]:
         "findings": list(window.findings),
         "operation": window.operation and window.operation.model_dump(mode="json"),
         "joint_drift": window.drift.joint and asdict(window.drift.joint),
+        "drift_since_before": window.since and {**asdict(window.since), "first": str(window.since.first)},
     }
 
 

@@ -15,7 +15,8 @@ from taxiway.stages.batch.version import Version, row_model
 from taxiway.stages.monitor.windows.causes import Causes, causes
 from taxiway.stages.monitor.windows.checks import findings
 from taxiway.stages.monitor.windows.drift import WindowDrift, window_drift
-from taxiway.stages.monitor.windows.inputs import anomalies, compared_columns, evaluation_inputs, request_schema, window_rows
+from taxiway.stages.monitor.windows.earlier import DriftSince, EarlierRows, drift_since, earlier_rows
+from taxiway.stages.monitor.windows.inputs import compared_columns, evaluation_inputs, request_schema, validated, window_rows
 from taxiway.stages.monitor.windows.label_audits import LabelAudit
 from taxiway.stages.monitor.windows.log_windows import Every, last_day, newest_day, oldest_day, read_windows, served_versions
 from taxiway.stages.monitor.windows.operation import operation
@@ -76,6 +77,7 @@ class MonitoredWindow:
         anomalies: The messages of the anomalies of its inputs that would block a training, by the schema.
         findings: What the team's own checks found.
         operation: How its requests were answered; None if the log does not have their first rows.
+        since: What has drifted since the window before; None if there is none, or too few rows.
     """
 
     performance: WindowPerformance
@@ -83,6 +85,7 @@ class MonitoredWindow:
     anomalies: tuple[str, ...]
     findings: tuple[str, ...]
     operation: Operation | None
+    since: DriftSince | None = None
 
 
 @dataclass(frozen=True)
@@ -238,6 +241,7 @@ def monitor(
     snapshot = compared.evaluated.snapshot
     before, made, cause = evaluation_inputs(snapshot, row_model(loaded, version).columns, store), [], None
     by, errors = request_schema(asked.schema, columns, snapshot, store), error_estimates(reference, before, columns)
+    earlier = earlier_rows(log, version.model, compared.windows[0].first, asked.every, columns, by)
     for each in compared.windows:
         show(f"comparing the inputs from {each.first}")
         with window_rows(
@@ -252,11 +256,16 @@ def monitor(
         ) as path:
             drift, rows = window_drift(before, path, columns)
             predicted = errors.of_window(each, path) if errors is not None else each
-            invalid = anomalies(path, about, by, ended=last_day(each.first, asked.every) < datetime.now(UTC).date())
+            ended = last_day(each.first, asked.every) < datetime.now(UTC).date()
+            baseline = earlier.baseline if earlier is not None else None
+            of_schema = validated(path, about, by, ended=ended, before=baseline)
             found = findings(asked.checks, path, before)
-            made.append(MonitoredWindow(predicted, drift, invalid, found, compared.operation.get(each.first)))
+        since = drift_since(earlier, rows, columns)
+        answered = compared.operation.get(each.first)
+        made.append(MonitoredWindow(predicted, drift, of_schema.anomalies, found, answered, since))
         if each.rows >= MIN_ROWS:
             cause = each, drift, rows
+            earlier = EarlierRows(each.first, rows, of_schema.profile)
     why = causes(reference, loaded, before, *cause) if cause is not None else None
     is_silent = compared.newest is not None and compared.newest < oldest_day(compared.until, asked.every, windows=1)
     return Monitored(version, reference, compared.evaluated, made, why, silent_since=compared.newest if is_silent else None)
