@@ -35,6 +35,35 @@ class Operation(Record):
         return f"{counted(self.requests, 'request')}, {percent(self.errors / self.requests)} with an error{times}"
 
 
+class CalibrationCheck(Record):
+    """How often a class was expected by the probabilities that the estimate is made of, and how often it is the label.
+
+    Attributes:
+        label: The class.
+        assumed: Its expected share of the rows with a label.
+        observed: Its share of their labels.
+        error: The calibration error of the probabilities on these rows, see `taxiway.monitoring.calibration.calibration_error`.
+    """
+
+    label: str
+    assumed: float
+    observed: Interval
+    error: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether the expected share is in the interval of the observed one."""
+        return self.observed.low <= self.assumed <= self.observed.high
+
+    def describe(self) -> str:
+        """`the estimate assumed 18.2% True, 23.9% (22.1% to 25.8%) of 11,002 labels are; calibration error 0.057`."""
+        value, low, high = map(percent, (self.observed.value, self.observed.low, self.observed.high))
+        return (
+            f"the estimate assumed {percent(self.assumed)} {self.label}, {value} ({low} to {high}) of {counted(self.observed.rows, 'label')} "
+            f"are; calibration error {self.error:.3f}"
+        )
+
+
 class ServedWindow(Record):
     """A window of requests.
 
@@ -54,6 +83,8 @@ class ServedWindow(Record):
         alike: How many rows are the same, if nearly all are; 0 if not. Then the performance is not known.
         before: The first day of the window before, with which the inputs were compared; None if they were not.
         drifted_since: The inputs that have drifted since the window before.
+        calibration: Whether the probabilities hold that the estimate is made of; None for a regression, and without `realised`.
+        concept_drift: The evidence that the relation of inputs and label has changed; empty without.
     """
 
     first: date
@@ -71,6 +102,8 @@ class ServedWindow(Record):
     alike: int = 0
     before: date | None = None
     drifted_since: tuple[str, ...] = ()
+    calibration: CalibrationCheck | None = None
+    concept_drift: str = ""
 
 
 class EarlierWindow(Record):

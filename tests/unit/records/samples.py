@@ -48,6 +48,7 @@ from taxiway.records import (
     Waiver,
 )
 from taxiway.records.served import (
+    CalibrationCheck,
     EarlierWindow,
     Operation,
     PreviousPerformance,
@@ -319,6 +320,10 @@ SERVED = ServedPerformance(
             alike=850,
             before=date(2026, 3, 2),
             drifted_since=("dep_delay",),
+            calibration=CalibrationCheck(
+                label="True", assumed=0.18, observed=Interval(value=0.24, low=0.2, high=0.28, rows=300), error=0.06
+            ),
+            concept_drift="concept drift: the realised accuracy is below the one that was estimated",
         ),
     ),
     cause="80% of it from carrier",

@@ -120,7 +120,8 @@ def _show(found: "Monitored") -> None:
     for window in found.windows:
         of = window.performance
         mark = "too few rows" if of.rows < MIN_ROWS else "rows alike" if of.alike else ""
-        alert = f"[red]worse ({of.alert})[/red]" if of.alert else mark
+        concept = ": concept drift" if of.concept_drift else ""
+        alert = f"[red]worse ({of.alert}){concept}[/red]" if of.alert else mark
         inputs, since = _inputs(window.drift), _inputs(window.since.drift) if window.since is not None else ""
         counts = (f"{of.rows:,}", f"{of.labelled:,}")
         table.add_row(str(of.first), *counts, _text(of.estimated), _text(of.realised), alert, escape(inputs), escape(since))
@@ -139,6 +140,9 @@ def _show(found: "Monitored") -> None:
         *newest.performance.messages,
     ]:
         console.print(f"from {newest.performance.first}: {message}", markup=False, soft_wrap=True)
+    if found.newest_labelled is not None and found.newest_labelled is not newest:
+        for message in found.newest_labelled.performance.messages:
+            console.print(f"from {found.newest_labelled.performance.first}: {message}", markup=False, soft_wrap=True)
     if found.slices and found.newest_labelled is not None:
         console.print(f"worse slices from {found.newest_labelled.performance.first}:")
         for each in found.slices:

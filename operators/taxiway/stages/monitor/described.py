@@ -51,6 +51,8 @@ def served_performance(found: "Monitored", at: datetime, before: ServedPerforman
             operation=window.operation,
             repeated=len(window.performance.repeated),
             alike=window.performance.alike,
+            calibration=window.performance.calibration,
+            concept_drift=window.performance.concept_drift,
             before=window.since.first if window.since is not None else None,
             drifted_since=tuple(each.column for each in window.since.drift.columns) if window.since is not None else (),
         )
@@ -133,6 +135,7 @@ def _window(window: "MonitoredWindow") -> dict[str, Any]:
     return {
         **asdict(of),
         "repeated": len(of.repeated),
+        "calibration": of.calibration and of.calibration.model_dump(mode="json"),
         "first": str(of.first),
         "estimated": _interval(of.estimated),
         "estimated_of_labelled": _interval(of.estimated_of_labelled),

@@ -3,14 +3,15 @@
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import ConfigError, DataError
 from taxiway.evaluation.predictions import Predictions, positive_class, predictions_of
 from taxiway.messages import counted
-from taxiway.monitoring.evidence import is_worse
+from taxiway.monitoring.evidence import Evidence, is_worse, loss_by_concept_drift
 from taxiway.records import Interval, Snapshot
+from taxiway.records.served import CalibrationCheck
 from taxiway.serving.repeated_requests import AT_ONCE_MINUTES
 from taxiway.spec.metrics import Problem, facts_of, metrics_of, require_classes
 from taxiway.spec.monitor import NOT_MONITORED, not_monitored_text
@@ -94,6 +95,8 @@ class WindowPerformance:
         alert: Why it is an alert: `realised` or `estimated` performance is worse than the reference's; empty if it is not.
         repeated: The ids of the requests that repeat an earlier one; their rows do not count.
         alike: How many rows are the same, if nearly all are; 0 if not. Then the performance is not known: it would be that of one row.
+        calibration: Whether the probabilities hold that the estimate is made of; None for a regression, and without `realised`.
+        concept_drift: The evidence that the relation of inputs and label has changed, for people; empty without.
     """
 
     first: date
@@ -105,17 +108,27 @@ class WindowPerformance:
     alert: str
     repeated: frozenset[str] = frozenset()
     alike: int = 0
+    calibration: CalibrationCheck | None = None
+    concept_drift: str = ""
 
     @property
     def messages(self) -> tuple[str, ...]:
-        """What is to be known about its rows, for people: repeated requests, and rows that are nearly all the same."""
+        """What is to be known about it, for people: concept drift, calibration, repeated requests, and rows that are nearly all the same."""
+        check = self.calibration
+        uncalibrated = f"{check.describe()}: the probabilities do not hold" if check is not None and not check.holds else ""
         repeated = counted(len(self.repeated), "repeated request")
         of = (
+            self.concept_drift,
+            uncalibrated,
             f"{repeated} {'is' if len(self.repeated) == 1 else 'are'} left out: the same caller sent the same rows at most "
             f"{AT_ONCE_MINUTES} minutes before or after",
             f"{self.alike:,} of {self.rows:,} rows are the same, so the performance of others is not known",
         )
-        return tuple(message for message, is_so in zip(of, (self.repeated, self.alike), strict=True) if is_so)
+        return tuple(
+            message
+            for message, is_so in zip(of, (self.concept_drift, uncalibrated, self.repeated, self.alike), strict=True)
+            if is_so
+        )
 
 
 def reference_of(model: "RowModel", pyfunc: Any, snapshot: Snapshot, label: str, metric: str, store: Store) -> Reference:
@@ -215,11 +228,53 @@ def _performance(reference: Reference, window: Window, known: "NDArray[np.intp]"
     real = _realised(reference, labelled, window.labels[known])
     of_labelled = _estimated(reference, labelled) if real is not None else None
     estimate = _estimated(reference, found)
-    made = WindowPerformance(window.first, rows, len(known), estimate, of_labelled, real, "", window.repeated)
-    return replace(made, alert=alert_of(reference, made))
+    check = _calibration(reference, labelled, window.labels[known]) if real is not None else None
+    made = WindowPerformance(
+        window.first, rows, len(known), estimate, of_labelled, real, "", window.repeated, calibration=check
+    )
+    return judged(reference, made)
 
 
-def alert_of(reference: Reference, found: WindowPerformance) -> str:
+def judged(reference: Reference, found: WindowPerformance) -> WindowPerformance:
+    """A window with its alert, and whether its inputs and labels are related otherwise."""
+    alert = _alert_of(reference, found)
+    drift = _concept_drift(reference, found) if alert == "realised" else ""
+    return replace(found, alert=alert, concept_drift=drift)
+
+
+def _concept_drift(reference: Reference, found: WindowPerformance) -> str:
+    """The evidence for concept drift: the realised performance is worse than it was estimated for the same rows, and the estimate is not
+    worse than on the evaluation rows.
+    """
+    expected = found.estimated_of_labelled
+    if expected is None or is_worse(reference.metric, expected, reference.performance):
+        return ""
+    evidence = Evidence(
+        at=datetime.combine(found.first, time.min, UTC),
+        metric=reference.metric,
+        reference=reference.performance,
+        trainings=(),
+        realised=found.realised,
+        estimated=expected,
+    )
+    loss = loss_by_concept_drift(evidence)
+    return (
+        f"concept drift, or wrong labels: {loss.message}, which is not worse than on the evaluation rows"
+        if loss is not None
+        else ""
+    )
+
+
+def _calibration(reference: Reference, predictions: Predictions, labels: "Floats") -> CalibrationCheck | None:
+    from taxiway.monitoring.calibration_check import check_calibration
+
+    if reference.calibration is None:
+        return None
+    probabilities = reference.calibration.probabilities(predictions.values)
+    return check_calibration(probabilities, labels, reference.classes, reference.performance.rows, CONFIDENCE)
+
+
+def _alert_of(reference: Reference, found: WindowPerformance) -> str:
     """Which performance of a window is worse than the reference's: `realised` or `estimated`.
 
     Returns:
