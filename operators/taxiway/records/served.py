@@ -85,6 +85,8 @@ class ServedWindow(Record):
         drifted_since: The inputs that have drifted since the window before.
         calibration: Whether the probabilities hold that the estimate is made of; None for a regression, and without `realised`.
         concept_drift: The evidence that the relation of inputs and label has changed; empty without.
+        labels_due: The day on which its labels should be there; None if the pipeline file does not say how long they take.
+        labels_late: That they are not, in a sentence; empty if they are, or before that day.
     """
 
     first: date
@@ -104,6 +106,8 @@ class ServedWindow(Record):
     drifted_since: tuple[str, ...] = ()
     calibration: CalibrationCheck | None = None
     concept_drift: str = ""
+    labels_due: date | None = None
+    labels_late: str = ""
 
 
 class EarlierWindow(Record):
@@ -213,7 +217,9 @@ class AlertKind(StrEnum):
         ESTIMATED: The estimated performance is worse.
         DATA: Inputs have anomalies by the schema.
         CHECK: A check of the team's own has found something.
+        LABELS: Labels are late.
         AUDIT: Labels are needed.
+        DRIFT: Inputs have drifted that had not in the window before.
     """
 
     REALISED = "realised"
@@ -221,7 +227,9 @@ class AlertKind(StrEnum):
     ESTIMATED = "estimated"
     DATA = "data"
     CHECK = "check"
+    LABELS = "labels"
     AUDIT = "audit"
+    DRIFT = "drift"
 
 
 class ServedAlert(Record):
@@ -247,6 +255,10 @@ class ServedAlert(Record):
             return f"the {metric} of version {self.version} misses its target by the audit on {self.first}"
         if self.kind is AlertKind.DATA:
             return f"inputs of version {self.version} have anomalies in the window from {self.first}"
+        if self.kind is AlertKind.LABELS:
+            return f"labels of version {self.version} are late for the window from {self.first}"
+        if self.kind is AlertKind.DRIFT:
+            return f"inputs of version {self.version} have drifted in the window from {self.first}"
         if self.kind is AlertKind.CHECK:
             return f"a check of the team's own has found something in the window of version {self.version} from {self.first}"
         return (

@@ -323,6 +323,8 @@ SERVED = ServedPerformance(
             calibration=CalibrationCheck(
                 label="True", assumed=0.18, observed=Interval(value=0.24, low=0.2, high=0.28, rows=300), error=0.06
             ),
+            labels_due=date(2026, 3, 30),
+            labels_late="labels are late: 300 of 900 rows have one",
             concept_drift="concept drift: the realised accuracy is below the one that was estimated",
         ),
     ),

@@ -78,6 +78,23 @@ def drift_since(earlier: EarlierRows | None, rows: "pd.DataFrame", columns: Mode
     return DriftSince(earlier.first, sample_drift(earlier.rows, rows, columns, earlier.name))
 
 
+def has_new_drift(drift: WindowDrift, since: DriftSince | None, before: WindowDrift | None) -> bool:
+    """Whether inputs of a window have drifted that had not before.
+
+    Args:
+        drift: What differs from the evaluation rows.
+        since: What differs from the window before; None if there is none.
+        before: What differed from the evaluation rows in the window before; None if it was not compared with them.
+    """
+    if since is None:
+        return bool(drift.columns) or drift.joint is not None
+    if since.messages:
+        return True
+    # A slow change is never seen from one window to the next.
+    known = {each.column for each in before.columns} if before is not None else set()
+    return before is not None and not known.issuperset(each.column for each in drift.columns)
+
+
 def earlier_rows(
     log: Path, model: str, first: date, every: Every, columns: ModelColumns, by: RequestSchema | None
 ) -> EarlierRows | None:
