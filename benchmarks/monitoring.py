@@ -144,7 +144,7 @@ def compared(log: Path) -> dict[str, Any]:
     rows = window_inputs.window_rows(log, model, 1, day, "day", known)
     path = timed("reading the inputs", rows.__enter__)
     timed("drift", lambda: window_drift(before, path, known))
-    timed("validation by the schema", lambda: window_inputs.anomalies(path, "the model", by, ended=True))
+    timed("validation by the schema", lambda: window_inputs.validated(path, "the model", by, ended=True))
     peak = inputs.peak_mb() - imported
     rows.__exit__(None, None, None)
     return {**taken, "peak": peak}

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from taxiway.monitoring.drift import COLUMN_FALSE_ALERTS, FALSE_ALERTS
+from taxiway.monitoring.drift import COLUMN_FALSE_ALERTS, COMPARISON_FALSE_ALERTS
 from taxiway.stats.seed import SEED
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-JOINT_FALSE_ALERTS = FALSE_ALERTS - COLUMN_FALSE_ALERTS
-"""The probability of a false report of a domain shift, for rows without a change."""
+JOINT_FALSE_ALERTS = COMPARISON_FALSE_ALERTS - COLUMN_FALSE_ALERTS
+"""The probability of a false report of a domain shift in a comparison, for rows without a change."""
 _MOST_ROWS = 5000
 FEWEST_ROWS = 100
 """The smallest number of rows of each sample."""

@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     Texts = NDArray[np.object_]
 
 FALSE_ALERTS = 0.001
-"""The probability of a window without a change to have a drift alert, a bound for all of its columns and their relations together."""
-COLUMN_FALSE_ALERTS = 0.9 * FALSE_ALERTS
-"""The part of it for all columns, each alone; the rest is for the relations of columns, whose changes a classifier sees clearly or not at
-all."""
+"""The probability of a window without a change to have drifted, a bound for both comparisons, of all columns and their relations."""
+COMPARISON_FALSE_ALERTS = FALSE_ALERTS / 2
+"""The part of it for each comparison: with the evaluation rows, and with the window before."""
+COLUMN_FALSE_ALERTS = 0.9 * COMPARISON_FALSE_ALERTS
+"""The part of a comparison for all columns, each alone; the rest is for the relations of columns, whose changes a classifier sees clearly or
+not at all."""
 SMALLEST_CHANGE = 0.05
 """The smallest change of a share that is an alert.
 
@@ -77,8 +79,8 @@ class _Share:
 def drifted(p_values: Mapping[str, float]) -> list[str]:
     """The columns of a window that have drifted; the probability that any of them is wrong is at most `COLUMN_FALSE_ALERTS` (Holm 1979).
 
-    This holds for each window, however its claims depend on each other, so 1,000 windows without a change have at most one alert on
-    average. Windows that are compared with the same reference rows are not independent, so false alerts come together: a version with an
+    This holds for each comparison of a window, however its claims depend on each other, so 1,000 windows without a change have at most one
+    alert on average in both comparisons. Windows that are compared with the same reference rows are not independent, so false alerts come together: a version with an
     unlucky sample of reference rows may have several, and most versions have none.
 
     Args:

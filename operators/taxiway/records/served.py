@@ -35,6 +35,35 @@ class Operation(Record):
         return f"{counted(self.requests, 'request')}, {percent(self.errors / self.requests)} with an error{times}"
 
 
+class CalibrationCheck(Record):
+    """How often a class was expected by the probabilities that the estimate is made of, and how often it is the label.
+
+    Attributes:
+        label: The class.
+        assumed: Its expected share of the rows with a label.
+        observed: Its share of their labels.
+        error: The calibration error of the probabilities on these rows, see `taxiway.monitoring.calibration.calibration_error`.
+    """
+
+    label: str
+    assumed: float
+    observed: Interval
+    error: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether the expected share is in the interval of the observed one."""
+        return self.observed.low <= self.assumed <= self.observed.high
+
+    def describe(self) -> str:
+        """`the estimate assumed 18.2% True, 23.9% (22.1% to 25.8%) of 11,002 labels are; calibration error 0.057`."""
+        value, low, high = map(percent, (self.observed.value, self.observed.low, self.observed.high))
+        return (
+            f"the estimate assumed {percent(self.assumed)} {self.label}, {value} ({low} to {high}) of {counted(self.observed.rows, 'label')} "
+            f"are; calibration error {self.error:.3f}"
+        )
+
+
 class ServedWindow(Record):
     """A window of requests.
 
@@ -52,6 +81,14 @@ class ServedWindow(Record):
         findings: How many of them are findings of checks of the team's own.
         band: Where the metric can be by the last audit; None before it, or if that is not known.
         operation: How its requests were answered; None in records of earlier versions of Taxiway.
+        repeated: How many requests repeat an earlier one; their rows do not count.
+        alike: How many rows are the same, if nearly all are; 0 if not. Then the performance is not known.
+        before: The first day of the window before, with which the inputs were compared; None if they were not.
+        drifted_since: The inputs that have drifted since the window before.
+        calibration: Whether the probabilities hold that the estimate is made of; None for a regression, and without `realised`.
+        concept_drift: The evidence that the relation of inputs and label has changed; empty without.
+        labels_due: The day on which its labels should be there; None if the pipeline file does not say how long they take.
+        labels_late: That they are not, in a sentence; empty if they are, or before that day.
     """
 
     first: date
@@ -67,6 +104,14 @@ class ServedWindow(Record):
     findings: int = 0
     band: Interval | None = None
     operation: Operation | None = None
+    repeated: int = 0
+    alike: int = 0
+    before: date | None = None
+    drifted_since: tuple[str, ...] = ()
+    calibration: CalibrationCheck | None = None
+    concept_drift: str = ""
+    labels_due: date | None = None
+    labels_late: str = ""
 
 
 class EarlierWindow(Record):
@@ -256,7 +301,9 @@ class AlertKind(StrEnum):
         ESTIMATED: The estimated performance is worse.
         DATA: Inputs have anomalies by the schema.
         CHECK: A check of the team's own has found something.
+        LABELS: Labels are late.
         AUDIT: Labels are needed.
+        DRIFT: Inputs have drifted that had not in the window before.
     """
 
     REALISED = "realised"
@@ -264,7 +311,9 @@ class AlertKind(StrEnum):
     ESTIMATED = "estimated"
     DATA = "data"
     CHECK = "check"
+    LABELS = "labels"
     AUDIT = "audit"
+    DRIFT = "drift"
 
 
 class ServedAlert(Record):
@@ -290,6 +339,10 @@ class ServedAlert(Record):
             return f"the {metric} of version {self.version} misses its target by the audit on {self.first}"
         if self.kind is AlertKind.DATA:
             return f"inputs of version {self.version} have anomalies in the window from {self.first}"
+        if self.kind is AlertKind.LABELS:
+            return f"labels of version {self.version} are late for the window from {self.first}"
+        if self.kind is AlertKind.DRIFT:
+            return f"inputs of version {self.version} have drifted in the window from {self.first}"
         if self.kind is AlertKind.CHECK:
             return f"a check of the team's own has found something in the window of version {self.version} from {self.first}"
         return (

@@ -95,6 +95,13 @@ def request_files(
         return [path for path in files if not _is_damaged(path)]
 
 
+def newest_request_day(folder: Path, model: str, until: date) -> date | None:
+    """The last day, until `until`, of which the log has requests of a model; None if there is none."""
+    found = (folder.absolute() / "requests").glob(f"model={quote(model, safe='')}/{_DAY}*")
+    days = sorted((day for path in found if (day := _day_of(path.name)) is not None and day <= until), reverse=True)
+    return next((day for day in days if request_files(folder, "requests", model, day, day)), None)
+
+
 def log_files(folder: Path, model: str | None = None, since: date | None = None, until: date | None = None) -> LogFiles:
     """The files of a request log, as `request_files` finds them.
 

@@ -1,11 +1,12 @@
 """The rows that one version has predicted, as a table for monitoring."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 from taxiway.data.engine.connection import connect, path_literal
 from taxiway.errors import NoRequestsError
+from taxiway.serving.repeated_requests import NOT_REPEATED, find_repeated, note_repeated
 from taxiway.serving.request_files import LogFiles, files_sql, log_files, newest_labels_sql, no_requests_text, read_files
 from taxiway.serving.request_rows import (
     ANSWERS,
@@ -21,7 +22,7 @@ from taxiway.serving.request_rows import (
 def export_inputs(
     folder: Path,
     model: str,
-    version: int,
+    version: int | None,
     out: Path,
     *,
     since: date,
@@ -29,6 +30,7 @@ def export_inputs(
     types: Mapping[str, str],
     names: Sequence[str],
     with_answers: bool = False,
+    leave_out: Collection[str] | None = (),
 ) -> None:
     """Write some inputs of the rows that a version has predicted to a Parquet file, with the types of `export_rows`.
 
@@ -37,13 +39,14 @@ def export_inputs(
     Args:
         folder: The folder of the request log.
         model: The registered model.
-        version: Its version.
+        version: Its version; None for all.
         out: The file.
         since: The first day of the requests, in UTC.
         until: The last day.
         types: The types of inputs, in the words of a schema.
         names: The inputs, whether the version takes them or not; one that no row has is missing in all of them.
         with_answers: Whether all columns of the gateway are written, as by `export_rows`.
+        leave_out: The ids of requests that are left out; None for those that repeat an earlier one.
 
     Raises:
         NoRequestsError: There are no such rows.
@@ -53,7 +56,11 @@ def export_inputs(
         if not files.requests:
             raise NoRequestsError(no_requests_text(folder, model, since, until))
         with connect() as connection:
-            rows = f"(SELECT * FROM {files_sql(files.requests)} WHERE champion_status = 200 AND champion_version = {version:d})"  # noqa: S608 (the paths are quoted)
+            if leave_out is None:
+                find_repeated(connection, f"({_rows_of(files, version)})", f"({newest_labels_sql(files.labels)})")
+            else:
+                note_repeated(connection, leave_out)
+            rows = f"({_rows_of(files, version)} AND {NOT_REPEATED})"
             sent = with_sent_inputs(connection, rows, names)
             numbers = f'prediction_value AS "{PREDICTION_VALUE}", label_value AS "{LABEL_VALUE}"'
             own = OWN_COLUMNS if with_answers else numbers
@@ -79,7 +86,7 @@ def export_labelled(
 ) -> None:
     """Write some inputs of the rows with a label that a version has predicted to a Parquet file, with its predictions and the newest labels.
 
-    The columns that are not inputs begin with `OWN`, see `ANSWERS`.
+    Repeated requests are left out, see `find_repeated`. The columns that are not inputs begin with `OWN`, see `ANSWERS`.
 
     Args:
         folder: The folder of the request log.
@@ -101,10 +108,11 @@ def export_labelled(
             raise NoRequestsError(no_requests_text(folder, model, day, until))
         with connect() as connection:
             labels = f"({newest_labels_sql(files.labels)}) AS labels"
+            answered = f"({_rows_of(files, version)} AND received_at >= '{since.isoformat()}'::TIMESTAMPTZ)"
+            find_repeated(connection, answered, labels)
             rows = (
-                f"(SELECT requests.*, label, label_value FROM {files_sql(files.requests)} AS requests JOIN {labels} "  # noqa: S608 (the paths are quoted)
-                f"USING (model, day, request_id, row) WHERE champion_status = 200 AND champion_version = {version:d} "
-                f"AND received_at >= '{since.isoformat()}'::TIMESTAMPTZ)"
+                f"(SELECT requests.*, label, label_value FROM {answered} AS requests JOIN {labels} "  # noqa: S608 (the paths are quoted)
+                f"USING (model, day, request_id, row) WHERE {NOT_REPEATED})"
             )
             sent = with_sent_inputs(connection, rows, names)
             own = [f'{name} AS "{OWN}{name}"' for name in ANSWERS]
@@ -114,3 +122,9 @@ def export_labelled(
             )
 
     read_files(log_files(folder, model, day, until), write)
+
+
+def _rows_of(files: LogFiles, version: int | None) -> str:
+    """SQL for the answered rows of a version, or of all, to which conditions can be added."""
+    of = "" if version is None else f" AND champion_version = {version:d}"
+    return f"SELECT * FROM {files_sql(files.requests)} WHERE champion_status = 200{of}"  # noqa: S608 (the paths are quoted)

@@ -1,7 +1,7 @@
 """The `monitor` section: how the champion is compared with its evaluation rows while it answers requests."""
 
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
@@ -121,6 +121,11 @@ class Rollback(Section):
     max_drop: Number = Field(default=0.0, ge=0, allow_inf_nan=False)
 
 
+AlertChoice = Literal["realised", "target", "estimated", "data", "check", "labels", "audit", "drift"]
+"""What can be an alert; see `taxiway.records.served.AlertKind`."""
+_NOT_BY_DEFAULT = "drift"
+
+
 class Monitor(Section):
     """How the champion is monitored. This makes a second DAG, `TEAM.PIPELINE.monitor`.
 
@@ -137,6 +142,11 @@ class Monitor(Section):
             pipeline file, or `package.module:function`. Each gets the rows and the evaluation rows, and returns what it found.
         previous: Whether the version before predicts the champion's rows with a label, too, for comparison; `rollback` implies it.
         rollback: When the version before becomes the champion again; None if only people decide that.
+        labels_after: How long labels take, from the end of a window on, such as 14d; None if that is not known. After that, missing labels are
+            an alert of the kind `labels`.
+        alerts: What is an alert, which is told to the team and stands until it is over: `realised` or `estimated` performance that is worse,
+            an audit that misses its `target`, anomalies of the `data`, a finding of a `check`, `labels` that are late, an `audit` that is due,
+            or `drift` of inputs since the window before. By default all but `drift`.
     """
 
     log: Annotated[str, BeforeValidator(_log)]
@@ -149,6 +159,27 @@ class Monitor(Section):
     checks: tuple[str, ...] = ()
     previous: bool = Field(default=False, strict=True)
     rollback: Annotated[Rollback | None, BeforeValidator(off_is_none)] = None
+    labels_after: Duration | None = None
+    alerts: tuple[AlertChoice, ...] = tuple(kind for kind in get_args(AlertChoice) if kind != _NOT_BY_DEFAULT)
+
+    @model_validator(mode="after")
+    def _can_alert(self) -> "Monitor":
+        def refuse(message: str) -> ValidationError:
+            return ValidationError.from_exception_data("Monitor", [mistake(message, list(self.alerts), "alerts")])
+
+        if len(set(self.alerts)) < len(self.alerts):
+            raise refuse("an alert is given twice; give each once")
+        if "alerts" not in self.model_fields_set:
+            return self
+        needed: dict[str, tuple[str, Any]] = {
+            "labels": ("labels_after", self.labels_after),
+            "check": ("checks", self.checks or None),
+        }
+        needed |= dict.fromkeys(("audit", "target"), ("audit", self.audit))
+        for kind, (key, value) in needed.items():
+            if kind in self.alerts and value is None:
+                raise refuse(f"the alert {kind} needs {key}, which is missing; add it, or leave the alert out")
+        return self
 
     @model_validator(mode="after")
     def _can_roll_back(self) -> "Monitor":

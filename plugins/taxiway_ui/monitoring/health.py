@@ -21,8 +21,10 @@ class HealthState(StrEnum):
     WORSE_ESTIMATED = "worse (estimated)"
     INVALID = "inputs invalid"
     FOUND = "found by a check"
+    LABELS_LATE = "labels late"
     LABELS_DUE = "labels due"
     SILENT = "no requests"
+    DRIFTED = "inputs drifted"
     ACKNOWLEDGED = "acknowledged"
     NOT_COMPARED = "not compared yet"
     WELL = "well"
@@ -34,7 +36,9 @@ _OF_ALERT = {
     AlertKind.ESTIMATED: HealthState.WORSE_ESTIMATED,
     AlertKind.DATA: HealthState.INVALID,
     AlertKind.CHECK: HealthState.FOUND,
+    AlertKind.LABELS: HealthState.LABELS_LATE,
     AlertKind.AUDIT: HealthState.LABELS_DUE,
+    AlertKind.DRIFT: HealthState.DRIFTED,
 }
 _ORDER = {state: place for place, state in enumerate(HealthState)}
 

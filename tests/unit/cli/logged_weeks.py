@@ -79,6 +79,34 @@ def _model(version: int) -> Any:
     return _MODELS[files]
 
 
+def log_single_rows(count: int, again: int, *, day: int = 0, labelled: int = 0) -> None:
+    """Log requests of one row each, all over a day, of which the first ones are sent again after 20 seconds; labels are for these."""
+    rng = np.random.default_rng(day)
+    values = rng.normal(size=count)
+    raw = _model(1)
+    answers = raw.predict_proba({"a": values.tolist(), "b": ["x"] * count}).tolist()
+    log = RequestLog(Path("state"), keep_rows=10_000, keep_bytes=1 << 30)
+    store_settings(Path("state"), RollSettings(folder=Path("log").absolute()))
+    log.versions.note(NAME, 1, LoggedVersion(raw.columns, tuple(raw.classes), raw.threshold))
+    start = START + day * 86_400
+    sent = [(start + row * 80_000 / count, row, f"day-{day}-{row}") for row in range(count)]
+    sent += [(at + 20, row, f"{request}-again") for at, row, request in sent[:again]]
+
+    async def add() -> None:
+        for at, row, request in sorted(sent):
+            body = json.dumps({"dataframe_records": [{"id": row, "a": values[row], "b": "x"}]})
+            answer = json.dumps([answers[row]])
+            await log.add([LoggedRequest(request, at, NAME, body, "c", 1, 200, answer, "", 1.0, None, None, None)])
+        of = sent[-labelled:] if labelled else []
+        await log.add_labels(
+            [(request, 0, NAME, at, json.dumps(str(bool(values[row] > 0))), at, "me") for at, row, request in of]
+        )
+
+    asyncio.run(add())
+    log.close()
+    roll(Path("state"))
+
+
 def log_labels(request: str, labels: Sequence[tuple[int, str]], at: float) -> None:
     """Send other labels for rows of a logged request, which was received at the time `at`."""
     log = RequestLog(Path("state"), keep_rows=10_000, keep_bytes=1 << 30)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from cli.local_runs import NAME, done, refused, run, taxiway
-from cli.logged_weeks import START, log_regression, log_week
+from cli.logged_weeks import START, log_regression, log_single_rows, log_week
 from stages.conftest import Site
 
 DAY = 86_400
@@ -61,6 +61,17 @@ def test_a_week_is_an_alert_if_it_is_worse_than_the_evaluation_rows() -> None:
     assert first["estimated"]["low"] <= first["realised"]["value"] <= first["estimated"]["high"]
     assert second["realised"]["value"] < 0.5 < content["evaluation"]["low"] < second["estimated"]["high"]
     assert [window["alert"] for window in (first, second)] == ["", "realised"]
+    assert re.search(r"2026-01-12 .*worse \(realised\): concept drift", result.output)
+    assert f"from 2026-01-12: {second['concept_drift']}" in result.output
+    assert re.match(
+        r"concept drift, or wrong labels: the realised roc_auc \S+ \(.*\) is below the .* that was estimated for the same rows, which is "
+        "not worse than on the evaluation rows$",
+        second["concept_drift"],
+    )
+    assert (first["concept_drift"], third["concept_drift"]) == ("", "")
+    check = first["calibration"]
+    assert check["observed"]["low"] <= check["assumed"] <= check["observed"]["high"]
+    assert third["calibration"] is None, "it has no labels"
 
 
 @pytest.mark.usefixtures("champion")
@@ -238,3 +249,33 @@ def test_requests_of_the_future_are_not_looked_at() -> None:
     result = taxiway("monitor", NAME, "--log", "log", "--json")
     assert result.exit_code == 3
     assert [window["first"] for window in json.loads(result.output)["windows"]] == ["2026-01-05"]
+
+
+@pytest.mark.usefixtures("champion")
+def test_repeated_requests_are_left_out_and_the_labelled_one_counts() -> None:
+    log_single_rows(400, 0)
+    once = windows()
+    log_single_rows(400, 200, day=7, labelled=150)
+    result = taxiway("monitor", NAME, "--log", "log")
+    assert (
+        "from 2026-01-12: 200 repeated requests are left out: the same caller sent the same rows at most 5 minutes"
+        in result.output
+    )
+    first, second = windows()
+    assert [first] == once
+    assert (first["repeated"], first["rows"]) == (0, 400)
+    assert (second["repeated"], second["rows"], second["labelled"]) == (200, 400, 150)
+    assert second["estimated"]["rows"] == 400
+    assert second["realised"]["rows"] == 150
+    assert second["operation"]["requests"] == 600, "all of them were answered"
+
+
+@pytest.mark.usefixtures("champion")
+def test_a_window_whose_rows_are_all_alike_says_so_and_is_no_alert() -> None:
+    log_week(0, 1000, labelled=500, change=lambda cells: {"id": [1] * 1000, "a": [0.1] * 1000, "b": ["x"] * 1000})
+    result = taxiway("monitor", NAME, "--log", "log")
+    assert result.exit_code == 0
+    assert "rows alike" in result.output
+    assert "1,000 of 1,000 rows are the same, so the performance of others is not known" in result.output
+    (window,) = windows()
+    assert (window["alike"], window["estimated"], window["realised"]) == (1000, None, None)

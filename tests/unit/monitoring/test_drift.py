@@ -58,8 +58,12 @@ def test_of_all_ways_to_split_rows_no_more_have_a_small_p_value_than_it_says(val
 def test_a_hundred_weeks_without_a_change_have_at_most_one_alert(columns: int) -> None:
     for seed in range(30 // columns + 1):
         rng = np.random.default_rng(seed)
-        reference = made(rng, ROWS, columns)  # one for all weeks: their errors depend on each other
-        alerts = [bool(found(reference, made(rng, ROWS // 2, columns))) for _ in range(100)]
+        reference = before = made(rng, ROWS, columns)  # one for all weeks: their errors depend on each other
+        alerts = []
+        for _ in range(100):
+            window = made(rng, ROWS // 2, columns)
+            alerts.append(bool(found(reference, window)) or bool(found(before, window)))
+            before = window
         assert sum(alerts) <= 1
 
 
@@ -74,7 +78,7 @@ def test_the_p_values_of_a_column_are_not_too_small() -> None:
 DRIFTS: dict[str, tuple[str, Callable[[Any, np.random.Generator], Any]]] = {
     "a shift by 0.3 standard deviations": ("normal-0", lambda values, rng: values + 0.3),
     "half as much spread again": ("normal-0", lambda values, rng: values * 1.5),
-    "a placeholder within the range": ("skewed-1", lambda values, rng: replaced(values, 0.5, 0.15, rng)),
+    "a placeholder within the range": ("skewed-1", lambda values, rng: replaced(values, 0.5, 0.18, rng)),
     "a number becomes frequent": ("count-2", lambda values, rng: replaced(values, 2.0, 0.15, rng)),
     "a tenth is missing": ("normal-0", lambda values, rng: replaced(values, np.nan, 0.1, rng)),
     "nothing but missing numbers": ("gaps-3", lambda values, rng: replaced(values, np.nan, 1.0, rng)),

@@ -197,6 +197,28 @@ def test_a_target_that_is_missed_is_told_once_for_each_audit(team: Path) -> None
     assert [(each["kind"], each["first"]) for each in told["alerts"]] == [("target", "2026-01-15")]
 
 
+def test_labels_that_do_not_come_and_new_drift_are_told_if_the_pipeline_asks(team: Path) -> None:
+    path = team / "small.pipeline.yaml"
+    text = path.read_text()
+    path.write_text(text.replace("windows: 366", "windows: 366, labels_after: 7d, alerts: [labels, drift]"))
+    log_week(0, 1000, labelled=1000)
+    assert monitored("quiet")[1] == {}
+    log_week(1, 1000, spread=0.1, labelled=20)
+    found, events = monitored("late")
+    ((_, told),) = events[f"{NAME}.alerts"]
+    assert [(each["kind"], each["first"]) for each in told["alerts"]] == [("drift", "2026-01-12"), ("labels", "2026-01-12")]
+    assert found["alert"] == "estimated", "it is not told, but found"
+    assert told["alerts"][1]["messages"] == [
+        "labels are late: 20 of 1,000 rows from 2026-01-12 have one, and all were expected by 2026-01-26"
+    ]
+    record = config.open_store().get(ServedPerformance, found["record"])
+    assert [alert.kind for alert in record.alerts] == ["labels", "drift"]
+    assert [str(window.labels_due) for window in record.windows] == ["2026-01-19", "2026-01-26"]
+    assert monitored("again")[1] == {}
+    path.write_text(text.replace("windows: 366", "windows: 366, labels_after: 10000d"))
+    assert monitored("early")[1][f"{NAME}.alerts"][0][1]["alerts"][0]["kind"] == "estimated", "labels are not late yet"
+
+
 CHECKS = """
 def short_rows(rows, evaluation):
     assert set(evaluation.columns) == {"a", "b"}

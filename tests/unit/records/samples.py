@@ -48,6 +48,7 @@ from taxiway.records import (
     Waiver,
 )
 from taxiway.records.served import (
+    CalibrationCheck,
     Cause,
     CauseKind,
     EarlierWindow,
@@ -320,6 +321,16 @@ SERVED = ServedPerformance(
             messages=("carrier: changed",),
             band=Interval(value=0.55, low=0.5, high=0.6, rows=300),
             operation=Operation(requests=800, errors=3, p50_ms=2.5, p99_ms=12.0),
+            repeated=4,
+            alike=850,
+            before=date(2026, 3, 2),
+            drifted_since=("dep_delay",),
+            calibration=CalibrationCheck(
+                label="True", assumed=0.18, observed=Interval(value=0.24, low=0.2, high=0.28, rows=300), error=0.06
+            ),
+            labels_due=date(2026, 3, 30),
+            labels_late="labels are late: 300 of 900 rows have one",
+            concept_drift="concept drift: the realised accuracy is below the one that was estimated",
         ),
     ),
     cause="80% of it from carrier",

@@ -109,14 +109,25 @@ def _show(found: "Monitored") -> None:
     about = f"{reference.metric} of {found.version.model} version {found.version.version}"
     console.print(f"{about}; on its evaluation rows {_text(reference.performance)}, 99% intervals in brackets")
     table = Table(box=None, header_style="bold")
-    for heading in ("from (UTC)", "rows", "with a label", "estimated", "realised", "", "inputs that drifted"):
+    for heading in (
+        "from (UTC)",
+        "rows",
+        "with a label",
+        "estimated",
+        "realised",
+        "",
+        "inputs that drifted",
+        "since the window before",
+    ):
         table.add_column(heading, overflow="fold", justify="right" if heading in ("rows", "with a label") else "left")
     for window in found.windows:
         of = window.performance
-        alert = f"[red]worse ({of.alert})[/red]" if of.alert else "too few rows" if of.rows < MIN_ROWS else ""
-        inputs = _inputs(window.drift)
+        mark = "too few rows" if of.rows < MIN_ROWS else "rows alike" if of.alike else ""
+        concept = ": concept drift" if of.concept_drift else ""
+        alert = f"[red]worse ({of.alert}){concept}[/red]" if of.alert else mark
+        inputs, since = _inputs(window.drift), _inputs(window.since.drift) if window.since is not None else ""
         counts = (f"{of.rows:,}", f"{of.labelled:,}")
-        table.add_row(str(of.first), *counts, _text(of.estimated), _text(of.realised), alert, escape(inputs))
+        table.add_row(str(of.first), *counts, _text(of.estimated), _text(of.realised), alert, escape(inputs), escape(since))
     console.print(table)
     for line in _lines(found):
         console.print(line, markup=False, soft_wrap=True)
@@ -133,12 +144,16 @@ def _lines(found: "Monitored") -> "Iterator[str]":
         yield causes.message
         for number, cause in enumerate(causes.causes, start=1):
             yield f"  {number}. {cause.kind}: {cause.describe()}"
+    since = newest.since.messages[:_MOST_SHOWN] if newest.since is not None else ()
+    yield from (f"{about}{each}" for each in (*since, *newest.performance.messages))
     if causes is None or causes.first != newest.performance.first:
         joint = [newest.drift.joint.message] if newest.drift.joint is not None else []
         drift = (each.message for each in newest.drift.columns[:_MOST_SHOWN])
         yield from (f"{about}{each}" for each in (*(each.message for each in newest.anomalies), *drift, *joint))
     yield from (change.describe(found.version.version) for change in found.changes)
     labelled = found.newest_labelled
+    if labelled is not None and labelled is not newest:
+        yield from (f"from {labelled.performance.first}: {each}" for each in labelled.performance.messages)
     if found.slices and labelled is not None and (causes is None or causes.first != labelled.performance.first):
         yield f"worse slices from {labelled.performance.first}:"
         yield from (f"  {each.describe(metric)}" for each in found.slices)

@@ -165,24 +165,29 @@ def validate_table(table: Table, name: str, schema: Schema, environment: str, jo
     return results.decide(table.digest, schema, datetime.now(UTC).date())
 
 
-def validate_requests(table: Table, about: str, schema: Schema, training: Profile | None) -> DataReport:
-    """Check the inputs of requests against a schema in the environment SERVING, and by its limits of skew against training data.
+def validate_requests(
+    table: Table, about: str, schema: Schema, training: Profile | None, before: Baseline | None = None
+) -> ValidationResult:
+    """Check the inputs of requests against a schema in the environment SERVING.
+
+    They are compared with training data by its limits of skew, and with earlier requests by its limits of drift.
 
     Args:
         table: The inputs, which were read with the types of the schema.
         about: What they are called in messages, such as `the requests of flights.late_arrivals version 3`.
         schema: The schema of the columns that the requests have; see `Schema.of_columns`.
         training: The profile of the rows that the version was trained on; None for no comparison.
+        before: Earlier requests; None for no comparison.
 
     Raises:
         ConfigError: The schema has no environment SERVING.
     """
     _require_environment(schema, SERVING)
     target = _checked_table(table, about, schema)
-    results = _check_all(CheckInput(schema, (target,), SERVING))
+    results = _check_all(CheckInput(schema, (target,), SERVING, baseline=before))
     if training is not None:
         drift.check_skew(training, target.profile, schema, results)
-    return results.decide(table.digest, schema, datetime.now(UTC).date())
+    return ValidationResult(results.decide(table.digest, schema, datetime.now(UTC).date()), target.profile)
 
 
 def _require_environment(schema: Schema, environment: str) -> None:

@@ -1,7 +1,7 @@
 """The alerts of monitoring, each of which is told once."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
@@ -23,7 +23,7 @@ class Alert:
         version: The champion.
         first: The first day of the window; of an audit, the day of the last one; of a rollback, its day.
         kind: `realised` or `estimated` if this performance is worse than on the evaluation rows; `data` if inputs have anomalies; `check` if
-            a check of the team's own has found something; `target` if an audit has shown that the metric misses its target; `audit` if
+            a check of the team's own has found something; `drift` if inputs have drifted that had not before; `labels` if labels are late; `target` if an audit has shown that the metric misses its target; `audit` if
             labels are needed; `rollback` if the policy has replaced the version by
             the one before it.
         messages: The evidence.
@@ -45,7 +45,7 @@ class Alert:
 def new_alerts(context: StageContext, found: Monitored, others: Sequence[Alert] = ()) -> Iterator[tuple[Alert, ...]]:
     """The alerts of windows with enough rows that no other run has told, oldest window first, and other alerts that none has told.
 
-    A worse performance is an alert, and so are anomalies of the inputs by the schema, and labels that are needed. They count as told by this run when the block ends
+    Only those of the kinds in `monitor.alerts` are told, of a window the most urgent one, and late labels besides. They count as told by this run when the block ends
     without an error. A retry has them again, because Airflow drops what a failed task has told its assets. A window is told again if
     labels confirm an estimate, or if another version answers.
 
@@ -55,7 +55,10 @@ def new_alerts(context: StageContext, found: Monitored, others: Sequence[Alert] 
         others: Alerts that are not of a window.
     """
     told = _told(context)
-    alerts = {_key(alert): alert for alert in (*_audit_alerts(context, found), *_window_alerts(found), *others)}
+    asked = context.pipeline.monitor
+    kinds = asked.alerts if asked is not None else ()
+    own = (alert for alert in (*_audit_alerts(context, found), *_window_alerts(found, kinds)) if alert.kind in kinds)
+    alerts = {_key(alert): alert for alert in (*own, *others)}
     new = tuple(alert for key, alert in alerts.items() if told.get(key, context.run) == context.run)
     for message in (message for alert in new for message in alert.messages):
         context.log.warning("%s", message)
@@ -80,12 +83,15 @@ def _ref(context: StageContext) -> str:
     return f"monitored/{context.pipeline.name}"
 
 
-def _window_alerts(found: Monitored) -> Iterator[Alert]:
+def _window_alerts(found: Monitored, kinds: Collection[str]) -> Iterator[Alert]:
     for window in found.windows:
-        of = window.performance
-        kind = of.alert or ("data" if window.anomalies else "check" if window.findings else "")
+        of, version = window.performance, found.version.version
+        known = {of.alert: True, "data": window.anomalies, "check": window.findings, "drift": window.has_new_drift}
+        kind = next((name for name, is_so in known.items() if is_so and name in kinds), "")
         if kind and of.rows >= MIN_ROWS:
-            yield Alert(found.version.version, of.first, kind, tuple(_evidence(found, window)))
+            yield Alert(version, of.first, kind, tuple(_evidence(found, window)))
+        if window.labels is not None and window.labels.late:
+            yield Alert(version, of.first, "labels", (window.labels.late,))
 
 
 def _audit_alerts(context: StageContext, found: Monitored) -> Iterator[Alert]:

@@ -52,7 +52,7 @@ def monitor_champion(context: StageContext, replaced: int | None = None) -> Moni
     log = log_folder(context, asked)
     loaded = load_trusted(context.registry.tracking_uri, version.model, version.version, code=context.code, files=version.files)
     since = oldest_day(context.clock().date(), asked.window, asked.windows)
-    of = Asked(asked.window, asked.metric, since, schema=context.schema(), checks=asked.checks)
+    of = Asked(asked.window, asked.metric, since, schema=context.schema(), checks=asked.checks, labels_after=asked.labels_after)
     found = monitor(context.registry, version, loaded, log, of, store=context.store, show=context.log.info)
     windows = [window.performance for window in found.windows]
     found = replace(found, audit=champion_audit(context, asked, version, found.reference, windows, before))
@@ -94,7 +94,8 @@ def _record(context: StageContext, version: Version, found: Monitored, before: S
         }.items():
             values.setdefault(name, {})[step] = value
     context.recorder.history(values)
-    record = served_performance(found, context.clock(), before)
+    asked = context.pipeline.monitor
+    record = served_performance(found, context.clock(), before, asked.alerts if asked is not None else ())
     record_served(context.store, context.pipeline.name, record)
     context.recorder.record(
         record,

@@ -1,6 +1,6 @@
 """What was found about a version in production, as a record and as content for JSON."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
@@ -30,13 +30,16 @@ def described(found: "Monitored") -> dict[str, Any]:
     }
 
 
-def served_performance(found: "Monitored", at: datetime, before: ServedPerformance | None = None) -> ServedPerformance:
+def served_performance(
+    found: "Monitored", at: datetime, before: ServedPerformance | None = None, alerts: Collection[str] = tuple(AlertKind)
+) -> ServedPerformance:
     """The record of what was found.
 
     Args:
         found: What was found.
         at: When.
         before: The record of the run before, whose windows it keeps; None if there is none.
+        alerts: The kinds of alerts that are recorded.
     """
     windows = [
         ServedWindow(
@@ -53,6 +56,14 @@ def served_performance(found: "Monitored", at: datetime, before: ServedPerforman
             findings=len(window.findings),
             band=found.audit.bands.get(window.performance.first) if found.audit is not None else None,
             operation=window.operation,
+            repeated=len(window.performance.repeated),
+            alike=window.performance.alike,
+            calibration=window.performance.calibration,
+            concept_drift=window.performance.concept_drift,
+            labels_due=window.labels.due if window.labels is not None else None,
+            labels_late=window.labels.late if window.labels is not None else "",
+            before=window.since.first if window.since is not None else None,
+            drifted_since=tuple(each.column for each in window.since.drift.columns) if window.since is not None else (),
         )
         for window in found.windows
     ]
@@ -68,7 +79,7 @@ def served_performance(found: "Monitored", at: datetime, before: ServedPerforman
         audit=found.audit.record() if found.audit is not None else None,
         slices=found.slices,
         previous=found.previous,
-        alerts=tuple(_alerts(found)),
+        alerts=tuple(alert for alert in _alerts(found) if alert.kind in alerts),
         earlier=_earlier(found, before) if before is not None else (),
         silent_since=found.silent_since,
         at=at,
@@ -106,8 +117,13 @@ def _alerts(found: "Monitored") -> Iterator[ServedAlert]:
         yield _alert(found, newest.performance.first, AlertKind.CHECK)
     if found.audit is not None and found.audit.misses_target:
         yield _alert(found, found.audit.plan.last.at, AlertKind.TARGET)
+    late = next((each for each in reversed(found.windows) if each.labels is not None and each.labels.late), None)
+    if late is not None:
+        yield _alert(found, late.performance.first, AlertKind.LABELS)
     if found.audit is not None and found.audit.is_due:
         yield _alert(found, found.audit.plan.last.at, AlertKind.AUDIT)
+    if newest is not None and newest.has_new_drift:
+        yield _alert(found, newest.performance.first, AlertKind.DRIFT)
 
 
 def _alert(found: "Monitored", first: date, kind: AlertKind) -> ServedAlert:
@@ -115,12 +131,17 @@ def _alert(found: "Monitored", first: date, kind: AlertKind) -> ServedAlert:
 
 
 def input_messages(window: "MonitoredWindow") -> Iterator[str]:
-    """What is known about the rows of a window: anomalies by the schema, findings of checks, then drift."""
+    """What is known about the rows of a window: anomalies by the schema, findings of checks, drift, then what is to be known of them."""
     yield from (each.message for each in window.anomalies)
     yield from window.findings
     yield from (each.message for each in window.drift.columns)
     if window.drift.joint is not None:
         yield window.drift.joint.message
+    if window.since is not None:
+        yield from window.since.messages
+    yield from window.performance.messages
+    if window.labels is not None and window.labels.late:
+        yield window.labels.late
 
 
 def interval_text(found: "Interval") -> str:
@@ -132,6 +153,8 @@ def _window(window: "MonitoredWindow") -> dict[str, Any]:
     of = window.performance
     return {
         **asdict(of),
+        "repeated": len(of.repeated),
+        "calibration": of.calibration and of.calibration.model_dump(mode="json"),
         "first": str(of.first),
         "estimated": _interval(of.estimated),
         "estimated_of_labelled": _interval(of.estimated_of_labelled),
@@ -140,7 +163,10 @@ def _window(window: "MonitoredWindow") -> dict[str, Any]:
         "anomalies": [each.message for each in window.anomalies],
         "findings": list(window.findings),
         "operation": window.operation and window.operation.model_dump(mode="json"),
+        "labels_due": window.labels and str(window.labels.due),
+        "labels_late": window.labels.late if window.labels is not None else "",
         "joint_drift": window.drift.joint and asdict(window.drift.joint),
+        "drift_since_before": window.since and {**asdict(window.since), "first": str(window.since.first)},
     }
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +14,11 @@ from taxiway.records.served import LossChange, Operation, PreviousPerformance, W
 from taxiway.stages.batch.version import Version, row_model
 from taxiway.stages.monitor.windows.checks import findings
 from taxiway.stages.monitor.windows.drift import WindowDrift, window_drift
+from taxiway.stages.monitor.windows.earlier import DriftSince, EarlierRows, drift_since, earlier_rows, has_new_drift
 from taxiway.stages.monitor.windows.input_shares import Estimates, InputShares, input_shares
-from taxiway.stages.monitor.windows.inputs import anomalies, compared_columns, evaluation_inputs, request_schema, window_rows
+from taxiway.stages.monitor.windows.inputs import compared_columns, evaluation_inputs, request_schema, validated, window_rows
 from taxiway.stages.monitor.windows.label_audits import LabelAudit
+from taxiway.stages.monitor.windows.labels_expected import LabelsExpected, labels_expected
 from taxiway.stages.monitor.windows.log_windows import Every, last_day, newest_day, oldest_day, read_windows, served_versions
 from taxiway.stages.monitor.windows.loss_changes import SeenLosses
 from taxiway.stages.monitor.windows.operation import operation
@@ -26,6 +28,7 @@ from taxiway.store import Store
 
 if TYPE_CHECKING:
     import duckdb
+    import pandas as pd
     from mlflow import MlflowClient
 
     from taxiway.data.schema.model import Schema
@@ -42,6 +45,7 @@ class Asked:
         since: The first day of the requests, in UTC; None for all.
         until: The last day; None for today. Requests that are dated later are not looked at.
         schema: The schema of the inputs, by which requests are validated in the environment SERVING; None for no validation.
+        labels_after: How long labels take, from the end of a window on; None if that is not known.
         checks: The paths of functions that look at the rows of each window; see `taxiway.stages.monitor.windows.checks`.
     """
 
@@ -51,6 +55,7 @@ class Asked:
     until: date | None = None
     schema: "Schema | None" = None
     checks: tuple[str, ...] = ()
+    labels_after: timedelta | None = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,9 @@ class MonitoredWindow:
         anomalies: The anomalies of its inputs that would block a training, by the schema.
         findings: What the team's own checks found.
         operation: How its requests were answered; None if the log does not have their first rows.
+        since: What has drifted since the window before; None if there is none, or too few rows.
+        labels: When its labels are expected; None if that is not known.
+        has_new_drift: Whether inputs have drifted that had not in the window before.
     """
 
     performance: WindowPerformance
@@ -85,6 +93,9 @@ class MonitoredWindow:
     anomalies: tuple[Anomaly, ...]
     findings: tuple[str, ...]
     operation: Operation | None
+    since: DriftSince | None = None
+    labels: LabelsExpected | None = None
+    has_new_drift: bool = False
 
 
 @dataclass(frozen=True)
@@ -245,20 +256,39 @@ def monitor(
     compared = compare_windows(client, version, loaded, log, asked, store=store, show=show)
     about, reference, columns = f"{version.model} version {version.version}", compared.reference, compared.columns
     snapshot = compared.evaluated.snapshot
-    before, made, newest = evaluation_inputs(snapshot, row_model(loaded, version).columns, store), [], None
+    newest: tuple[WindowPerformance, WindowDrift, pd.DataFrame] | None = None
+    before = evaluation_inputs(snapshot, row_model(loaded, version).columns, store)
+    made: list[MonitoredWindow] = []
     by, errors = request_schema(asked.schema, columns, snapshot, store), error_estimates(reference, before, columns)
+    after, today = asked.labels_after, datetime.now(UTC).date()
+    expected = labels_expected(compared.windows, asked.every, after, today) if after is not None else {}
+    earlier = earlier_rows(log, version.model, compared.windows[0].first, asked.every, columns, by)
     for each in compared.windows:
         show(f"comparing the inputs from {each.first}")
         with window_rows(
-            log, version.model, version.version, each.first, asked.every, columns, with_answers=bool(asked.checks)
+            log,
+            version.model,
+            version.version,
+            each.first,
+            asked.every,
+            columns,
+            with_answers=bool(asked.checks),
+            leave_out=each.repeated,
         ) as path:
             drift, rows = window_drift(before, path, columns)
             predicted = errors.of_window(each, path) if errors is not None else each
-            invalid = anomalies(path, about, by, ended=last_day(each.first, asked.every) < datetime.now(UTC).date())
+            ended = last_day(each.first, asked.every) < today
+            baseline = earlier.baseline if earlier is not None else None
+            of_schema = validated(path, about, by, ended=ended, before=baseline)
             found = findings(asked.checks, path, before)
-            made.append(MonitoredWindow(predicted, drift, invalid, found, compared.operation.get(each.first)))
+        since = drift_since(earlier, rows, columns)
+        answered = compared.operation.get(each.first)
+        is_new = has_new_drift(drift, since, made[-1].drift if made else None)
+        labels = expected.get(each.first)
+        made.append(MonitoredWindow(predicted, drift, of_schema.anomalies, found, answered, since, labels, is_new))
         if each.rows >= MIN_ROWS:
             newest = predicted, drift, rows
+            earlier = EarlierRows(each.first, rows, of_schema.profile)
     shares = input_shares(Estimates(reference, errors, loaded, before), *newest) if newest is not None else None
     is_silent = compared.newest is not None and compared.newest < oldest_day(compared.until, asked.every, windows=1)
     show("comparing the losses of days")

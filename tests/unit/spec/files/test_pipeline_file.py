@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from minimal import MINIMAL
 
 from taxiway.errors import ConfigError
+from taxiway.records.served import AlertKind
 from taxiway.spec.base import parse_duration
 from taxiway.spec.files.pipeline_file import read_pipeline
 
@@ -186,6 +187,18 @@ def test_a_good_file_becomes_a_pipeline(write) -> None:
                 ),
             )
         ),
+        (
+            "gate:",
+            "monitor: {log: l, alerts: [drift, realised, drift]}\ngate:",
+            ["monitor.alerts is", "an alert is given twice; give each once"],
+        ),
+        (
+            "gate:",
+            "monitor: {log: l, alerts: [realised, labels]}\ngate:",
+            ["monitor.alerts is", "the alert labels needs labels_after, which is missing; add it, or leave the alert out"],
+        ),
+        ("gate:", "monitor: {log: l, alerts: [drifts]}\ngate:", ["monitor.alerts", "drifts", "drift"]),
+        ("gate:", "monitor: {log: l, labels_after: soon}\ngate:", ["monitor.labels_after", "soon"]),
         (
             "gate:",
             "gateway: g\nshadow: {labels: {metric: roc_auc}}\ngate:",
@@ -372,3 +385,11 @@ def test_labels_and_a_replay_of_a_shadow_have_defaults(write) -> None:
     assert (shadow.labels.allowed, shadow.labels.required, shadow.replay.days) == (0.01, True, 7)
     off = read_pipeline(write(MINIMAL + "gateway: g\nshadow: {labels: off, replay: off}\n")).shadow
     assert off.labels is off.replay is None
+
+
+def test_all_but_drift_is_an_alert_by_default(write) -> None:
+    section = read_pipeline(write(MINIMAL + "monitor: {log: l, labels_after: 14d}\n")).monitor
+    assert (section.labels_after.days, "drift" in section.alerts) == (14, False)
+    assert {*section.alerts, "drift"} == set(AlertKind)
+    assert read_pipeline(write(MINIMAL + "monitor: {log: l, alerts: [drift]}\n")).monitor.alerts == ("drift",)
+    assert read_pipeline(write(MINIMAL + "monitor: {log: l, alerts: []}\n")).monitor.alerts == ()

@@ -1,6 +1,6 @@
 """Which inputs of a window are distributed otherwise than the evaluation rows, each alone or together."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -53,7 +53,7 @@ class JointDrift:
 
 @dataclass(frozen=True)
 class WindowDrift:
-    """What has drifted in a window: one alert, which is false in at most one of 1,000 windows.
+    """What has drifted in a window: this is false in at most one of 2,000 windows.
 
     Attributes:
         columns: The columns that have drifted, those with the largest distance first.
@@ -62,6 +62,9 @@ class WindowDrift:
 
     columns: Sequence[ColumnDrift]
     joint: JointDrift | None
+
+
+EVALUATION_ROWS = "the evaluation rows"
 
 
 def window_drift(before: "pd.DataFrame", path: Path, columns: ModelColumns) -> "tuple[WindowDrift, pd.DataFrame]":
@@ -75,47 +78,78 @@ def window_drift(before: "pd.DataFrame", path: Path, columns: ModelColumns) -> "
     Returns:
         What has drifted, and a random part of the rows of the window.
     """
-    return _compared(before, WindowFile(path, columns), columns)
-
-
-def _compared(before: "pd.DataFrame", rows: WindowFile, columns: ModelColumns) -> "tuple[WindowDrift, pd.DataFrame]":
     import pandas as pd
 
+    rows = WindowFile(path, columns)
     changes: dict[str, Change] = {}
     sampled: dict[str, pd.Series[Any]] = {}
     positions = sample(len(rows))
     for name in columns.names:
         after = rows.values(name)
-        compare: Any = numeric_change if name in columns.numeric else categorical_change
-        change = compare(before[name].to_numpy(), after.to_numpy())
+        change = _change(name, before[name], after, columns)
         sampled[name] = after.iloc[positions]
         if change is not None:
             changes[name] = change
     some = pd.DataFrame(sampled)
+    return _drift(changes, before, some, columns, EVALUATION_ROWS), some
+
+
+def sampled_rows(path: Path, columns: ModelColumns) -> "pd.DataFrame":
+    """A random part of the rows of a window, as `window_drift` returns it."""
+    import pandas as pd
+
+    rows = WindowFile(path, columns)
+    positions = sample(len(rows))
+    return pd.DataFrame({name: rows.values(name).iloc[positions] for name in columns.names})
+
+
+def sample_drift(before: "pd.DataFrame", after: "pd.DataFrame", columns: ModelColumns, reference: str) -> WindowDrift:
+    """Compare random parts of the rows of two windows.
+
+    Args:
+        before: Rows of the earlier window, as `window_drift` returns them.
+        after: Rows of the window.
+        columns: The columns.
+        reference: What the earlier rows are called in messages.
+    """
+    found = {name: _change(name, before[name], after[name], columns) for name in columns.names}
+    changes = {name: change for name, change in found.items() if change is not None}
+    return _drift(changes, before, after, columns, reference)
+
+
+def _change(name: str, before: "pd.Series[Any]", after: "pd.Series[Any]", columns: ModelColumns) -> Change | None:
+    compare: Any = numeric_change if name in columns.numeric else categorical_change
+    found: Change | None = compare(before.to_numpy(), after.to_numpy())
+    return found
+
+
+def _drift(
+    changes: Mapping[str, Change], before: "pd.DataFrame", some: "pd.DataFrame", columns: ModelColumns, reference: str
+) -> WindowDrift:
     shown = drifted({name: change.p_value for name, change in changes.items()})
     found = [
-        ColumnDrift(name, changes[name].distance, changes[name].p_value, _message(name, changes[name], columns))
+        ColumnDrift(name, changes[name].distance, changes[name].p_value, _message(name, changes[name], columns, reference))
         for name in shown
     ]
     # One column that has drifted, such as a date, would be all that a classifier sees.
     others = [name for name in columns.names if name not in shown]
     apart = domain_shift(before[others].iloc[sample(len(before))], some[others])
     is_shown = apart is not None and apart.p_value <= JOINT_FALSE_ALERTS and apart.distance >= SMALLEST_CHANGE
-    joint = _joint(apart) if apart is not None and is_shown else None
-    return WindowDrift(sorted(found, key=lambda drift: -drift.distance), joint), some
+    joint = _joint(apart, reference) if apart is not None and is_shown else None
+    return WindowDrift(sorted(found, key=lambda drift: -drift.distance), joint)
 
 
-def _joint(found: DomainShift) -> JointDrift:
+def _joint(found: DomainShift, reference: str) -> JointDrift:
     by = f", most of all by {names_text(found.columns)}" if found.columns else ""
-    message = f"a classifier distinguishes the rows of the window from the evaluation rows with an area under the ROC curve of {found.auc:.3f}{by}"
+    message = f"a classifier distinguishes the rows of the window from {_rows_of(reference)} with an area under the ROC curve of {found.auc:.3f}{by}"
     return JointDrift(found.auc, found.p_value, found.columns, message)
 
 
-def _message(name: str, change: Change, columns: ModelColumns) -> str:
+def _message(name: str, change: Change, columns: ModelColumns, reference: str) -> str:
     of = {
         "missing": "missing values",
         "infrequent": "infrequent values together",
-        "unseen": "values that a half of the evaluation rows does not have",
+        "unseen": f"values that a half of {_rows_of(reference)} does not have",
     }.get(change.kind)
     if of is None:
         of = (
@@ -123,7 +157,11 @@ def _message(name: str, change: Change, columns: ModelColumns) -> str:
             if change.kind == "at most"
             else _text(change.value, name, columns)
         )
-    return f"{name}: the share of {of} changed from {percent(change.before)} in the evaluation rows to {percent(change.after)} in the window"
+    return f"{name}: the share of {of} changed from {percent(change.before)} in {reference} to {percent(change.after)} in the window"
+
+
+def _rows_of(reference: str) -> str:
+    return reference if reference == EVALUATION_ROWS else f"the rows of {reference}"
 
 
 def _text(value: Any, name: str, columns: ModelColumns) -> str:

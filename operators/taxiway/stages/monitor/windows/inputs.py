@@ -1,6 +1,6 @@
 """The inputs of a window, of the evaluation rows, and the validation of a window's inputs by the schema."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from taxiway.data.profiling.profile import Profile
     from taxiway.data.schema.model import Schema
+    from taxiway.data.validation.inputs import Baseline
 
 
 def compared_columns(connection: "duckdb.DuckDBPyConnection", model: str, version: int, columns: ModelColumns) -> ModelColumns:
@@ -59,23 +60,25 @@ def evaluation_inputs(snapshot: Snapshot, columns: ModelColumns, store: Store) -
 def window_rows(
     log: Path,
     model: str,
-    version: int,
+    version: int | None,
     first: date,
     every: Every,
     columns: ModelColumns,
     *,
     with_answers: bool = False,
+    leave_out: Collection[str] | None = (),
 ) -> Iterator[Path]:
     """A Parquet file with the inputs of a window, predicted numbers and labels that are numbers, which is deleted after the block.
 
     Args:
         log: The folder of the request log.
         model: The registered model.
-        version: Its version.
+        version: Its version; None for all.
         first: The first day of the window.
         every: How long it is.
         columns: The columns, from `compared_columns`.
         with_answers: Whether the file also has the other columns of `taxiway log export`, for checks.
+        leave_out: The ids of requests that are left out; None for those that repeat an earlier one.
     """
     from taxiway.serving.version_rows import export_inputs
 
@@ -92,6 +95,7 @@ def window_rows(
             types=columns.types,
             names=columns.names,
             with_answers=with_answers,
+            leave_out=leave_out,
         )
         yield path
 
@@ -129,23 +133,51 @@ def request_schema(schema: "Schema | None", columns: ModelColumns, snapshot: Sna
     return RequestSchema(of_requests, merge_profiles([profile_span(span, store, schema.label) for span in snapshot.training]))
 
 
-def anomalies(path: Path, about: str, by: RequestSchema | None, *, ended: bool) -> tuple[Anomaly, ...]:
-    """The anomalies of a window's inputs that would block a training.
+@dataclass(frozen=True)
+class ValidatedWindow:
+    """What the schema says of the inputs of a window.
+
+    Attributes:
+        anomalies: The anomalies that would block a training.
+        profile: The profile of the inputs, for the limits of drift; None without a schema.
+    """
+
+    anomalies: tuple[Anomaly, ...] = ()
+    profile: "Profile | None" = None
+
+
+def validated(
+    path: Path, about: str, by: RequestSchema | None, *, ended: bool, before: "Baseline | None" = None
+) -> ValidatedWindow:
+    """Validate the inputs of a window.
 
     Args:
         path: The inputs, from `window_rows`.
         about: The version, for messages.
         by: What they are validated by; None for no validation.
         ended: Whether the window has ended. Before that, it has not all days of a week, so its distributions are not compared.
+        before: The window before, for the limits of drift; None for no comparison.
     """
     from taxiway.data.formats.open_data import open_data
     from taxiway.data.validation.validate import validate_requests
 
     if by is None:
-        return ()
+        return ValidatedWindow()
     with open_data(path) as table:
-        report = validate_requests(table, f"the requests of {about}", by.schema, by.training if ended else None)
-    return tuple(report.blocking)
+        compared = (by.training, before) if ended else (None, None)
+        found = validate_requests(table, f"the requests of {about}", by.schema, *compared)
+    return ValidatedWindow(tuple(found.report.blocking), found.profile)
+
+
+def window_profile(path: Path, by: RequestSchema | None) -> "Profile | None":
+    """The profile of the inputs of a window; None if the schema has no limits of drift."""
+    from taxiway.data.formats.open_data import open_data
+    from taxiway.data.profiling.profiler import profile_beside
+
+    if by is None or all(feature.drift is None for feature in by.schema.features):
+        return None
+    with open_data(path) as table:
+        return profile_beside(table, by.schema.label)
 
 
 class WindowFile:

@@ -6,7 +6,9 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from taxiway.data.engine.keys_sql import literal
 from taxiway.errors import ConfigError
+from taxiway.serving.repeated_requests import NOT_REPEATED, find_repeated, most_alike
 from taxiway.spec.monitor import Monitor
 from taxiway.stages.context import StageContext
 
@@ -18,15 +20,21 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 Every = Literal["day", "week", "month"]
+NEARLY_ALL = 0.9
+"""The share of rows that are the same from which on a window says nothing about other rows."""
 _OF_VERSION = """
 FROM requests LEFT JOIN labels USING (model, day, request_id, row)
 WHERE model = $model AND champion_version = $version AND champion_status = 200
 AND day BETWEEN coalesce($since, '0001-01-01'::DATE) AND coalesce($until, '9999-12-31'::DATE)
 """
+_ANSWERED = """
+(SELECT * FROM requests WHERE model = {model} AND champion_version = {version} AND champion_status = 200
+AND day BETWEEN '{since}'::DATE AND '{until}'::DATE)
+"""
 _WINDOWS = "SELECT DISTINCT date_trunc($every, day)::DATE AS first {of_version} ORDER BY first"
 _ROWS = """
 SELECT probabilities, prediction_value, label, label_value, day {of_version}
-AND date_trunc($every, day)::DATE = $first AND (len(probabilities) = $classes OR ($classes = 0 AND prediction_value IS NOT NULL))
+AND date_trunc($every, day)::DATE = $first AND {not_repeated} AND (len(probabilities) = $classes OR ($classes = 0 AND prediction_value IS NOT NULL))
 ORDER BY day, received_at, request_id, row
 """
 
@@ -41,12 +49,16 @@ class Window:
         labels: The labels that are known by now: positions of classes, or numbers; NaN for none (n). A label that is not a class of the
             version counts as none.
         days: The days of the requests in UTC, as days since 1970, in ascending order (n).
+        repeated: The ids of the requests that repeat an earlier one, whose rows are left out.
+        alike: How many rows have the inputs that most of them have, if nearly all have the same answer; 0 if not.
     """
 
     first: date
     answers: "Floats"
     labels: "Floats"
     days: "NDArray[np.int64]"
+    repeated: frozenset[str] = frozenset()
+    alike: int = 0
 
 
 def read_windows(
@@ -71,10 +83,22 @@ def read_windows(
     """
     asked = {"model": model, "version": version, "every": every, "since": since, "until": until}
     for (first,) in connection.execute(_WINDOWS.format(of_version=_OF_VERSION), asked).fetchall():
+        days = max(first, since or first), min(last_day(first, every), until or date.max)
+        rows = _ANSWERED.format(model=literal(model), version=int(version), since=days[0], until=days[1])
+        repeated = find_repeated(connection, rows, "labels")
         values = {**asked, "first": first, "classes": len(classes)}
-        table = connection.sql(_ROWS.format(of_version=_OF_VERSION), params=values).to_arrow_table()
-        days = table.column("day").to_numpy().astype("datetime64[D]").astype("int64")
-        yield Window(first, *answers_and_labels(table, classes), days)
+        table = connection.sql(_ROWS.format(of_version=_OF_VERSION, not_repeated=NOT_REPEATED), params=values).to_arrow_table()
+        (answers, labels), of_days = answers_and_labels(table, classes), table.column("day").to_numpy().astype("datetime64[D]")
+        is_alike = len(answers) > 0 and largest_share(answers) >= NEARLY_ALL
+        yield Window(first, answers, labels, of_days.astype("int64"), repeated, most_alike(connection, rows) if is_alike else 0)
+
+
+def largest_share(answers: "Floats") -> float:
+    """The share of the rows that have the most frequent answer."""
+    import numpy as np
+
+    first = answers if answers.ndim == 1 else answers[:, -1]  # of two classes, one probability; of more, nearly so
+    return float(np.unique(first, return_counts=True)[1].max() / len(first))
 
 
 def first_day(day: date, every: Every) -> date:

@@ -2,17 +2,20 @@
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import ConfigError, DataError
 from taxiway.evaluation.predictions import Predictions, positive_class, predictions_of
-from taxiway.monitoring.evidence import is_worse
+from taxiway.messages import counted
+from taxiway.monitoring.evidence import Evidence, is_worse, loss_by_concept_drift
 from taxiway.records import Interval, Snapshot
+from taxiway.records.served import CalibrationCheck
+from taxiway.serving.repeated_requests import AT_ONCE_MINUTES
 from taxiway.spec.metrics import Problem, facts_of, metrics_of, require_classes
 from taxiway.spec.monitor import NOT_MONITORED, not_monitored_text
-from taxiway.stages.monitor.windows.log_windows import Window
+from taxiway.stages.monitor.windows.log_windows import NEARLY_ALL, Window, largest_share
 from taxiway.store import Store
 
 if TYPE_CHECKING:
@@ -58,6 +61,7 @@ class Reference:
         calibration: The calibration of the probabilities; None for a regression, and if the performance cannot be estimated.
         evaluated: What a regression predicts for the rows; None for a classifier.
         not_estimated: Why the performance cannot be estimated; empty if it can.
+        alike: The share of the evaluation rows that have the most frequent answer.
     """
 
     metric: str
@@ -67,6 +71,7 @@ class Reference:
     calibration: "Calibration | None"
     evaluated: Evaluated | None
     not_estimated: str
+    alike: float = 0.0
 
     @property
     def condition(self) -> str:
@@ -88,6 +93,10 @@ class WindowPerformance:
         estimated_of_labelled: The same of the rows with a label only; None if it cannot be estimated, or without `realised`.
         realised: The metric of the rows with a label; None with too few, or if it is not defined for them.
         alert: Why it is an alert: `realised` or `estimated` performance is worse than the reference's; empty if it is not.
+        repeated: The ids of the requests that repeat an earlier one; their rows do not count.
+        alike: How many rows are the same, if nearly all are; 0 if not. Then the performance is not known: it would be that of one row.
+        calibration: Whether the probabilities hold that the estimate is made of; None for a regression, and without `realised`.
+        concept_drift: The evidence that the relation of inputs and label has changed, for people; empty without.
     """
 
     first: date
@@ -97,6 +106,29 @@ class WindowPerformance:
     estimated_of_labelled: Interval | None
     realised: Interval | None
     alert: str
+    repeated: frozenset[str] = frozenset()
+    alike: int = 0
+    calibration: CalibrationCheck | None = None
+    concept_drift: str = ""
+
+    @property
+    def messages(self) -> tuple[str, ...]:
+        """What is to be known about it, for people: concept drift, calibration, repeated requests, and rows that are nearly all the same."""
+        check = self.calibration
+        uncalibrated = f"{check.describe()}: the probabilities do not hold" if check is not None and not check.holds else ""
+        repeated = counted(len(self.repeated), "repeated request")
+        of = (
+            self.concept_drift,
+            uncalibrated,
+            f"{repeated} {'is' if len(self.repeated) == 1 else 'are'} left out: the same caller sent the same rows at most "
+            f"{AT_ONCE_MINUTES} minutes before or after",
+            f"{self.alike:,} of {self.rows:,} rows are the same, so the performance of others is not known",
+        )
+        return tuple(
+            message
+            for message, is_so in zip(of, (self.concept_drift, uncalibrated, self.repeated, self.alike), strict=True)
+            if is_so
+        )
 
 
 def reference_of(model: "RowModel", pyfunc: Any, snapshot: Snapshot, label: str, metric: str, store: Store) -> Reference:
@@ -136,18 +168,19 @@ def reference_of(model: "RowModel", pyfunc: Any, snapshot: Snapshot, label: str,
         raise DataError(
             f"{metric} of the {len(labels):,} evaluation rows has no interval, as with very few rows of a class; give another metric"
         )
+    alike = largest_share(predictions.values)
     if not classes:
         positions = np.flatnonzero(has_label)
         evaluated, problem = (
             Evaluated(positions, predictions.values, labels),
             "" if metric in _ESTIMATED_ERRORS else _NO_ESTIMATES,
         )
-        return Reference(metric, classes, model.threshold, found, None, evaluated, problem)
+        return Reference(metric, classes, model.threshold, found, None, evaluated, problem, alike)
     try:
         calibration, problem = calibrate(predictions.values, labels), ""
     except DataError as error:
         calibration, problem = None, str(error)
-    return Reference(metric, classes, model.threshold, found, calibration, None, problem)
+    return Reference(metric, classes, model.threshold, found, calibration, None, problem, alike)
 
 
 def _require_metric(metric: str, classes: Sequence[str]) -> None:
@@ -180,25 +213,81 @@ def performance(reference: Reference, windows: Iterable[Window]) -> Iterator[Win
     for window in windows:
         if not len(window.labels):
             continue
-        known = np.flatnonzero(~np.isnan(window.labels))
-        found = predictions_of(
-            window.answers, reference.classes, reference.classes, positive_class(reference.classes), reference.threshold
-        )
-        estimate = _estimated(reference, found)
-        labelled = found.take(known)
-        real = _realised(reference, labelled, window.labels[known])
-        of_labelled = _estimated(reference, labelled) if real is not None else None
-        alert = alert_of(reference, len(window.labels), real, estimate)
-        yield WindowPerformance(window.first, len(window.labels), len(known), estimate, of_labelled, real, alert)
+        yield _performance(reference, window, np.flatnonzero(~np.isnan(window.labels)))
 
 
-def alert_of(reference: Reference, rows: int, real: Interval | None, estimate: Interval | None) -> str:
-    """Which performance of a window is worse than the reference's, `realised` or `estimated`; empty if none is, or with few rows."""
-    if rows < MIN_ROWS:
+def _performance(reference: Reference, window: Window, known: "NDArray[np.intp]") -> WindowPerformance:
+    """The performance in a window, which is not known if nearly all of its rows are the same."""
+    rows = len(window.labels)
+    if window.alike >= NEARLY_ALL * rows and reference.alike < NEARLY_ALL:
+        return WindowPerformance(window.first, rows, len(known), None, None, None, "", window.repeated, window.alike)
+    found = predictions_of(
+        window.answers, reference.classes, reference.classes, positive_class(reference.classes), reference.threshold
+    )
+    labelled = found.take(known)
+    real = _realised(reference, labelled, window.labels[known])
+    of_labelled = _estimated(reference, labelled) if real is not None else None
+    estimate = _estimated(reference, found)
+    check = _calibration(reference, labelled, window.labels[known]) if real is not None else None
+    made = WindowPerformance(
+        window.first, rows, len(known), estimate, of_labelled, real, "", window.repeated, calibration=check
+    )
+    return judged(reference, made)
+
+
+def judged(reference: Reference, found: WindowPerformance) -> WindowPerformance:
+    """A window with its alert, and whether its inputs and labels are related otherwise."""
+    alert = _alert_of(reference, found)
+    drift = _concept_drift(reference, found) if alert == "realised" else ""
+    return replace(found, alert=alert, concept_drift=drift)
+
+
+def _concept_drift(reference: Reference, found: WindowPerformance) -> str:
+    """The evidence for concept drift: the realised performance is worse than it was estimated for the same rows, and the estimate is not
+    worse than on the evaluation rows.
+    """
+    expected = found.estimated_of_labelled
+    if expected is None or is_worse(reference.metric, expected, reference.performance):
         return ""
-    if real is not None:
-        return "realised" if is_worse(reference.metric, real, reference.performance) else ""
-    return "estimated" if estimate is not None and is_worse(reference.metric, estimate, reference.performance) else ""
+    evidence = Evidence(
+        at=datetime.combine(found.first, time.min, UTC),
+        metric=reference.metric,
+        reference=reference.performance,
+        trainings=(),
+        realised=found.realised,
+        estimated=expected,
+    )
+    loss = loss_by_concept_drift(evidence)
+    return (
+        f"concept drift, or wrong labels: {loss.message}, which is not worse than on the evaluation rows"
+        if loss is not None
+        else ""
+    )
+
+
+def _calibration(reference: Reference, predictions: Predictions, labels: "Floats") -> CalibrationCheck | None:
+    from taxiway.monitoring.calibration_check import check_calibration
+
+    if reference.calibration is None:
+        return None
+    probabilities = reference.calibration.probabilities(predictions.values)
+    return check_calibration(probabilities, labels, reference.classes, reference.performance.rows, CONFIDENCE)
+
+
+def _alert_of(reference: Reference, found: WindowPerformance) -> str:
+    """Which performance of a window is worse than the reference's: `realised` or `estimated`.
+
+    Returns:
+        Empty if none is worse, and with few rows.
+    """
+    if found.rows < MIN_ROWS:
+        return ""
+    if found.realised is not None:
+        return "realised" if is_worse(reference.metric, found.realised, reference.performance) else ""
+    estimate = found.estimated
+    if estimate is None or estimate.low == estimate.high:  # no labels would change it
+        return ""
+    return "estimated" if is_worse(reference.metric, estimate, reference.performance) else ""
 
 
 def _estimated(reference: Reference, predictions: Predictions) -> Interval | None:

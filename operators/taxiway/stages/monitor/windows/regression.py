@@ -8,7 +8,7 @@ from taxiway.features.signature import ModelColumns
 from taxiway.monitoring.direct_loss import LossMetric, LossModel, fit_loss
 from taxiway.serving.request_rows import LABEL_VALUE, PREDICTION_VALUE
 from taxiway.stages.monitor.windows.inputs import WindowFile
-from taxiway.stages.monitor.windows.performance import CONFIDENCE, Reference, WindowPerformance, alert_of
+from taxiway.stages.monitor.windows.performance import CONFIDENCE, Reference, WindowPerformance, judged
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,6 +38,8 @@ class ErrorEstimates:
         import numpy as np
         import pandas as pd
 
+        if found.alike:
+            return found
         rows = WindowFile(path, self.columns)
         frame = pd.DataFrame({name: rows.values(name) for name in self.columns.names})
         predictions, labels = rows.numbers(PREDICTION_VALUE), rows.numbers(LABEL_VALUE)
@@ -47,8 +49,7 @@ class ErrorEstimates:
         of_labelled = (
             self.loss.estimated(frame[labelled], predictions[labelled], CONFIDENCE) if found.realised is not None else None
         )
-        alert = alert_of(self.reference, found.rows, found.realised, estimate)
-        return replace(found, estimated=estimate, estimated_of_labelled=of_labelled, alert=alert)
+        return judged(self.reference, replace(found, estimated=estimate, estimated_of_labelled=of_labelled))
 
 
 def error_estimates(reference: Reference, before: "pd.DataFrame", columns: ModelColumns) -> ErrorEstimates | None:
