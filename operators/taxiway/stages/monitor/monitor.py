@@ -22,7 +22,8 @@ from taxiway.stages.monitor.windows.labels_expected import LabelsExpected, label
 from taxiway.stages.monitor.windows.log_windows import Every, last_day, newest_day, oldest_day, read_windows, served_versions
 from taxiway.stages.monitor.windows.loss_changes import SeenLosses
 from taxiway.stages.monitor.windows.operation import operation
-from taxiway.stages.monitor.windows.performance import MIN_ROWS, Reference, WindowPerformance, performance, reference_of
+from taxiway.stages.monitor.windows.performance import MIN_ROWS, Reference, WindowPerformance, performance
+from taxiway.stages.monitor.windows.reference import reference_of
 from taxiway.stages.monitor.windows.regression import error_estimates
 from taxiway.store import Store
 

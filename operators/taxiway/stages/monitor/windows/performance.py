@@ -1,28 +1,24 @@
 """The performance of a served version by window: estimated without labels, and realised with the labels that have come."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from taxiway.errors import ConfigError, DataError
+from taxiway.errors import DataError
 from taxiway.evaluation.predictions import Predictions, positive_class, predictions_of
 from taxiway.messages import counted
 from taxiway.monitoring.evidence import Evidence, is_worse, loss_by_concept_drift
-from taxiway.records import Interval, Snapshot
+from taxiway.records import Interval
 from taxiway.records.served import CalibrationCheck
 from taxiway.serving.repeated_requests import AT_ONCE_MINUTES
-from taxiway.spec.metrics import Problem, facts_of, metrics_of, require_classes
-from taxiway.spec.monitor import NOT_MONITORED, not_monitored_text
-from taxiway.stages.monitor.windows.log_windows import NEARLY_ALL, Window, largest_share
-from taxiway.store import Store
+from taxiway.stages.monitor.windows.log_windows import NEARLY_ALL, Window
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from taxiway.models.row_model import RowModel
     from taxiway.monitoring.calibration import Calibration
 
     Floats = NDArray[np.float64]
@@ -30,8 +26,6 @@ if TYPE_CHECKING:
 CONFIDENCE = 0.99
 MIN_ROWS = 100
 """With fewer rows, a window has no alert."""
-_ESTIMATED_ERRORS = ("mae", "rmse")
-_NO_ESTIMATES = f"of a regression, only {' and '.join(_ESTIMATED_ERRORS)} can be estimated without labels"
 
 
 @dataclass(frozen=True)
@@ -129,73 +123,6 @@ class WindowPerformance:
             for message, is_so in zip(of, (self.concept_drift, uncalibrated, self.repeated, self.alike), strict=True)
             if is_so
         )
-
-
-def reference_of(model: "RowModel", pyfunc: Any, snapshot: Snapshot, label: str, metric: str, store: Store) -> Reference:
-    """Score the evaluation rows of a version.
-
-    Args:
-        model: The model.
-        pyfunc: The same, as it was loaded.
-        snapshot: The snapshot that it was trained and evaluated on.
-        label: The column of the label.
-        metric: The metric.
-        store: Where the rows are.
-
-    Raises:
-        ConfigError: The metric cannot be computed for the label.
-        DataError: The rows lack a label, or the metric has no interval.
-        NotStoredError: The rows are not in the store any more.
-    """
-    import numpy as np
-
-    from taxiway.data.engine.read_rows import read_rows
-    from taxiway.evaluation.scoring import LoadedModel, score
-    from taxiway.features.encoding import category_text
-    from taxiway.features.labels import true_labels
-    from taxiway.monitoring.calibration import calibrate
-    from taxiway.monitoring.realised import realised
-
-    classes = tuple(model.classes)
-    _require_metric(metric, classes)
-    rows = read_rows(snapshot.evaluation, store, [*model.columns.names, label])
-    has_label = rows[label].map(category_text, na_action="ignore").isin(classes) if classes else rows[label].notna()
-    rows = rows[has_label]
-    labels = true_labels(rows[label], classes, snapshot.evaluation)
-    predictions = score(LoadedModel(0, pyfunc, classes), rows, classes, positive_class(classes))
-    found = realised(metric, predictions, labels, classes, CONFIDENCE)
-    if not _is_known(found):
-        raise DataError(
-            f"{metric} of the {len(labels):,} evaluation rows has no interval, as with very few rows of a class; give another metric"
-        )
-    alike = largest_share(predictions.values)
-    if not classes:
-        positions = np.flatnonzero(has_label)
-        evaluated, problem = (
-            Evaluated(positions, predictions.values, labels),
-            "" if metric in _ESTIMATED_ERRORS else _NO_ESTIMATES,
-        )
-        return Reference(metric, classes, model.threshold, found, None, evaluated, problem, alike)
-    try:
-        calibration, problem = calibrate(predictions.values, labels), ""
-    except DataError as error:
-        calibration, problem = None, str(error)
-    return Reference(metric, classes, model.threshold, found, calibration, None, problem, alike)
-
-
-def _require_metric(metric: str, classes: Sequence[str]) -> None:
-    problem: Problem = "classification" if classes else "regression"
-    try:
-        of = facts_of(metric).problem
-    except ValueError as error:
-        raise ConfigError(f"{metric} is not a metric: {error}") from None
-    if of != problem:
-        raise ConfigError(
-            f"{metric} is a metric for {of}, and the model is for {problem}; allowed: {', '.join(metrics_of(problem))}"
-        )
-    if metric == NOT_MONITORED:
-        raise ConfigError(not_monitored_text(problem))
-    require_classes([metric], classes)
 
 
 def performance(reference: Reference, windows: Iterable[Window]) -> Iterator[WindowPerformance]:
@@ -300,7 +227,7 @@ def _estimated(reference: Reference, predictions: Predictions) -> Interval | Non
         found = estimated(reference.metric, predictions, probabilities, reference.classes, CONFIDENCE)
     except DataError:  # there are too many rows for so many classes
         return None
-    return found if _is_known(found) else None
+    return found if is_known(found) else None
 
 
 def _realised(reference: Reference, predictions: Predictions, labels: "Floats") -> Interval | None:
@@ -309,9 +236,9 @@ def _realised(reference: Reference, predictions: Predictions, labels: "Floats") 
     if len(labels) < MIN_ROWS:
         return None
     found = realised(reference.metric, predictions, labels, reference.classes, CONFIDENCE)
-    return found if _is_known(found) else None
+    return found if is_known(found) else None
 
 
-def _is_known(found: Interval) -> bool:
+def is_known(found: Interval) -> bool:
     """Whether a metric and its interval are defined, unlike those of very few rows of a class."""
     return all(map(math.isfinite, (found.value, found.low, found.high)))
