@@ -38,10 +38,9 @@ from taxiway.records import (
     WaitingSpan,
     Waiver,
 )
+from taxiway.records.causes import Cause, CauseKind, Causes
 from taxiway.records.served import (
     AlertKind,
-    Cause,
-    CauseKind,
     PreviousPerformance,
     ServedAlert,
     ServedAudit,
@@ -293,6 +292,7 @@ def hostile_served() -> Served:
     worse = WorseSlice(column=HOSTILE, value=HOSTILE, realised=low, evaluation=value)
     previous = PreviousPerformance(not_compared=HOSTILE)
     alerts = tuple(ServedAlert(model=HOSTILE, version=2, first=WHEN.date(), kind=kind) for kind in AlertKind)
+    causes = tuple(Cause(kind=kind, name=HOSTILE, message=HOSTILE) for kind in CauseKind)
     found = ServedPerformance(
         model=HOSTILE,
         version=2,
@@ -300,7 +300,7 @@ def hostile_served() -> Served:
         evaluation=value,
         windows=windows,
         cause=HOSTILE,
-        causes=tuple(Cause(kind=kind, name=HOSTILE, message=HOSTILE) for kind in CauseKind),
+        causes=Causes(first=WHEN.date(), since=WHEN.date(), message=HOSTILE, causes=causes),
         slices=(worse,),
         previous=previous,
         audit=audit,

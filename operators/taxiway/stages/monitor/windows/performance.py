@@ -187,7 +187,8 @@ def performance(reference: Reference, windows: Iterable[Window]) -> Iterator[Win
         estimate = _estimated(reference, found)
         labelled = found.take(known)
         real = _realised(reference, labelled, window.labels[known])
-        of_labelled = _estimated(reference, labelled) if real is not None else None
+        is_whole = len(known) == len(window.labels)
+        of_labelled = None if real is None else estimate if is_whole else _estimated(reference, labelled)
         alert = alert_of(reference, len(window.labels), real, estimate)
         yield WindowPerformance(window.first, len(window.labels), len(known), estimate, of_labelled, real, alert)
 
