@@ -1,5 +1,6 @@
 """What is drawn with the windows of a chart: alerts and rollbacks above, rows, labels and drifted inputs below."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
@@ -89,7 +90,7 @@ def anchor(version: int, first: date) -> str:
 
 def opacity(distance: float) -> float:
     """How strong the color of an input is that has drifted by so much, from 0 to 1."""
-    return round(_FAINTEST + (1 - _FAINTEST) * min(1.0, distance) ** 0.5, 2)
+    return round(_FAINTEST + (1 - _FAINTEST) * math.sqrt(min(1.0, distance)), 2)
 
 
 def bars(shown: Sequence[EarlierWindow], x: Across) -> tuple[Bar, ...]:
@@ -99,8 +100,8 @@ def bars(shown: Sequence[EarlierWindow], x: Across) -> tuple[Bar, ...]:
 
 
 def _bar(window: ServedWindow, x: float, most: int) -> Bar:
-    heights = (round(_MOST_BAR * count / most, 1) for count in (window.rows, window.labelled))
-    return Bar(x, *heights, f"{window.rows:,} rows from {window.first}, {window.labelled:,} with a label")
+    height, labelled = (round(_MOST_BAR * count / most, 1) for count in (window.rows, window.labelled))
+    return Bar(x, height, labelled, f"{window.rows:,} rows from {window.first}, {window.labelled:,} with a label")
 
 
 def alert_marks(shown: Sequence[EarlierWindow], alerts: Sequence[ServedAlert], x: Across) -> Iterator[Mark]:
@@ -111,7 +112,7 @@ def alert_marks(shown: Sequence[EarlierWindow], alerts: Sequence[ServedAlert], x
         alerts: The alerts that stand; those of audits belong to the window of the audit.
         x: Where a window is.
     """
-    about = {one: [] for one in range(len(shown))}
+    about: dict[int, list[str]] = {number: [] for number in range(len(shown))}
     for number, one in enumerate(shown):
         about[number] += ["inputs have anomalies"] if one.window.anomalies else []
         about[number] += ["a check has found something"] if one.window.findings else []
