@@ -7,6 +7,7 @@ from pydantic import AwareDatetime
 
 from taxiway.messages import counted, decimal_texts, percent
 from taxiway.records.base import Record
+from taxiway.records.causes import Causes
 from taxiway.records.evaluation import Interval, Version
 
 MOST_EARLIER = 52
@@ -246,52 +247,6 @@ class LossChange(Record):
         )
 
 
-class CauseKind(StrEnum):
-    """What may be the cause of a worse performance, in the order in which causes without a share are listed.
-
-    Attributes:
-        CONCEPT: The labels are worse than the estimate for the same rows: the relation of inputs and label may have changed.
-        ANOMALY: Inputs have an anomaly by the schema.
-        UPSTREAM: A span that the version was trained on was corrected, or a model whose predictions it reads has another champion.
-        SLICE: The realised performance of a slice is worse.
-        RELATION: The relation of inputs that have not drifted alone has changed.
-        INPUT: An input has drifted.
-    """
-
-    CONCEPT = "concept drift"
-    ANOMALY = "anomaly"
-    UPSTREAM = "upstream"
-    SLICE = "slice"
-    RELATION = "relation"
-    INPUT = "input"
-
-
-class Cause(Record):
-    """What may be the cause of a worse performance.
-
-    Attributes:
-        kind: What it is.
-        name: The input, the column of an anomaly, the span, the model upstream, or the slice.
-        message: What has changed, with its numbers.
-        share: The share of the change of the estimate that it explains; None if that is not known. It is negative if the metric would be
-            better by it alone.
-        error: Half the width of its 95% interval, if orders of the inputs were sampled; None if the share is exact.
-    """
-
-    kind: CauseKind
-    name: str
-    message: str
-    share: float | None = None
-    error: float | None = None
-
-    def describe(self) -> str:
-        """`80.1%: carrier: the share of "UA" changed ...`; without a share, only the message."""
-        if self.share is None:
-            return self.message
-        error = f" ± {percent(self.error)}" if self.error else ""
-        return f"{percent(self.share)}{error}: {self.message}"
-
-
 class AlertKind(StrEnum):
     """What an alert of monitoring is about, the most urgent first.
 
@@ -361,8 +316,7 @@ class ServedPerformance(Record):
         evaluation: Its value on the evaluation rows of the version.
         windows: The windows, oldest first.
         cause: Why a window is worse, in a sentence; empty if none is.
-        causes: What may be its causes, the largest share first; those whose share is not known follow.
-        worse_since: The first day of the first of the worse windows that end with that window; None if none is worse.
+        causes: The same with all that may be a cause; None if no window is worse, and in records of earlier versions of Taxiway.
         audit: When labels are needed next; None if the pipeline file does not ask.
         slices: The slices that are worse in the newest window whose realised performance is known, the largest loss first.
         previous: How the version before predicts the same rows; None if it was not asked for.
@@ -380,8 +334,7 @@ class ServedPerformance(Record):
     evaluation: Interval
     windows: tuple[ServedWindow, ...]
     cause: str = ""
-    causes: tuple[Cause, ...] = ()
-    worse_since: date | None = None
+    causes: Causes | None = None
     audit: ServedAudit | None = None
     slices: tuple[WorseSlice, ...] = ()
     previous: PreviousPerformance | None = None

@@ -170,10 +170,13 @@ def with_sent_inputs(connection: "duckdb.DuckDBPyConnection", rows: str, names: 
     """
     taken = {name for name, *_ in connection.execute(f"DESCRIBE SELECT * FROM {rows}").fetchall()}  # noqa: S608 (the paths are quoted)
     others = {name: f"{OTHER_INPUTS}[{literal(name)}]" for name in names}
+    some = f"SELECT coalesce(bool_or(cardinality({OTHER_INPUTS}) > 0), false) FROM {rows}"  # noqa: S608 (the paths are quoted)
+    ((has_others,),) = connection.execute(some).fetchall()
+    # To look up each name in each row takes as long as reading the inputs.
     own = [
         f"coalesce({input_column(name)}, {other}) AS {input_column(name)}"
         for name, other in others.items()
-        if INPUT + name in taken
+        if INPUT + name in taken and has_others
     ]
     added = [f"{other} AS {input_column(name)}" for name, other in others.items() if INPUT + name not in taken]
     columns = ", ".join([f"* REPLACE ({', '.join(own)})" if own else "*", *added])

@@ -112,7 +112,7 @@ def alert_marks(shown: Sequence[EarlierWindow], alerts: Sequence[ServedAlert], x
         alerts: The alerts that stand; those of audits belong to the window of the audit.
         x: Where a window is.
     """
-    about: dict[int, list[str]] = {one: [] for one in range(len(shown))}
+    about: dict[int, list[str]] = {number: [] for number in range(len(shown))}
     for number, one in enumerate(shown):
         about[number] += ["inputs have anomalies"] if one.window.anomalies else []
         about[number] += ["a check has found something"] if one.window.findings else []

@@ -142,7 +142,7 @@ def test_what_may_be_a_cause_without_a_share_follows_and_says_since_when() -> No
     log_week(3, 1000, spread=0.1, labelled=600, flipped=True, change=lambda cells: {"a": [500.0, *cells["a"][1:]]})
     output = taxiway("monitor", NAME, "--log", "log", "--schema", "small.schema.yaml", "--json").output
     causes = json.loads(output)["causes"]
-    assert (causes["window"], causes["since"]) == ("2026-01-26", "2026-01-12")
+    assert (causes["first"], causes["since"]) == ("2026-01-26", "2026-01-12")
     kinds = [each["kind"] for each in causes["causes"]]
     assert kinds[:3] == ["input", "concept drift", "anomaly"]
     assert causes["causes"][0]["share"] == pytest.approx(1, abs=0.1)

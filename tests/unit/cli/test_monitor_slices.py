@@ -44,8 +44,8 @@ def test_the_slice_that_is_worse_is_named_with_its_numbers() -> None:
     assert found["realised"]["high"] < found["evaluation"]["low"]
     assert found["realised"]["rows"] > 400
     shown = taxiway("monitor", NAME, "--log", "log").output
-    assert "worse slices from 2026-01-05:" in shown
-    assert '  b = "x": roc_auc 0.' in shown
+    assert "realised roc_auc fell from 0." in shown
+    assert '. slice: b = "x": roc_auc 0.' in shown
     assert shown.count("of the evaluation rows\n") == 1
 
 

@@ -47,10 +47,9 @@ from taxiway.records import (
     WaitingSpan,
     Waiver,
 )
+from taxiway.records.causes import Cause, CauseKind, Causes
 from taxiway.records.served import (
     CalibrationCheck,
-    Cause,
-    CauseKind,
     EarlierWindow,
     LossChange,
     Operation,
@@ -334,11 +333,15 @@ SERVED = ServedPerformance(
         ),
     ),
     cause="80% of it from carrier",
-    causes=(
-        Cause(kind=CauseKind.INPUT, name="carrier", message="carrier: changed", share=0.8, error=0.02),
-        Cause(kind=CauseKind.UPSTREAM, name="2026-01", message="span 2026-01 was corrected"),
+    causes=Causes(
+        first=date(2026, 3, 9),
+        since=date(2026, 3, 9),
+        message="80% of it from carrier",
+        causes=(
+            Cause(kind=CauseKind.INPUT, name="carrier", message="carrier: changed", share=0.8, error=0.02),
+            Cause(kind=CauseKind.UPSTREAM, name="2026-01", message="span 2026-01 was corrected"),
+        ),
     ),
-    worse_since=date(2026, 3, 9),
     audit=ServedAudit(
         target=0.65,
         tolerance=0.05,

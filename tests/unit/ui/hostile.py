@@ -38,10 +38,9 @@ from taxiway.records import (
     WaitingSpan,
     Waiver,
 )
+from taxiway.records.causes import Cause, CauseKind, Causes
 from taxiway.records.served import (
     AlertKind,
-    Cause,
-    CauseKind,
     LossChange,
     PreviousPerformance,
     ServedAlert,
@@ -296,6 +295,7 @@ def hostile_served() -> Served:
     day = WHEN.date()
     change = LossChange(loss=HOSTILE, day=day, earliest=day, latest=day, before=0.1, after=0.2, rows_before=900, rows_after=300)
     alerts = tuple(ServedAlert(model=HOSTILE, version=2, first=WHEN.date(), kind=kind) for kind in AlertKind)
+    causes = tuple(Cause(kind=kind, name=HOSTILE, message=HOSTILE) for kind in CauseKind)
     found = ServedPerformance(
         model=HOSTILE,
         version=2,
@@ -303,7 +303,7 @@ def hostile_served() -> Served:
         evaluation=value,
         windows=windows,
         cause=HOSTILE,
-        causes=tuple(Cause(kind=kind, name=HOSTILE, message=HOSTILE) for kind in CauseKind),
+        causes=Causes(first=WHEN.date(), since=WHEN.date(), message=HOSTILE, causes=causes),
         slices=(worse,),
         previous=previous,
         audit=audit,

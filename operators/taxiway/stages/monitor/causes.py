@@ -1,13 +1,13 @@
 """Why a champion predicts worse: one list of what is known, what explains most of it first, and one sentence."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date
 
 from taxiway.ledger.chain import Ledger
 from taxiway.messages import decimal_texts, percent
 from taxiway.monitoring.evidence import is_worse
-from taxiway.records.served import Cause, CauseKind, ServedPerformance
+from taxiway.records.causes import Cause, CauseKind, Causes
+from taxiway.records.served import ServedPerformance
 from taxiway.stages.monitor.monitor import Monitored, MonitoredWindow
 from taxiway.stages.monitor.upstream import changed_upstream
 from taxiway.stages.monitor.windows.log_windows import Every, last_day
@@ -15,23 +15,6 @@ from taxiway.stages.monitor.windows.performance import MIN_ROWS
 from taxiway.store import Store
 
 _SMALLEST_SHARE = 0.05
-
-
-@dataclass(frozen=True)
-class Causes:
-    """Why the newest worse window is worse.
-
-    Attributes:
-        first: The first day of the window.
-        since: The first day of the first window of this run of worse windows.
-        message: The change and what explains most of it, in a sentence.
-        causes: All that is known, the largest share first; those whose share is not known follow.
-    """
-
-    first: date
-    since: date
-    message: str
-    causes: tuple[Cause, ...]
 
 
 def root_causes(
@@ -53,7 +36,8 @@ def root_causes(
     upstream = changed_upstream(ledger, store, found.version, found.evaluated.snapshot, last_day(first, every))
     causes = tuple(_ranked([*_inputs(found, window), *_others(found, window), *upstream]))
     since, is_oldest = _since(found, window, before)
-    return Causes(first, since, _message(found, window, since, causes, is_oldest=is_oldest), causes)
+    message = _message(found, window, since, causes, is_oldest=is_oldest)
+    return Causes(first=first, since=since, message=message, causes=causes)
 
 
 def _ranked(causes: Sequence[Cause]) -> list[Cause]:

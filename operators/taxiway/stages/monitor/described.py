@@ -10,7 +10,6 @@ from taxiway.records.served import MOST_EARLIER, AlertKind, EarlierWindow, Serve
 
 if TYPE_CHECKING:
     from taxiway.records import Interval
-    from taxiway.stages.monitor.causes import Causes
     from taxiway.stages.monitor.monitor import Monitored, MonitoredWindow
 
 
@@ -22,7 +21,7 @@ def described(found: "Monitored") -> dict[str, Any]:
         "metric": found.reference.metric,
         "evaluation": _interval(found.reference.performance),
         "windows": [_window(window) for window in found.windows],
-        "causes": found.causes and _causes(found.causes),
+        "causes": found.causes and found.causes.model_dump(mode="json"),
         "audit": found.audit and found.audit.described(),
         "slices": [each.model_dump(mode="json") for each in found.slices],
         "changes": [each.model_dump(mode="json") for each in found.changes],
@@ -74,8 +73,7 @@ def served_performance(
         evaluation=found.reference.performance,
         windows=tuple(windows),
         cause=found.causes.message if found.causes is not None else "",
-        causes=found.causes.causes if found.causes is not None else (),
-        worse_since=found.causes.since if found.causes is not None else None,
+        causes=found.causes,
         audit=found.audit.record() if found.audit is not None else None,
         slices=found.slices,
         previous=found.previous,
@@ -167,15 +165,6 @@ def _window(window: "MonitoredWindow") -> dict[str, Any]:
         "labels_late": window.labels.late if window.labels is not None else "",
         "joint_drift": window.drift.joint and asdict(window.drift.joint),
         "drift_since_before": window.since and {**asdict(window.since), "first": str(window.since.first)},
-    }
-
-
-def _causes(found: "Causes") -> dict[str, Any]:
-    return {
-        "window": str(found.first),
-        "since": str(found.since),
-        "message": found.message,
-        "causes": [each.model_dump(mode="json") for each in found.causes],
     }
 
 

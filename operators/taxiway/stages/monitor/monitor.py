@@ -10,6 +10,7 @@ from taxiway.errors import ConfigError, NoRequestsError, TerminalError
 from taxiway.features.signature import ModelColumns
 from taxiway.lineage.queries import version_records
 from taxiway.records import Anomaly, Evaluation, FeatureSet, Snapshot
+from taxiway.records.causes import Causes
 from taxiway.records.served import LossChange, Operation, PreviousPerformance, WorseSlice
 from taxiway.stages.batch.version import Version, row_model
 from taxiway.stages.monitor.windows.checks import findings
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
     from taxiway.data.schema.model import Schema
-    from taxiway.stages.monitor.causes import Causes
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class Monitored:
     evaluated: EvaluationRecords
     windows: Sequence[MonitoredWindow]
     shares: InputShares | None
-    causes: "Causes | None" = None
+    causes: Causes | None = None
     audit: LabelAudit | None = None
     slices: tuple[WorseSlice, ...] = ()
     previous: PreviousPerformance | None = None

@@ -153,8 +153,8 @@ def _performance(reference: Reference, window: Window, known: "NDArray[np.intp]"
     )
     labelled = found.take(known)
     real = _realised(reference, labelled, window.labels[known])
-    of_labelled = _estimated(reference, labelled) if real is not None else None
-    estimate = _estimated(reference, found)
+    estimate, is_whole = _estimated(reference, found), len(known) == rows
+    of_labelled = None if real is None else estimate if is_whole else _estimated(reference, labelled)
     check = _calibration(reference, labelled, window.labels[known]) if real is not None else None
     made = WindowPerformance(
         window.first, rows, len(known), estimate, of_labelled, real, "", window.repeated, calibration=check
