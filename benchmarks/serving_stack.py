@@ -81,14 +81,24 @@ def mlflow_server(folder: Path) -> Server:
 
 
 def gateway_server(
-    folder: Path, tracking_uri: str, models: Sequence[str] = (MODEL,), *, log: str = "sync", name: str = "gateway"
+    folder: Path,
+    tracking_uri: str,
+    models: Sequence[str] = (MODEL,),
+    *,
+    log: str = "sync",
+    name: str = "gateway",
+    keys: str = "",
 ) -> Server:
-    """A gateway that serves the models, with its state in a folder."""
+    """A gateway that serves the models, with its state in a folder: those that have the alias, or with keys, that are promoted."""
     port = free_port()
     command = ["taxiway.cli", "serve", "--port", str(port), "--tracking-uri", tracking_uri, "--log", log]
     command += [word for model in models for word in ("--model", model)]
     tokens = {"TAXIWAY_CALLER_TOKEN": CALLER, "TAXIWAY_ADMIN_TOKEN": ADMIN}
-    command += ["--state", str(folder / name), "--allow-unbacked-alias"]  # no pipeline has promoted these models
+    command += ["--state", str(folder / name)]
+    if keys:
+        tokens["TAXIWAY_LEDGER_KEYS"] = keys
+    else:
+        command.append("--allow-unbacked-alias")  # no pipeline has promoted these models
     return Server(command, f"http://127.0.0.1:{port}", "/ping", folder / f"{name}.log", tokens)
 
 

@@ -9,7 +9,9 @@ import pytest
 from worlds import MODEL, ROWS, World, no_space, soon, wanted
 
 from taxiway.errors import ModelRefusedError, RequestError
+from taxiway.serving.gateway.registry_lookup import RegisteredVersion
 from taxiway.serving.gateway.state.served import Lease
+from taxiway.serving.model_copy import ModelCopy
 from taxiway.serving.protocol import Rows
 from taxiway.serving.workers.base import Outcome
 
@@ -313,6 +315,30 @@ def test_a_swallowed_cancellation_does_not_keep_a_worker_loop(world: World) -> N
         await served.wait_closed()
         assert all(task.done() for task in tasks)
         await asked
+        await model.close()
+
+    asyncio.run(asyncio.wait_for(scenario(), 20))
+
+
+def test_a_rollback_needs_no_download(world: World) -> None:
+    async def scenario() -> None:
+        model = world.served()
+        for version in (1, 2, 3):
+            world.alias = version
+            await model.champion.refresh()
+        await soon(lambda: world.copies == {2, 3})
+        copied: list[int] = []
+        download = world.copy
+
+        async def copy(version: RegisteredVersion) -> ModelCopy:
+            copied.extend({version.version} - world.copies)
+            return await download(version)
+
+        world.copy = copy  # type: ignore[method-assign]
+        world.alias = 2
+        await model.champion.refresh()
+        assert model.champion.current is not None
+        assert (model.champion.current.version.version, copied) == (2, [])
         await model.close()
 
     asyncio.run(asyncio.wait_for(scenario(), 20))

@@ -73,6 +73,7 @@ class ChampionDeployment:
         self._retry, self._copy_retry = Retry(model.settings.poll_s), Retry(model.settings.poll_s)
         self._copy_lock = asyncio.Lock()
         self._draining: dict[asyncio.Task[None], Champion] = {}
+        self._before: RegisteredVersion | None = None  # the last champion: a rollback to it need not download its files
         self.current: Champion | None = None
         self.promotion = ""
         self.registry_away_since: datetime | None = None
@@ -81,7 +82,7 @@ class ChampionDeployment:
     def versions_in_use(self) -> set[int]:
         """The versions whose files are needed."""
         served = [champion.version for champion in (self.current, *self._draining.values()) if champion]
-        return {version.version for version in (*served, self._wanted) if version}
+        return {version.version for version in (*served, self._wanted, self._before) if version}
 
     async def refresh(self, *, retry_failed: bool = True) -> None:
         """Look up the champion in the registry and serve it. If it cannot be loaded, the old version stays.
@@ -261,6 +262,7 @@ class ChampionDeployment:
         versions = [str(champion.version.version) if champion else "none" for champion in (new, old)]
         log.info("%s: serving champion version %s (before: %s)", self._model.name, *versions)
         if old:
+            self._before = old.version
             draining = asyncio.create_task(old.server.drain(self._model.settings.predict_timeout_s))
             self._draining[draining] = old
             draining.add_done_callback(self._draining.pop)
