@@ -243,7 +243,8 @@ def test_an_unknown_content_type_is_counted_as_a_refused_request(gateway: Runnin
 def test_the_process_of_the_gateway_imports_neither_arrow_nor_pandas() -> None:
     code = (
         "import sys; from taxiway.serving.gateway import server; from taxiway.serving.gateway.bodies.read_body import read_body; "
-        "from taxiway.serving.gateway.bodies.formats import BodyFormat; read_body(b'x\\n1', BodyFormat.CSV, 99); "
+        "from taxiway.serving.gateway.bodies.formats import BodyFormat; from taxiway.serving.protocol import USUAL_LIMITS; "
+        "read_body(b'x\\n1', BodyFormat.CSV, USUAL_LIMITS); "
         "print(sorted({'pyarrow', 'pandas', 'numpy'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
