@@ -33,16 +33,16 @@ def note_trigger(stage: "StageContext", context: "Context") -> None:
 
     decision = _decision(stage.pipeline, context)
     if decision:
-        stage.log.info("%s", decision.get("message"))
+        stage.log.info("%s", decision.get("message") or "started by an event without a reason")
         stage.recorder.tags(training_tags(decision))
 
 
 def action_of(pipeline: Pipeline, context: "Context") -> "Action | None":
     """What a DAG run does that monitoring has started; None for another run."""
-    from taxiway.stages.monitor.retraining import action_in
+    from taxiway.stages.monitor.retraining import action_of_policy
 
     decision = _decision(pipeline, context) if pipeline.monitor is not None else None
-    return action_in(decision) if decision else None
+    return action_of_policy(decision, pipeline.monitor.actions) if decision and pipeline.monitor is not None else None
 
 
 def _decision(pipeline: Pipeline, context: "Context") -> "Mapping[str, Any] | None":
@@ -71,10 +71,11 @@ def started_by(context: "Context") -> str:
     if updated:
         return "; ".join(updated)
     run: Any = context["dag_run"]
-    if run.run_type == "scheduled":
+    kind = getattr(run.run_type, "value", run.run_type)
+    if kind == "scheduled":
         return f"the schedule, for {run.logical_date:%Y-%m-%d %H:%M} UTC" if run.logical_date else "the schedule"
     user = getattr(run, "triggering_user_name", None)
-    return f"{run.run_type} run{f' by {user}' if user else ''}"
+    return f"{kind} run{f' by {user}' if user else ''}"
 
 
 def _event_text(asset: Any, event: Any) -> str:

@@ -34,12 +34,17 @@ def background_of(fitted: Any, features: FeatureSet, spans: Sequence[Span], stor
     (_, transform), (_, estimator) = fitted.steps
     if has_exact_contributions(estimator) and origins(transform) is not None:
         return None
-    return drawn_background(features, spans, store)
+    return background_cells(frame_of(features, _drawn(spans, store, list(features.columns))))
 
 
-def drawn_background(features: FeatureSet, spans: Sequence[Span], store: Store) -> bytes:
-    """Draw rows of the training data; see `background_of`."""
-    frame = frame_of(features, _drawn(spans, store, list(features.columns)))
+def background_cells(frame: "pd.DataFrame") -> bytes:
+    """Rows in the form in which a model saves them; at most `BACKGROUND_ROWS`, which are drawn.
+
+    Args:
+        frame: The rows as the model takes them.
+    """
+    if len(frame) > BACKGROUND_ROWS:
+        frame = frame.sample(BACKGROUND_ROWS, random_state=SEED)
     cells = {str(name): [None if cell != cell else cell for cell in frame[name].tolist()] for name in frame}
     return json.dumps(cells, allow_nan=False, ensure_ascii=False).encode()
 

@@ -67,7 +67,8 @@ def changes(losses: "Floats", days: "Days", largest: float = 1.0) -> list[Change
     Args:
         losses: The losses of the rows in the order of the predictions, at least 0 (n).
         days: The day of each row, as days since 1970, in ascending order (n).
-        largest: The largest loss that counts; what is larger counts as this. It must not be chosen by these rows.
+        largest: The largest loss that counts: what is larger counts as this in the tests, so that a single row does not hide a change. It
+            must not be chosen by these rows.
 
     Returns:
         The changes, oldest first.
@@ -79,7 +80,8 @@ def changes(losses: "Floats", days: "Days", largest: float = 1.0) -> list[Change
     if not len(values) or not _rows_have_changed(values):
         return []
     known, positions = np.unique(of, return_inverse=True)
-    table = _Days(known, np.bincount(positions, weights=losses[newest]).astype(float), np.bincount(positions), largest)
+    counted, whole = (np.bincount(positions, weights=each).astype(float) for each in (values * largest, losses[newest]))
+    table = _Days(known, counted, whole, np.bincount(positions))
     cuts = [0, *sorted(_cuts(table, 0, len(known))), len(known)]
     return [_change(table, *three) for three in zip(cuts, cuts[1:], cuts[2:], strict=False)]
 
@@ -100,15 +102,15 @@ class _Days:
 
     Attributes:
         days: The days with rows, in ascending order.
-        sums: The sum of the losses of each.
+        sums: The sum of the losses of each, of which none is larger than the largest one that counts.
+        totals: The sum of the whole losses of each.
         rows: The number of rows of each.
-        largest: The largest loss that counts.
     """
 
     days: "Days"
     sums: "Floats"
+    totals: "Floats"
     rows: "NDArray[np.int64]"
-    largest: float
 
 
 def _cuts(table: _Days, first: int, last: int) -> Iterator[int]:
@@ -214,7 +216,7 @@ def _change(table: _Days, first: int, cut: int, last: int) -> Change:
     limit = -2 * math.log(1 - math.sqrt(CONFIDENCE)) * within / (last - first - 2)
     likely = 1 + np.flatnonzero(between >= between[cut - first - 1] - limit)
     (before, rows_before), (after, rows_after) = (
-        (float(table.sums[low:high].sum() / table.rows[low:high].sum()), int(table.rows[low:high].sum()))
+        (float(table.totals[low:high].sum() / table.rows[low:high].sum()), int(table.rows[low:high].sum()))
         for low, high in ((first, cut), (cut, last))
     )
     day, earliest, latest = (int(table.days[at]) for at in (cut, first + likely[0], first + likely[-1]))

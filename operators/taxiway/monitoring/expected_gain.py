@@ -68,12 +68,14 @@ class Training:
         gain: The improvement of the metric over the champion on the evaluation rows if the model was promoted, and 0 if it was
             not; None if it is not known, as for the first champion.
         action: What the run did.
+        failed: Whether it failed before a decision, so that its gain is not known.
     """
 
     at: datetime
     trigger: Trigger | None = None
     gain: float | None = None
     action: Action = RETRAIN_AS_BEFORE
+    failed: bool = False
 
 
 @dataclass(frozen=True)

@@ -127,7 +127,8 @@ def decide(policy: RetrainingPolicy, evidence: Evidence) -> RetrainingDecision:
 def choose_action(actions: Sequence[Action], trigger: Trigger, trainings: Sequence[Training]) -> tuple[Action, str]:
     """What a training does for a trigger: the first action that is for it and has not gained nothing; else the last one.
 
-    An action has gained nothing if its newest run for a similar trigger did, since a training for whatever reason gained something.
+    An action has gained nothing if a run with it for a similar trigger did, or failed, since a training for whatever reason gained
+    something.
 
     Args:
         actions: The actions of the policy.
@@ -142,8 +143,8 @@ def choose_action(actions: Sequence[Action], trigger: Trigger, trainings: Sequen
     *others, last = [action for action in actions if not action.triggers or trigger.kind in action.triggers]
     skipped: list[str] = []
     for action in others:
-        gains = [each.gain for each in since if each.gain is not None and is_similar(each, trigger, action)]
-        if not gains:
+        tried = [each for each in since if is_similar(each, trigger, action) and (each.failed or each.gain is not None)]
+        if not tried:
             return action, _skipped_text(skipped)
         skipped.append(action.text)
     return last, _skipped_text(skipped)

@@ -57,7 +57,7 @@ class RetrainingPolicy(Section):
         max_trainings: How many trainings there may be in `period`.
         period: How long that period is.
         actions: What a run does that monitoring has started, in the order in which the actions are tried: the first one that is for the
-            trigger, and that did not gain nothing since a training gained something.
+            trigger. One that failed or gained nothing is passed over until a training gains something.
     """
 
     min_gain: Number = Field(ge=0, allow_inf_nan=False)

@@ -13,6 +13,7 @@ from taxiway.tracking import tags
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
     from numpy.typing import NDArray
 
     from taxiway.models.row_model import RowModel
@@ -67,8 +68,11 @@ def plan_recalibration(context: StageContext, snapshot: Snapshot) -> Recalibrati
     return Recalibration(champion, base, spans)
 
 
-def recalibrate(context: StageContext, plan: Recalibration, features: FeatureSet) -> "RowModel":
+def recalibrate(context: StageContext, plan: Recalibration, features: FeatureSet) -> "tuple[RowModel, pd.DataFrame | None]":
     """The champion's transform and estimator with a calibration that fits the rows that they have not learned from.
+
+    Returns:
+        The model, and its input example, which is that of the base; None if the base has none.
 
     Raises:
         DataError: These rows have other classes than the champion, or too few of one.
@@ -78,6 +82,8 @@ def recalibrate(context: StageContext, plan: Recalibration, features: FeatureSet
     from taxiway.evaluation.threshold import ThresholdRule
     from taxiway.features.encoding import predict_rows
     from taxiway.features.labels import true_labels, with_unseen
+    from taxiway.features.signature import example_rows
+    from taxiway.models.background import background_cells
     from taxiway.models.recalibration import fit_lines, recalibrated
     from taxiway.registry.alias_moves import files_by_ledger
     from taxiway.stages.validate_model.scoring import load_version
@@ -93,14 +99,18 @@ def recalibrate(context: StageContext, plan: Recalibration, features: FeatureSet
             "action retrain"
         )
     labels = true_labels(rows[features.label], classes, plan.spans)
-    values = predict_rows(model.predict_frame, model_frame(loaded, rows))
+    frame = model_frame(loaded, rows)
+    values = predict_rows(model.predict_frame, frame)
     lines = fit_lines(values, labels, classes)
     after = recalibrated(values, lines)
     threshold = model.threshold
     if context.pipeline.model.threshold is not None and len(classes) == 2:
         threshold = ThresholdRule.of(context.pipeline).threshold(classes, after, labels)
     _record(context, plan, lines, (values, after), labels)
-    return model.with_calibration(lines, threshold)
+    made = model.with_calibration(lines, threshold)
+    if made.background is None:  # what is exact for its estimator is not for the recalibrated model
+        made.background = background_cells(frame)
+    return made, example_rows(loaded.predictor)
 
 
 def recalibration_tags(plan: Recalibration) -> dict[str, str]:

@@ -13,6 +13,8 @@ from taxiway.stages.context import StageContext
 from taxiway.tracking import tags
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from taxiway.models.row_model import RowModel
     from taxiway.stages.recalibrate import Recalibration
 
@@ -48,6 +50,11 @@ def train(
     sweep = choose_best(context, trials) if pipeline.sweep is not None else None
     replaced = {**(json.loads(sweep.best.params) if sweep else {}), **(overrides or {})}
     recalibration = _recalibration(context, snapshot)
+    if recalibration is not None and overrides:
+        raise ConfigError(
+            f"a recalibration keeps the estimator, so the parameters {', '.join(overrides)} have no effect; start the run without them",
+            key="model_params",
+        )
     previous = recalibration.champion if recalibration is not None else _champion_to_start_from(context, features)
     key = candidate_key(
         features,
@@ -169,18 +176,15 @@ def _train(
 def _recalibrate(
     context: StageContext, snapshot: Snapshot, features: FeatureSet, key: str, recalibration: "Recalibration"
 ) -> tuple[int, str | None]:
-    from taxiway.models.background import drawn_background
     from taxiway.stages.recalibrate import recalibrate, recalibration_tags
 
-    made = recalibrate(context, recalibration, features)
-    if made.background is None:  # what is exact for its estimator is not for the recalibrated model
-        made.background = drawn_background(features, snapshot.training, context.store)
+    made, example = recalibrate(context, recalibration, features)
     version_tags = {
         **_version_tags(context, snapshot, features, recalibration.champion, made.threshold),
         tags.CLASSES: json.dumps(list(made.classes)),
         **recalibration_tags(recalibration),
     }
-    return _register(context, snapshot, features, made, key, version_tags, {})
+    return _register(context, snapshot, features, made, key, version_tags, {}, example)
 
 
 def _register(
@@ -191,12 +195,14 @@ def _register(
     key: str,
     version_tags: dict[str, str],
     params: dict[str, str],
+    example: "pd.DataFrame | None" = None,
 ) -> tuple[int, str | None]:
-    """Register a model; returns its version, and the digest of its files."""
+    """Register a model, with some rows as its input example; returns its version, and the digest of its files."""
     from taxiway.data.engine.read_rows import read_rows
     from taxiway.registry.register import EXAMPLE_ROWS, ModelToSave, register
 
-    example = read_rows(snapshot.training[:1], context.store, list(features.columns)).head(EXAMPLE_ROWS)
+    if example is None:
+        example = read_rows(snapshot.training[:1], context.store, list(features.columns)).head(EXAMPLE_ROWS)
     to_save = ModelToSave(made, example, key, version_tags, params)
     version, files = register(context.registry, context.recorder.run_id, context.pipeline.name, to_save)
     context.log.info("registered %s version %d", context.pipeline.name, version)

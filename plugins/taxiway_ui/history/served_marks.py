@@ -116,7 +116,12 @@ def alert_marks(shown: Sequence[EarlierWindow], alerts: Sequence[ServedAlert], x
     for number, one in enumerate(shown):
         about[number] += ["inputs have anomalies"] if one.window.anomalies else []
         about[number] += ["a check has found something"] if one.window.findings else []
-    texts = {AlertKind.AUDIT: "the last audit; labels are needed again", AlertKind.TARGET: "the audit misses its target"}
+        about[number] += ["labels are late"] if one.window.labels_late else []
+    texts = {
+        AlertKind.AUDIT: "the last audit; labels are needed again",
+        AlertKind.TARGET: "the audit misses its target",
+        AlertKind.DRIFT: "inputs have drifted that had not before",
+    }
     for alert in alerts:
         before = [number for number, one in enumerate(shown) if one.window.first <= alert.first]
         if alert.kind in texts and before:

@@ -1,13 +1,20 @@
 """`taxiway monitor` compares a window with the one before, too: what is new differs from what is not as in the evaluation rows."""
 
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from cli.local_runs import NAME, taxiway
 from cli.logged_weeks import Cells, log_week
 from cli.turned_champion import TURNED
+
+from taxiway.stages.monitor.windows.drift import ColumnDrift, WindowDrift
+from taxiway.stages.monitor.windows.earlier import DriftSince, EarlierRows, has_new_drift
+
+FIRST = date(2026, 1, 5)
 
 
 def windows(*arguments: str) -> list[dict[str, Any]]:
@@ -53,6 +60,18 @@ def test_a_week_without_a_gateway_is_left_out_and_those_around_it_are_compared()
     assert before == [None, "2026-01-05", None, "2026-01-19"], "the newest one with enough rows"
     assert columns(found[3]) == (["a"], ["a"])
     assert "0 rows" not in taxiway("monitor", NAME, "--log", "log").output
+    (only,) = windows("--since", "2026-02-02")
+    assert only["drift_since_before"]["first"] == "2026-01-19", "also if it is before the first window"
+
+
+def test_drift_is_new_if_it_is_not_in_the_last_window_with_enough_rows() -> None:
+    rows, drifted = pd.DataFrame({"a": [1.0]}), WindowDrift((ColumnDrift("a", 0.2, 1e-6, "a changed"),), None)
+    same, other = DriftSince(FIRST, WindowDrift((), None)), DriftSince(FIRST, drifted)
+    before = EarlierRows(FIRST, rows, None, drifted)
+    assert [has_new_drift(drifted, *given) for given in ((None, None), (other, before), (same, before))] == [True, True, False]
+    assert has_new_drift(drifted, same, EarlierRows(FIRST, rows, None, WindowDrift((), None))), "a slow change"
+    assert not has_new_drift(drifted, same, EarlierRows(FIRST, rows, None)), "it was not compared with the evaluation rows"
+    assert not has_new_drift(WindowDrift((), None), None, None)
 
 
 @pytest.mark.usefixtures("turned_site")

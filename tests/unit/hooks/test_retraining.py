@@ -3,10 +3,12 @@
 from datetime import UTC, datetime
 from typing import Any, cast
 
+import pytest
 from airflow.sdk import Context
 from airflow.sdk.execution_time.comms import AssetEventDagRunReferenceResult
 from airflow.sdk.execution_time.context import TriggeringAssetEventsAccessor
 
+from taxiway.errors import ConfigError
 from taxiway.hooks.retraining import ALERTS, action_of, asset_of
 from taxiway.monitoring.expected_gain import Trigger, TriggerKind
 from taxiway.monitoring.retraining import RetrainingDecision
@@ -15,6 +17,7 @@ from taxiway.spec.base import RETRAIN
 from taxiway.spec.pipeline import Pipeline
 from taxiway.stages.context import doing
 
+REHEARSING = {"action": "warm_start", "window": 3, "rehearsal": {"spans": 4, "share": 0.1}}
 PIPELINE = Pipeline.model_validate(
     {
         "pipeline": "small",
@@ -24,7 +27,7 @@ PIPELINE = Pipeline.model_validate(
         "schema": "small.schema.yaml",
         "model": {"estimator": "sklearn.linear_model.SGDClassifier"},
         "gate": {"thresholds": {"accuracy": 0.6}, "against_champion": {"metric": "accuracy"}},
-        "monitor": {"log": "log", "retrain": {"min_gain": 0.01, "actions": ["warm_start", "retrain"]}},
+        "monitor": {"log": "log", "retrain": {"min_gain": 0.01, "actions": [REHEARSING, "warm_start", "retrain"]}},
     }
 )
 
@@ -56,7 +59,7 @@ def extra(action: Action | None) -> dict[str, Any]:
 
 
 def test_a_run_does_the_action_of_the_newest_event() -> None:
-    rehearsing = Action.model_validate({"action": "warm_start", "window": 3, "rehearsal": {"spans": 4, "share": 0.1}})
+    rehearsing = Action.model_validate(REHEARSING)
     found = action_of(PIPELINE, context(RETRAIN, extra(RETRAIN_AS_BEFORE), extra(rehearsing)))
     assert found == rehearsing
     assert doing(PIPELINE, found).model.warm_start == "champion"
@@ -73,3 +76,17 @@ def test_other_runs_train_as_the_pipeline_file_says() -> None:
     assert action_of(PIPELINE, cast("Context", {})) is None
     assert action_of(PIPELINE.model_copy(update={"monitor": None}), context(RETRAIN, extra(RETRAIN_AS_BEFORE))) is None
     assert doing(PIPELINE, None) == PIPELINE
+
+
+@pytest.mark.parametrize(
+    ("action", "message"),
+    [
+        ({"action": "recalibrate"}, "started to recalibrate, which is not in monitor.retrain.actions; allowed: warm start"),
+        ({"action": "retrain", "window": "all"}, "started to retrain on all spans, which is not in monitor.retrain.actions"),
+        ({"action": "dance"}, "has no valid action: action: Input should be"),
+        ("retrain", "has no valid action"),
+    ],
+)
+def test_an_event_cannot_start_what_the_pipeline_file_does_not_have(action: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        action_of(PIPELINE, context(RETRAIN, {"message": "because", "action": action}))

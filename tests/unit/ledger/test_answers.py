@@ -97,6 +97,13 @@ def test_the_same_question_about_another_model_is_free(ledger: Ledger) -> None:
     assert ask(ledger, asked("b", model="team.third")).account.steps == 1, "two of the same are one"
 
 
+def test_who_does_not_know_other_answers_asks_the_same_question_anew(ledger: Ledger) -> None:
+    decide(ledger, "a", Status.PASS)
+    standing = ask(ledger, asked("a", model="team.own", shared=False))
+    assert standing.decided is None, "its share of the error is that of its own budget"
+    assert (standing.elsewhere, standing.account.steps) == ({"team.m": 1}, 0)
+
+
 def test_what_overlaps_is_found_in_other_chains_however_old(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chain, "SEGMENT_LINKS", 4)
     frame = pd.DataFrame({"a": range(1000), "b": np.linspace(0, 1, 1000)})

@@ -74,6 +74,9 @@ def test_numbers_have_changes_in_their_unit() -> None:
     assert (name, found.day) == ("absolute error", FIRST + 20)
     assert (found.before, found.after) == (pytest.approx(losses[:2000].mean()), pytest.approx(losses[2000:].mean()))
     assert changes(np.zeros(4000), FIRST + days, 0.0) == []
+    losses[500] = 1e9
+    (despite,) = changes(losses, FIRST + days, largest_loss(name, losses[:400]))
+    assert despite.day == found.day, "one row with a huge loss hides nothing"
 
 
 def test_every_metric_has_a_loss() -> None:

@@ -179,6 +179,12 @@ def test_an_action_that_gained_nothing_gives_way_to_the_next() -> None:
     assert decide(RANKED, replace(WORSE, trainings=done((RECALIBRATE, 0.0), (WARM, 0.0), (ANEW, 0.0)))).action == ANEW
 
 
+def test_an_action_that_fails_gives_way_to_the_next() -> None:
+    """Such as a recalibration on rows with a new class, which would fail again and again."""
+    failed = [replace(each, failed=True) for each in done((RECALIBRATE, None))]
+    assert decide(RANKED, replace(WORSE, trainings=failed)).action == WARM
+
+
 def test_an_action_is_tried_again_after_another_training_gained_something() -> None:
     for history in (
         done((RECALIBRATE, 0.0), (WARM, 0.02)),

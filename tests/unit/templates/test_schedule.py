@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from airflow.sdk import Asset, AssetAny, AssetOrTimeSchedule, MultipleCronTriggerTimetable
 from airflow.serialization.serialized_objects import DagSerialization
+from airflow.utils.types import DagRunType
 from pydantic import ValidationError
 
 from taxiway.hooks.retraining import promotion_evidence, started_by
@@ -106,7 +107,7 @@ def test_a_run_says_what_has_started_it() -> None:
         "the asset own.other.champion was updated: version 7 of own.other is champion; before: 6; is better; the asset x was updated"
     )
     at = datetime(2026, 3, 1, 6, tzinfo=UTC)
-    run = SimpleNamespace(run_type="scheduled", logical_date=at, triggering_user_name=None)
+    run = SimpleNamespace(run_type=DagRunType.SCHEDULED, logical_date=at, triggering_user_name=None)
     assert started_by({"dag_run": run}) == "the schedule, for 2026-03-01 06:00 UTC"
-    run = SimpleNamespace(run_type="manual", logical_date=at, triggering_user_name="ann")
+    run = SimpleNamespace(run_type=DagRunType.MANUAL, logical_date=at, triggering_user_name="ann")
     assert started_by({"dag_run": run}) == "manual run by ann"

@@ -48,8 +48,10 @@ def standing_by(known: Sequence[Link], others: Sequence[Entry], asked: Asked) ->
     answers = own.answers if own is not None else ()
     earlier = entries_of([link for link in known if place is None or link.number < place])
     elsewhere = [entry for entry in others if overlaps(asked.evaluation_set, entry.asked.evaluation_set)]
-    same = [one for entry in elsewhere if entry.asked.key == asked.key for one in entry.answers]
-    elsewhere = [entry for entry in elsewhere if entry.asked.key != asked.key]
+    same: list[Answered] = []
+    if asked.shared:  # the same question is free; else it is asked with a share of the model's own
+        same = [one for entry in elsewhere if entry.asked.key == asked.key for one in entry.answers]
+        elsewhere = [entry for entry in elsewhere if entry.asked.key != asked.key]
     if own is not None and answers:
         elsewhere = [entry for entry in elsewhere if entry.asked.at < own.asked.at]
     overlapping = [entry for entry in earlier if overlaps(asked.evaluation_set, entry.asked.evaluation_set)]

@@ -22,10 +22,10 @@ class Alert:
     Attributes:
         version: The champion.
         first: The first day of the window; of an audit, the day of the last one; of a rollback, its day.
-        kind: `realised` or `estimated` if this performance is worse than on the evaluation rows; `data` if inputs have anomalies; `check` if
-            a check of the team's own has found something; `drift` if inputs have drifted that had not before; `labels` if labels are late; `target` if an audit has shown that the metric misses its target; `audit` if
-            labels are needed; `rollback` if the policy has replaced the version by
-            the one before it.
+        kind: `realised` or `estimated` if this performance is worse than on the evaluation rows; `data` if inputs have anomalies; `check`
+            if a check of the team's own has found something; `drift` if inputs have drifted that had not before; `labels` if labels are
+            late; `target` if an audit has shown that the metric misses its target; `audit` if labels are needed; `rollback` if the policy
+            has replaced the version by the one before it.
         messages: The evidence.
         is_repeated: Whether an earlier try of this run has told it.
     """

@@ -284,12 +284,12 @@ def monitor(
             found = findings(asked.checks, path, before)
         since = drift_since(earlier, rows, columns)
         answered = compared.operation.get(each.first)
-        is_new = has_new_drift(drift, since, made[-1].drift if made else None)
+        is_new = has_new_drift(drift, since, earlier)
         labels = expected.get(each.first)
         made.append(MonitoredWindow(predicted, drift, of_schema.anomalies, found, answered, since, labels, is_new))
         if each.rows >= MIN_ROWS:
             newest = predicted, drift, rows
-            earlier = EarlierRows(each.first, rows, of_schema.profile)
+            earlier = EarlierRows(each.first, rows, of_schema.profile, drift)
     shares = input_shares(Estimates(reference, errors, loaded, before), *newest) if newest is not None else None
     is_silent = compared.newest is not None and compared.newest < oldest_day(compared.until, asked.every, windows=1)
     show("comparing the losses of days")

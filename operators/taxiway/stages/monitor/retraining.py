@@ -6,7 +6,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
+from taxiway.errors import ConfigError
 from taxiway.ledger.entry import trusted
+from taxiway.messages import invalid_text
 from taxiway.monitoring.evidence import Evidence
 from taxiway.monitoring.expected_gain import Training, Trigger, TriggerKind
 from taxiway.monitoring.retraining import RetrainingDecision, decide
@@ -79,6 +83,26 @@ def action_in(described: Mapping[str, Any]) -> Action:
     return RETRAIN_AS_BEFORE if given is None else Action.model_validate(given)
 
 
+def action_of_policy(described: Mapping[str, Any], actions: Sequence[Action]) -> Action:
+    """What the training does by a decision as content for JSON, which must be an action that the pipeline file has.
+
+    Raises:
+        ConfigError: It has no such action: the file was edited after the decision, or somebody else has posted the event.
+    """
+    try:
+        wanted = action_in(described)
+    except ValidationError as error:
+        raise ConfigError(f"the event that started this run has no valid action: {invalid_text(error)}", key="action") from None
+    if described.get("action") is not None and not any(wanted.what == action.what for action in actions):
+        allowed = ", ".join(action.text for action in actions) or "none"
+        raise ConfigError(
+            f"this run was started to {wanted.text}, which is not in monitor.retrain.actions; allowed: {allowed}. The next run of monitoring "
+            "decides by the pipeline file as it is now",
+            key="action",
+        )
+    return wanted
+
+
 def _evidence(
     context: StageContext, found: Monitored, window: MonitoredWindow, trainings: Sequence[Training], new_labels: int
 ) -> Evidence:
@@ -128,6 +152,7 @@ def _training(context: StageContext, run: "Run", metric: str, replaced: frozense
         trigger=trigger and Trigger(TriggerKind(trigger["kind"]), trigger["size"]),
         gain=0.0 if run.data.tags.get(tags.VERSION) in replaced else _gain(context, run, metric),
         action=action_in({"action": json.loads(run.data.tags.get(tags.ACTION) or "null")}),
+        failed=run.info.status == "FAILED" and not run.data.tags.get(tags.OUTCOME),
     )
 
 

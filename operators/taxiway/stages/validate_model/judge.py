@@ -150,7 +150,7 @@ def _ask(case: _Case, wanted: Show | None) -> Judged:
         _require_answered(case, standing_of(case.context.ledger, case.asked))
     standing = ask(case.context.ledger, case.asked)
     judged = _decided(case, standing, wanted)
-    if standing.is_spent and case.asked.shared:  # the reason says it
+    if standing.is_spent and case.asked.shared and wanted != "exact":  # the reason says it
         return judged
     return replace(judged, verdict=with_shared_rows(judged.verdict, standing.elsewhere, case.gate))
 

@@ -156,7 +156,7 @@ def test_only_admins_are_told_what_a_model_raised(gateway: Running, model: str) 
     answer = gateway.ask(model, -1)
     request_id = answer.headers["X-Taxiway-Request-Id"]
     assert answer.json()["message"] == (
-        f"{model} failed for this request; those who operate the gateway find the reason under the request id {request_id}"
+        f"{model} failed for this request; to ask those who operate the gateway, give them the request id {request_id}"
     )
     assert gateway.ask(model, -1, token=ADMIN).json()["message"] == "the model failed: ValueError: a row has x = -1"
     assert (

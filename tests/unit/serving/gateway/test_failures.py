@@ -17,9 +17,9 @@ def written(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 def test_each_kind_of_failure_has_a_neutral_message() -> None:
     failures = Failures()
-    known = "those who operate the gateway find the reason under the request id 17"
+    known = "to ask those who operate the gateway, give them the request id 17"
     assert failures.message("m", "17", SHOP, RAISED) == f"m failed for this request; {known}"
-    assert failures.message("m", "17", SHOP, UNLOADABLE) == f"m cannot answer now; try again in 7 s; {known}"
+    assert failures.message("m", "17", SHOP, UNLOADABLE) == f"m cannot answer now; try again in 8 s; {known}"
     assert failures.message("m", "17", ADMIN, UNLOADABLE) == UNLOADABLE.error
 
 

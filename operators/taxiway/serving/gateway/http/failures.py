@@ -5,6 +5,7 @@ of the request, under which those who operate the gateway find it.
 """
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -52,11 +53,11 @@ class Failures:
         self._write(model, request_id, caller, outcome)
         if caller.may(Scope.ADMIN):
             return outcome.error
-        known = f"those who operate the gateway find the reason under the request id {request_id}"
+        known = f"to ask those who operate the gateway, give them the request id {request_id}"
         if outcome.status == _MODEL_FAILED:
             return f"{model} failed for this request; {known}"
         wait_s = outcome.retry_after_s
-        return f"{model} cannot answer now; try again {f'in {wait_s:.0f} s' if wait_s else 'later'}; {known}"
+        return f"{model} cannot answer now; try again {f'in {math.ceil(wait_s)} s' if wait_s else 'later'}; {known}"
 
     def _write(self, model: str, request_id: str, caller: Caller, outcome: Outcome) -> None:
         now, last = self._clock(), self._last.get(model)

@@ -1,4 +1,4 @@
-"""The window before one: whether its inputs differ, whichever versions answered."""
+"""The window before one: whether its inputs differ."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from taxiway.data.validation.inputs import Baseline
 
 
+_MOST_LOOKED_AT = 8
+"""So many windows with requests before the first one are looked at, because each is read."""
+
+
 @dataclass(frozen=True)
 class EarlierRows:
     """The window before, of which only a part is kept.
@@ -27,11 +31,13 @@ class EarlierRows:
         first: Its first day.
         rows: A random part of its rows.
         profile: The profile of all of them; None if the schema has no limits of drift.
+        drift: What differed from the evaluation rows; None if it was not compared with them.
     """
 
     first: date
     rows: "pd.DataFrame"
     profile: "Profile | None"
+    drift: WindowDrift | None = None
 
     @property
     def baseline(self) -> "Baseline | None":
@@ -78,14 +84,15 @@ def drift_since(earlier: EarlierRows | None, rows: "pd.DataFrame", columns: Mode
     return DriftSince(earlier.first, sample_drift(earlier.rows, rows, columns, earlier.name))
 
 
-def has_new_drift(drift: WindowDrift, since: DriftSince | None, before: WindowDrift | None) -> bool:
+def has_new_drift(drift: WindowDrift, since: DriftSince | None, earlier: EarlierRows | None) -> bool:
     """Whether inputs of a window have drifted that had not before.
 
     Args:
         drift: What differs from the evaluation rows.
         since: What differs from the window before; None if there is none.
-        before: What differed from the evaluation rows in the window before; None if it was not compared with them.
+        earlier: That window.
     """
+    before = earlier.drift if earlier is not None else None
     if since is None:
         return bool(drift.columns) or drift.joint is not None
     if since.messages:
@@ -98,7 +105,7 @@ def has_new_drift(drift: WindowDrift, since: DriftSince | None, before: WindowDr
 def earlier_rows(
     log: Path, model: str, first: date, every: Every, columns: ModelColumns, by: RequestSchema | None
 ) -> EarlierRows | None:
-    """The rows of the newest window before a day, of all versions that were champion in it.
+    """The rows of the newest window before a day that has enough of them, of all versions that were champion in it.
 
     Args:
         log: The folder of the request log.
@@ -109,15 +116,17 @@ def earlier_rows(
         by: What requests are validated by; None for no validation.
 
     Returns:
-        None if the log has no such window, or if it has too few rows.
+        None if none of the newest windows with requests before the day has enough rows.
     """
     from taxiway.serving.request_files import newest_request_day
 
-    newest = newest_request_day(log, model, first - timedelta(days=1))
-    if newest is None:
-        return None
-    begins = first_day(newest, every)
-    with window_rows(log, model, None, begins, every, columns, leave_out=None) as path:
-        rows = sampled_rows(path, columns)
-        profile = window_profile(path, by)
-    return EarlierRows(begins, rows, profile) if len(rows) >= FEWEST_ROWS else None
+    for _ in range(_MOST_LOOKED_AT):
+        newest = newest_request_day(log, model, first - timedelta(days=1))
+        if newest is None:
+            return None
+        first = first_day(newest, every)
+        with window_rows(log, model, None, first, every, columns, leave_out=None) as path:
+            rows = sampled_rows(path, columns)
+            if len(rows) >= FEWEST_ROWS:
+                return EarlierRows(first, rows, window_profile(path, by))
+    return None
