@@ -68,6 +68,9 @@ def train(
     ).digest
     version, files = _find_or_train(context, snapshot, features, replaced, key, previous, recalibration)
     version_tags = context.registry.get_model_version(pipeline.name, str(version)).tags
+    estimator, params = pipeline.model.name, json.dumps({**pipeline.model.params, **replaced}, sort_keys=True)
+    if recalibration is not None:
+        estimator, params = _estimator_of(context, recalibration.base) or (estimator, params)
     candidate = Candidate(
         model=pipeline.name,
         version=version,
@@ -75,8 +78,8 @@ def train(
         report=report.digest,
         features=features.digest,
         schema_version=features.schema_version,
-        estimator=pipeline.model.name,
-        params=json.dumps({**pipeline.model.params, **replaced}, sort_keys=True),
+        estimator=estimator,
+        params=params,
         sweep=sweep.digest if sweep else None,
         threshold=threshold_in(version_tags),
         files=files or files_in(version_tags),
@@ -93,6 +96,14 @@ def _recalibration(context: StageContext, snapshot: Snapshot) -> "Recalibration 
 
     is_wanted = context.action is not None and context.action.action == "recalibrate"
     return plan_recalibration(context, snapshot) if is_wanted else None
+
+
+def _estimator_of(context: StageContext, version: int) -> tuple[str, str] | None:
+    """The estimator of a version and its parameters, which the pipeline file may not have any more; None if its record is lost."""
+    from taxiway.lineage.queries import version_records
+
+    found = version_records(context.registry, context.pipeline.name, version, (Candidate,)).candidate
+    return (found.estimator, found.params) if found is not None else None
 
 
 def _champion_to_start_from(context: StageContext, features: FeatureSet) -> int | None:

@@ -13,6 +13,7 @@ from stages.conftest import Site
 from taxiway.data.engine.read_rows import read_rows
 from taxiway.errors import ConfigError, DataError
 from taxiway.lineage.run_records import RunRecords
+from taxiway.models.explanations import explainer_of
 from taxiway.models.predictor import COMPILED, compiled_predictor
 from taxiway.monitoring.expected_gain import Trigger, TriggerKind
 from taxiway.monitoring.retraining import RetrainingDecision
@@ -88,7 +89,10 @@ def test_a_champion_is_recalibrated_on_the_rows_that_it_has_not_learned_from(sit
     assert start(installation, made).candidate is not None
     shifted(site, 3)
     shifted(site, 4)
-    second = start(installation, made, recalibrate)
+    edited = made.model_copy(update={"model": made.model.model_copy(update={"params": {"C": 0.5}})})
+    second = start(installation, edited, recalibrate)
+    assert second.candidate is not None
+    assert "0.5" not in second.candidate.params, "the estimator of the champion is kept"
     assert second.summary is not None
     assert second.evaluation is not None
     assert (second.summary.outcome, second.summary.retraining) == (Outcome.PROMOTED, "recalibrate: labels are new")
@@ -109,6 +113,12 @@ def test_a_champion_is_recalibrated_on_the_rows_that_it_has_not_learned_from(sit
     assert first.get_raw_model().estimator[-1].coef_.tolist() == recalibrated.get_raw_model().estimator[-1].coef_.tolist()
     assert (np.argsort(before) == np.argsort(after)).all()
     assert abs(after.mean() - rows["y"].mean()) < 0.03 < abs(before.mean() - rows["y"].mean())
+    explained = explainer_of(recalibrated)(
+        {name: rows[name].head(1).tolist() for name in recalibrated.get_raw_model().columns.names}
+    )
+    (row,) = explained.rows
+    assert (explained.method, explained.unit, row.of) == ("sampling", "probability", "True")
+    assert row.base + sum(row.contributions.values()) == pytest.approx(after[0])
     served = compiled_predictor(recalibrated, None)
     assert served.plan.startswith(COMPILED), "as fast as before"
     cells = {name: rows[name].tolist() for name in served.columns.names}
