@@ -9,7 +9,7 @@ from taxiway.spec.conditions.entry import GateCondition
 from taxiway.spec.gate import AgainstChampion, Gate, Slices
 from taxiway.spec.model.section import EarlyStopping, Model
 from taxiway.spec.model.threshold import ChosenThreshold
-from taxiway.spec.monitor import LabelAudits, Monitor, RetrainingPolicy, Rollback
+from taxiway.spec.monitor import LabelAudits, Monitor, RetrainingPolicy, Rollback, TrainingCosts
 from taxiway.spec.own_metric import OwnMetric
 from taxiway.spec.pipeline import Features, Pipeline
 from taxiway.spec.purpose import Goal, Harm, Purpose
@@ -59,6 +59,7 @@ SECTIONS: Sections = (
     ("approval", Approval),
     ("monitor", Monitor),
     ("monitor.retrain", RetrainingPolicy),
+    ("monitor.retrain.costs", TrainingCosts),
     ("monitor.retrain.actions", Action),
     ("monitor.retrain.actions.rehearsal", Rehearsal),
     ("monitor.audit", LabelAudits),
@@ -317,7 +318,13 @@ USED_BY = {
     "monitor.rollback.confidence": "`monitor`: 1 minus the probability that a champion whose rows have no larger loss is ever replaced, "
     "however often it is looked at",
     "monitor.rollback.max_drop": "`monitor`: how much worse the metric may be than that of the version before, in the unit of the metric",
-    "monitor.retrain.min_gain": "`monitor`: the smallest expected improvement that is worth a training, in the unit of the metric",
+    "monitor.retrain.min_gain": "`monitor`: the smallest expected improvement that is worth a training, in the unit of the metric. Give this "
+    "or `costs`",
+    "monitor.retrain.costs": "`monitor`: what a training costs and is worth, from which the smallest improvement follows; see below",
+    "monitor.retrain.costs.training": "`monitor`: what a training costs, without labels, in any currency",
+    "monitor.retrain.costs.labels": "`monitor`: how many labels have to be bought for a training and its evaluation",
+    "monitor.retrain.costs.label": "`monitor`: what a label costs",
+    "monitor.retrain.costs.value": "`monitor`: what an improvement of the metric by 1 is worth until the next training",
     "monitor.retrain.triggers": "`monitor`: what is a reason: performance that is worse than on the evaluation rows, realised "
     "performance that is worse than its estimate, or drift of inputs",
     "monitor.retrain.new_labels": "`monitor`: how many rows with a label since the last training are a reason",

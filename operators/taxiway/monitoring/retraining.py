@@ -91,7 +91,7 @@ def decide(policy: RetrainingPolicy, evidence: Evidence) -> RetrainingDecision:
     """Decide whether to train again.
 
     The triggers are evaluated in this order: performance, concept drift, age, new labels, drift of inputs. The first whose expected
-    gain is at least `min_gain`, or about whose gain nothing is known, decides. The expected gain is the mean of what the last
+    gain is at least `min_gain`, or what follows from `costs`, or about whose gain nothing is known, decides. The expected gain is the mean of what the last
     trainings after similar triggers gained. With fewer than three of them, it is the loss of performance, which a training can
     regain at most; of new labels, nothing is known then. What the training does is chosen by `choose_action`.
 
@@ -114,14 +114,24 @@ def decide(policy: RetrainingPolicy, evidence: Evidence) -> RetrainingDecision:
             message = f"{action.text}: {found.message}{skipped}"
             return RetrainingDecision(True, TriggerKind.AGE, message, found.trigger, action=action)
         gain = gain_after_similar(found.trigger, evidence.trainings, action) or found.gain
-        if gain is None or gain.value >= policy.min_gain:
+        if gain is None or gain.value >= policy.least_gain:
             known = "nothing is known about what a training gains" if gain is None else gain.message
             message = f"{action.text}: {found.message}; {known}{skipped}"
             return RetrainingDecision(True, found.trigger.kind, message, found.trigger, gain, action)
-        why = f"{gain.message}, less than the {number_text(policy.min_gain)} that a training is worth"
+        why = f"{gain.message}, less than the {_worth_text(policy)}"
         message = f"wait: {found.message}, but {why}"
         small.append(RetrainingDecision(False, WaitKind.SMALL_GAIN, message, found.trigger, gain))
     return small[0]
+
+
+def _worth_text(policy: RetrainingPolicy) -> str:
+    """`0.01 that a training is worth`, with the costs from which it follows."""
+    worth = f"{number_text(policy.least_gain)} that a training is worth"
+    costs = policy.costs
+    if costs is None:
+        return worth
+    labels = f", {number_text(costs.training)} and {counted(costs.labels, 'label')} at {number_text(costs.label)}"
+    return f"{worth}, as it costs {number_text(costs.total)}{labels if costs.labels else ''}"
 
 
 def choose_action(actions: Sequence[Action], trigger: Trigger, trainings: Sequence[Training]) -> tuple[Action, str]:

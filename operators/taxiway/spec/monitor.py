@@ -44,11 +44,38 @@ def _log(value: object) -> object:
     return value
 
 
+class TrainingCosts(Section):
+    """What a training costs and what it is worth, all in one currency, which determines the smallest gain that is worth a training.
+
+    Attributes:
+        training: What a training costs: computers, and the time of people.
+        labels: How many labels have to be bought for a training and its evaluation.
+        label: What a label costs.
+        value: What an improvement of the metric by 1 is worth until the next training: 50000 if one by 0.01 is worth 500.
+    """
+
+    training: Number = Field(ge=0, allow_inf_nan=False)
+    labels: int = Field(default=0, ge=0, strict=True)
+    label: Number = Field(default=0.0, ge=0, allow_inf_nan=False)
+    value: Number = Field(gt=0, allow_inf_nan=False)
+
+    @property
+    def total(self) -> float:
+        """What a training costs with its labels."""
+        return self.training + self.labels * self.label
+
+    @property
+    def min_gain(self) -> float:
+        """The improvement of the metric that is worth as much as a training costs."""
+        return self.total / self.value
+
+
 class RetrainingPolicy(Section):
     """When the model is to be trained again, by what monitoring has found; see `taxiway.monitoring.retraining`.
 
     Attributes:
-        min_gain: The smallest expected improvement of the metric that is worth a training, in the metric's unit.
+        min_gain: The smallest expected improvement of the metric that is worth a training, in the metric's unit. Required without `costs`.
+        costs: What a training costs and is worth, from which that improvement follows; None with `min_gain`.
         triggers: What is a reason to train again: `performance` that is worse than on the evaluation rows, `concept_drift` (a realised
             performance that is worse than the estimate for the same rows), or `input_drift`.
         new_labels: The number of rows with a label since the last training that is a reason; None for none.
@@ -60,7 +87,8 @@ class RetrainingPolicy(Section):
             trigger. One that failed or gained nothing is passed over until a training gains something.
     """
 
-    min_gain: Number = Field(ge=0, allow_inf_nan=False)
+    min_gain: Number | None = Field(default=None, ge=0, allow_inf_nan=False)
+    costs: TrainingCosts | None = None
     triggers: tuple[Literal["performance", "concept_drift", "input_drift"], ...] = ("performance", "concept_drift")
     new_labels: int | None = Field(default=None, ge=1, strict=True)
     max_age: Duration | None = None
@@ -83,9 +111,17 @@ class RetrainingPolicy(Section):
             message = "without triggers, new_labels or max_age, there is never a reason to train again; give one of them"
             raise ValidationError.from_exception_data("RetrainingPolicy", [mistake(message, list(self.triggers), "triggers")])
         mistakes = [*mistakes_in_actions(self.actions, self.all_triggers)]
+        if (self.min_gain is None) == (self.costs is None):
+            message = "give one of min_gain, the gain that is worth a training, and costs, from which it follows"
+            mistakes.append(mistake(message, self.min_gain, "min_gain"))
         if mistakes:
             raise ValidationError.from_exception_data("RetrainingPolicy", mistakes)
         return self
+
+    @property
+    def least_gain(self) -> float:
+        """The smallest expected improvement of the metric that is worth a training."""
+        return self.costs.min_gain if self.costs is not None else self.min_gain or 0.0
 
     @property
     def all_triggers(self) -> tuple[str, ...]:

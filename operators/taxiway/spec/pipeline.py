@@ -227,7 +227,9 @@ class Pipeline(Section):
         facts = facts_of(metric or ("mae" if self.gate.problem == "regression" else "roc_auc"))
         low, high, most = number_text(facts.low), number_text(facts.high), number_text(facts.high - facts.low)
         changes = {
-            ("retrain", "min_gain"): section.retrain.min_gain if section.retrain is not None else 0.0,
+            ("retrain", "costs" if section.retrain and section.retrain.costs else "min_gain"): section.retrain.least_gain
+            if section.retrain is not None
+            else 0.0,
             ("audit", "tolerance"): section.audit.tolerance if section.audit is not None else 0.0,
             ("rollback", "max_drop"): section.rollback.max_drop if section.rollback is not None else 0.0,
         }

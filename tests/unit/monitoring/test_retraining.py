@@ -5,10 +5,12 @@ import runpy
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from helping import examples
 from taxiway.monitoring.evidence import Evidence
@@ -102,6 +104,25 @@ def test_a_loss_that_trainings_never_regained_is_no_reason() -> None:
         "less than the 0.01 that a training is worth"
     )
     assert found.reason is WaitKind.SMALL_GAIN
+
+
+def test_what_a_training_costs_says_what_it_must_gain() -> None:
+    costs = {"training": 40, "labels": 2000, "label": 0.05, "value": 50_000}
+    policy = RetrainingPolicy.model_validate({"costs": costs})
+    assert policy.least_gain == pytest.approx(0.0028)
+    assert decide(policy, WORSE).retrain
+    dear = RetrainingPolicy.model_validate({"costs": {**costs, "value": 500}})
+    found = decide(dear, WORSE)
+    assert found.reason is WaitKind.SMALL_GAIN
+    assert found.message.endswith("less than the 0.28 that a training is worth, as it costs 140, 40 and 2,000 labels at 0.05")
+    without = RetrainingPolicy.model_validate({"costs": {"training": 140, "value": 500}})
+    assert decide(without, WORSE).message.endswith("less than the 0.28 that a training is worth, as it costs 140")
+
+
+@pytest.mark.parametrize("given", [{}, {"min_gain": 0.1, "costs": {"training": 1, "value": 1}}])
+def test_a_policy_has_the_gain_or_the_costs(given: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="give one of min_gain, the gain that is worth a training, and costs"):
+        RetrainingPolicy.model_validate(given)
 
 
 def test_a_loss_twice_as_large_as_those_before_is_a_new_situation() -> None:
