@@ -26,7 +26,7 @@ from taxiway.triggers import new_span
 from taxiway.triggers.new_span import NewSpanTrigger
 
 REPOSITORY = Path(__file__).parents[2]
-PIPELINE = read_pipeline(REPOSITORY / "dags/flights/late_arrivals.pipeline.yaml").model_copy(update={"schedule": "new_span"})
+PIPELINE = read_pipeline(REPOSITORY / "dags/flights/late_arrivals.pipeline.yaml").model_copy(update={"schedule": ("new_span",)})
 
 
 class AilingFileSystem(LocalFileSystem):

@@ -137,13 +137,13 @@ def test_a_champion_that_predicts_worse_is_told_and_trained_again(
 
 
 async def log_unsure_predictions(state: Path, folder: Path) -> None:
-    """Requests of today, whose rows have any class with the same probability."""
+    """Requests of today, whose rows have any class with nearly the same probability."""
     log = RequestLog(state, keep_rows=10_000, keep_bytes=1 << 30)
     store_settings(state, RollSettings(folder=folder))
     log.versions.note(DAG, 1, LoggedVersion(ModelColumns(("a",), ("b",)), ("False", "True")))
-    body = json.dumps({"dataframe_split": {"columns": ["a", "b"], "data": [[0.0, "x"]] * 500}})
+    body = json.dumps({"dataframe_split": {"columns": ["a", "b"], "data": [[row / 500, "x"] for row in range(500)]}})
     now = time.time()
-    answer = json.dumps([[0.5, 0.5]] * 500)
+    answer = json.dumps([[0.501 - row / 250_000, 0.499 + row / 250_000] for row in range(500)])
     await log.add([LoggedRequest("r", now, DAG, body, "c", 1, 200, answer, "", 1.0, None, None, None)])
     log.close()
     roll(state, now + 1)

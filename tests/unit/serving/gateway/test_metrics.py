@@ -62,7 +62,7 @@ def test_prometheus_scrapes_a_gateway(gateway: Running, registry: MlflowClient, 
 
 def test_what_happens_to_requests_is_counted(mlflow_url: str, registry: MlflowClient, tmp_path: Path) -> None:
     model = register(registry, "Healthy", "Healthy")
-    gateway = start_gateway(mlflow_url, tmp_path, models=[model], max_body_bytes=1000)
+    gateway = start_gateway(mlflow_url, tmp_path, models=[model], max_body_bytes=1024)
 
     def metric(name: str, **labels: str) -> float:
         text = gateway.http.get(f"{gateway.url}/metrics", headers={"Authorization": f"Bearer {ADMIN}"}).text
