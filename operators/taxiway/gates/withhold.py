@@ -111,7 +111,7 @@ def spent_verdict(
         )
     message = (
         f"{asked}. Bring new rows: the next span does so by itself.{own} To decide without them: taxiway force "
-        f"{verdict.model}/{verdict.version} --reason WHY; what was asked: taxiway gate ledger {verdict.model}"
+        f"{verdict.model}/{verdict.version} --reason WHY; what was asked: taxiway gate ledger {next(iter(elsewhere), verdict.model)}"
     )
     spent = Reason(status=Status.UNDECIDED, code=ReasonCode.ROWS_SPENT, message=message)
     return _with_reason(verdict, spent, full.without_scores())

@@ -224,4 +224,11 @@ def _require_link(client: "MlflowClient", run: str, name: str) -> None:
 
 
 def _note(client: "MlflowClient", link: Link) -> None:
-    client.set_tag(link.entry, tags.CHAIN_LINK, link.to_json())
+    """Note a link at its entry. Of two processes that do at once, as after answers of two people, MLflow's database may refuse one."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.set_tag(link.entry, tags.CHAIN_LINK, link.to_json())
+    except MlflowException:
+        if client.get_run(link.entry).data.tags.get(tags.CHAIN_LINK) != link.to_json():
+            raise

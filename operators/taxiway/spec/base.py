@@ -161,7 +161,7 @@ class AssetSchedule(Section):
         asset: The name of the asset, such as that of a scoring's predictions, or of the champion of another pipeline.
     """
 
-    asset: str
+    asset: str = Field(min_length=1)
 
 
 Schedule = Annotated[tuple[AssetSchedule | str, ...], BeforeValidator(_schedule)]

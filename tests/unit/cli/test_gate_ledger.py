@@ -49,7 +49,7 @@ def test_what_was_asked_is_listed_and_scores_are_shown_for_the_rows() -> None:
 def test_nothing_asked_and_no_such_model_are_measured_shift() -> None:
     Path("small.pipeline.yaml").write_text(PIPELINE)
     assert run("--until", "train").exit_code == 0
-    assert done("gate", "ledger", NAME) == f"nothing was asked about versions of {NAME}: no evaluation rows are spent\n"
+    assert done("gate", "ledger", NAME) == f"nothing was asked about versions of {NAME}: it has spent no evaluation rows\n"
     assert "MLflow has no model runner.smal; allowed: runner.small" in refused("gate", "ledger", "runner.smal")
 
 
@@ -67,6 +67,7 @@ def test_a_copy_of_the_pipeline_under_another_name_has_the_same_rows_to_spend() 
     refusal = taxiway(*command, "--again", "other parameters").output
     spent = f"1 passed (gate.budget.adaptivity: first-change); among them 1 model of other pipelines ({NAME}). Bring new rows"
     assert spent in refusal
+    assert f"what was asked: taxiway gate ledger {NAME}" in refusal
     assert (
         "If whoever makes models of runner.copy does not know those answers, state it with gate.budget.shared: false."
         in refusal

@@ -88,6 +88,7 @@ def test_airflow_can_keep_the_dag(schedule: Any) -> None:
         (["newspan"], 'did you mean "new_span"'),
         ([7], "a cron expression of five fields"),
         ([{"assets": "x"}], "Extra inputs"),
+        ({"asset": ""}, "at least 1 character"),
         ([[]], "a cron expression of five fields"),
     ],
 )

@@ -69,7 +69,7 @@ def ledger_json(sets: Sequence[AskedAbout]) -> str:
 def ledger_text(model: str, sets: Sequence[AskedAbout]) -> str:
     """The questions for people."""
     if not sets:
-        return f"nothing was asked about versions of {model}: no evaluation rows are spent"
+        return f"nothing was asked about versions of {model}: it has spent no evaluation rows"
     questions = sum(len(each.own) for each in sets)
     lines = [f"{model}: {counted(questions, 'question')} about {counted(len(sets), 'evaluation set')}"]
     for each in sets:
