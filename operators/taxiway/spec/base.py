@@ -79,7 +79,7 @@ def _schedule(value: Any) -> Any:
         A tuple of them; empty for None.
     """
     given = () if value is None else tuple(value) if isinstance(value, list | tuple) else (value,)
-    starts = tuple(each if isinstance(each, AssetSchedule | Mapping) else _start(each) for each in given)
+    starts = tuple(_start(each) for each in given)
     times = [each for each in starts if isinstance(each, str) and each not in (NEW_SPAN, RETRAIN)]
     if len(times) > 1:
         raise ValueError(
@@ -91,6 +91,13 @@ def _schedule(value: Any) -> Any:
 
 
 def _start(value: Any) -> Any:
+    if isinstance(value, AssetSchedule):
+        return value
+    if isinstance(value, Mapping):
+        name = value.get("asset")
+        if len(value) != 1 or not isinstance(name, str) or not name:
+            raise ValueError(f"{dict(value)} is no asset; allowed: {{asset: NAME}}")
+        return AssetSchedule(asset=name)
     return _allowed_schedule(value, (NEW_SPAN, RETRAIN, *_PRESETS))
 
 
@@ -161,7 +168,7 @@ class AssetSchedule(Section):
         asset: The name of the asset, such as that of a scoring's predictions, or of the champion of another pipeline.
     """
 
-    asset: str = Field(min_length=1)
+    asset: str
 
 
 Schedule = Annotated[tuple[AssetSchedule | str, ...], BeforeValidator(_schedule)]

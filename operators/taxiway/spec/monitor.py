@@ -44,6 +44,11 @@ def _log(value: object) -> object:
     return value
 
 
+def _as_list(value: object) -> object:
+    """A list, also of one that is given alone."""
+    return [value] if isinstance(value, str | dict) else value
+
+
 class TrainingCosts(Section):
     """What a training costs and what it is worth, all in one currency, which determines the smallest gain that is worth a training.
 
@@ -95,7 +100,9 @@ class RetrainingPolicy(Section):
     cooldown: Duration = timedelta(days=7)
     max_trainings: int = Field(default=4, ge=1, strict=True)
     period: Duration = timedelta(days=30)
-    actions: tuple[Annotated[Action, BeforeValidator(named_action)], ...] = (RETRAIN_AS_BEFORE,)
+    actions: Annotated[tuple[Annotated[Action, BeforeValidator(named_action)], ...], BeforeValidator(_as_list)] = (
+        RETRAIN_AS_BEFORE,
+    )
 
     @model_validator(mode="after")
     def _can_be_followed(self) -> "RetrainingPolicy":

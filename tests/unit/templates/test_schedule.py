@@ -87,8 +87,9 @@ def test_airflow_can_keep_the_dag(schedule: Any) -> None:
         (["new_span", "retrain"], "each new span is trained on"),
         (["newspan"], 'did you mean "new_span"'),
         ([7], "a cron expression of five fields"),
-        ([{"assets": "x"}], "Extra inputs"),
-        ({"asset": ""}, "at least 1 character"),
+        ([{"assets": "x"}], r"\{'assets': 'x'\} is no asset; allowed: \{asset: NAME\}"),
+        ({"asset": ""}, "is no asset"),
+        ({"asset": 7}, "is no asset"),
         ([[]], "a cron expression of five fields"),
     ],
 )
