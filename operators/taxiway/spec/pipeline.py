@@ -235,9 +235,9 @@ class Pipeline(Section):
         }
         for key, value in changes.items():
             if value >= facts.high - facts.low:
-                yield mistake(
-                    f"the metric cannot change by so much; allowed: less than {most}, in its unit", value, "monitor", *key
-                )
+                of = "this is the gain that is worth its cost; " if key[-1] == "costs" else ""
+                message = f"{of}the metric cannot change by so much; allowed: less than {most}, in its unit"
+                yield mistake(message, value, "monitor", *key)
         if section.audit is not None and not facts.low <= section.audit.target <= facts.high:
             yield mistake(
                 f"allowed: {low} to {high}, the values of the metric", section.audit.target, "monitor", "audit", "target"

@@ -151,3 +151,20 @@ def test_the_example_of_the_guide_reads_the_files(
     monkeypatch.chdir(tmp_path)
     runpy.run_path(str(Path(__file__).parents[3] / "docs/examples/request_log.py"))
     assert capsys.readouterr().out.split() == ["model,day,champion_version,requests,mean", "a/b,1970-01-02,1,1,0.375"]
+
+
+def test_a_log_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "state").mkdir()
+    log = RequestLog(tmp_path / "state", keep_rows=10, keep_bytes=1 << 20)
+    store_settings(tmp_path / "state", RollSettings(folder=tmp_path / "file" / "log", hash_columns=("a",)))
+    log.close()
+    made = CliRunner().invoke(main, ["log", "roll", "--state", str(tmp_path / "state")])
+    assert (made.exit_code, made.exception.__class__) == (1, SystemExit), made.output
+    assert "check the folder that taxiway serve --log-folder names" in made.output
+
+
+def test_a_url_is_no_log_folder(tmp_path: Path) -> None:
+    made = CliRunner().invoke(main, ["serve", "--state", str(tmp_path), "--log-folder", "s3://bucket/log"])
+    assert made.exit_code == 2
+    assert "is a URL; allowed: a folder" in made.output

@@ -49,6 +49,10 @@ def roll_log(state: Path) -> None:
         raise ConfigError(
             f"the request log in {state} cannot be read, or what was written cannot be noted: {error}; check the file and the disk's space"
         ) from None
+    except OSError as error:
+        raise ConfigError(
+            f"the Parquet files cannot be written: {error}; check the folder that taxiway serve --log-folder names, and the disk's space"
+        ) from None
     what = f"{counted(rolled.requests, 'request')} and {counted(rolled.labels, 'label')}"
     click.echo(f"{what} written to {counted(rolled.files, 'file')} in {rolled.folder}")
     if rolled.deleted_days:

@@ -1,5 +1,6 @@
 """The commands that serve models: `taxiway serve`, the gateway, and `taxiway serve-version`, one version for a gateway."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -20,6 +21,13 @@ code_option = click.option(
     show_envvar=True,
     help="The folder of trusted Python files, such as that of the DAGs, for models of a team's own class.",
 )
+
+
+def _no_url(_context: click.Context, _option: click.Parameter, value: Path | None) -> Path | None:
+    """Refuse an object store, which `Path` would make a local folder of."""
+    if value is not None and re.match(r"\w+:/", str(value)):
+        raise click.BadParameter(f"{value} is a URL; allowed: a folder, whose files can be copied to an object store")
+    return value
 
 
 @click.command()
@@ -86,6 +94,7 @@ code_option = click.option(
 @click.option(
     "--log-folder",
     type=click.Path(path_type=Path, file_okay=False),
+    callback=_no_url,
     help="The folder of the Parquet files of the request log.  [default: log in the state folder]",
 )
 @click.option(
