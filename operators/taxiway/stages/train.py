@@ -49,12 +49,7 @@ def train(
     pipeline = context.pipeline
     sweep = choose_best(context, trials) if pipeline.sweep is not None else None
     replaced = {**(json.loads(sweep.best.params) if sweep else {}), **(overrides or {})}
-    recalibration = _recalibration(context, snapshot)
-    if recalibration is not None and overrides:
-        raise ConfigError(
-            f"a recalibration keeps the estimator, so the parameters {', '.join(overrides)} have no effect; start the run without them",
-            key="model_params",
-        )
+    recalibration = _recalibration(context, snapshot, overrides)
     previous = recalibration.champion if recalibration is not None else _champion_to_start_from(context, features)
     key = candidate_key(
         features,
@@ -68,9 +63,7 @@ def train(
     ).digest
     version, files = _find_or_train(context, snapshot, features, replaced, key, previous, recalibration)
     version_tags = context.registry.get_model_version(pipeline.name, str(version)).tags
-    estimator, params = pipeline.model.name, json.dumps({**pipeline.model.params, **replaced}, sort_keys=True)
-    if recalibration is not None:
-        estimator, params = _estimator_of(context, recalibration.base) or (estimator, params)
+    estimator, params = _estimator(context, replaced, recalibration)
     candidate = Candidate(
         model=pipeline.name,
         version=version,
@@ -90,20 +83,37 @@ def train(
     return candidate
 
 
-def _recalibration(context: StageContext, snapshot: Snapshot) -> "Recalibration | None":
-    """What is recalibrated instead of a training; None if the run trains."""
+def _recalibration(context: StageContext, snapshot: Snapshot, overrides: Mapping[str, Any] | None) -> "Recalibration | None":
+    """What is recalibrated instead of a training; None if the run trains.
+
+    Raises:
+        ConfigError: Parameters are overridden, which a recalibration does not use.
+    """
     from taxiway.stages.recalibrate import plan_recalibration
 
     is_wanted = context.action is not None and context.action.action == "recalibrate"
-    return plan_recalibration(context, snapshot) if is_wanted else None
+    found = plan_recalibration(context, snapshot) if is_wanted else None
+    if found is not None and overrides:
+        raise ConfigError(
+            f"a recalibration keeps the estimator, so the parameters {', '.join(overrides)} have no effect; start the run without them",
+            key="model_params",
+        )
+    return found
 
 
-def _estimator_of(context: StageContext, version: int) -> tuple[str, str] | None:
-    """The estimator of a version and its parameters, which the pipeline file may not have any more; None if its record is lost."""
+def _estimator(context: StageContext, replaced: Mapping[str, Any], recalibration: "Recalibration | None") -> tuple[str, str]:
+    """The estimator and its parameters as JSON: those of the pipeline file, or of the version that a recalibration keeps.
+
+    If the record of that version is lost, they are those of the file as well.
+    """
     from taxiway.lineage.queries import version_records
 
-    found = version_records(context.registry, context.pipeline.name, version, (Candidate,)).candidate
-    return (found.estimator, found.params) if found is not None else None
+    model = context.pipeline.model
+    if recalibration is not None:
+        base = version_records(context.registry, context.pipeline.name, recalibration.base, (Candidate,)).candidate
+        if base is not None:
+            return base.estimator, base.params
+    return model.name, json.dumps({**model.params, **replaced}, sort_keys=True)
 
 
 def _champion_to_start_from(context: StageContext, features: FeatureSet) -> int | None:

@@ -26,7 +26,7 @@ class Cell:
     Attributes:
         x: The middle of the window.
         opacity: How strong its color is, by the distance.
-        text: What it says.
+        text: The text of its tooltip.
     """
 
     x: float

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from models.brute_force import shapley
+from models.explained import MODEL, TYPES, Loaded, rows
 from sklearn.ensemble import (
     ExtraTreesRegressor,
     GradientBoostingClassifier,
@@ -25,7 +26,6 @@ from taxiway.errors import ConfigError, DataError
 from taxiway.features.build import build_transform
 from taxiway.features.columns import FeatureColumns
 from taxiway.features.encoding import raw_frame
-from taxiway.features.signature import ModelColumns
 from taxiway.models.contributions import contributions
 from taxiway.models.explanations import explainer_of
 from taxiway.models.row_model import RowModel
@@ -33,34 +33,6 @@ from taxiway.serving.protocol import Rows
 from taxiway.serving.workers.explain import explain
 
 COLUMNS = FeatureColumns(("a", "b"), ("c", "d"), (), (), ())
-TYPES = {"a": "number", "b": "number", "c": "string", "d": "string"}
-MODEL = ModelColumns(("a", "b"), ("c", "d"), TYPES, ("a", "b", "c", "d"))
-
-
-class Loaded:
-    """A loaded pyfunc model."""
-
-    def __init__(self, raw: Any, input_example: Any = None) -> None:
-        self._raw = raw
-        self.input_example = input_example
-
-    def get_raw_model(self) -> Any:
-        return self._raw
-
-
-def rows(count: int = 600) -> pd.DataFrame:
-    chance = np.random.default_rng(0)
-    made = pd.DataFrame(
-        {
-            "a": chance.normal(size=count),
-            "b": chance.normal(size=count),
-            "c": chance.choice(["x", "y", "z"], count),
-            "d": chance.choice(["k", "l"], count),
-        }
-    )
-    made.loc[chance.random(count) < 0.1, "a"] = np.nan
-    made.loc[chance.random(count) < 0.1, "c"] = None
-    return made
 
 
 def loaded(

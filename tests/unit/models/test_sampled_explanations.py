@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from models.brute_force import shapley
+from models.explained import MODEL, TYPES, Loaded, rows
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
@@ -28,36 +29,12 @@ from taxiway.models.row_model import RowModel
 from taxiway.models.shapley_sampling import PAIRS, sampled_shapley, value_of_columns
 
 NAMES = ("a", "b", "c", "d")
-TYPES = {"a": "number", "b": "number", "c": "string", "d": "string"}
-MODEL = ModelColumns(("a", "b"), ("c", "d"), TYPES, NAMES)
 NUMBERS = ModelColumns(NAMES, (), dict.fromkeys(NAMES, "number"), NAMES)
 TWO, THREE = ("early", "late"), ("early", "late", "never")
 
 
-class Loaded:
-    """A loaded pyfunc model."""
-
-    def __init__(self, raw: Any, input_example: Any = None) -> None:
-        self._raw = raw
-        self.input_example = input_example
-
-    def get_raw_model(self) -> Any:
-        return self._raw
-
-
 def frame_of_rows(count: int, seed: int) -> pd.DataFrame:
-    chance = np.random.default_rng(seed)
-    made = pd.DataFrame(
-        {
-            "a": chance.normal(size=count),
-            "b": chance.normal(size=count),
-            "c": chance.choice(["x", "y", "z"], count),
-            "d": chance.choice(["k", "l"], count),
-        }
-    )
-    made.loc[chance.random(count) < 0.1, "a"] = np.nan
-    made.loc[chance.random(count) < 0.1, "c"] = None
-    return raw_frame(made, MODEL.numeric, MODEL.categorical, TYPES)
+    return raw_frame(rows(count, seed), MODEL.numeric, MODEL.categorical, TYPES)
 
 
 def saved(frame: pd.DataFrame) -> bytes:

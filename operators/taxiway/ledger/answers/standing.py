@@ -49,7 +49,7 @@ def standing_by(known: Sequence[Link], others: Sequence[Entry], asked: Asked) ->
     earlier = entries_of([link for link in known if place is None or link.number < place])
     elsewhere = [entry for entry in others if overlaps(asked.evaluation_set, entry.asked.evaluation_set)]
     same: list[Answered] = []
-    if asked.shared:  # the same question is free; else it is asked with a share of the model's own
+    if asked.shared:  # an identical question costs nothing; otherwise it takes its share of this model's error
         same = [one for entry in elsewhere if entry.asked.key == asked.key for one in entry.answers]
         elsewhere = [entry for entry in elsewhere if entry.asked.key != asked.key]
     if own is not None and answers:

@@ -1,7 +1,7 @@
-"""What callers are told when a model fails, and what the gateway's log says about it.
+"""Error messages for callers if a model fails, and the log lines about them.
 
-The message of an exception may quote rows, files or code of a team. So only callers with the scope `admin` see it; others get the id
-of the request, under which those who operate the gateway find it.
+The message of an exception may quote rows, files or code of a team. So only callers with the scope `admin` get it. Others get the id
+of the request, which is also in the log line.
 """
 
 import logging

@@ -135,7 +135,7 @@ def request_schema(schema: "Schema | None", columns: ModelColumns, snapshot: Sna
 
 @dataclass(frozen=True)
 class ValidatedWindow:
-    """What the schema says of the inputs of a window.
+    """The result of validating the inputs of a window by the schema.
 
     Attributes:
         anomalies: The anomalies that would block a training.
