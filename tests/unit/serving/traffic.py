@@ -30,7 +30,8 @@ class Traffic:
 
     Attributes:
         counts: How many requests were `sent`; `answered` with 200; `refused` with 503 or 504 and a message; `unreachable`, because
-            nobody listened; or `lost`, because the connection ended before the answer.
+            nobody listened; `lost`, because the connection ended before the answer; or answered with 500, because its worker `died`
+            twice.
         answered: The request ids of the right answers by the number of the request.
         refusals: The messages of the refused requests.
         wrong: All other answers: predictions for another row, or a status that says nothing about an outage.
@@ -71,11 +72,12 @@ class Traffic:
         with self._lock:
             return 2 * self.counts["sent"] - self.counts.total()
 
-    def check(self, *, lost: int | None = 0, refused: int | None = 0) -> None:
-        """Assert that no answer is wrong, and that at most so many requests were lost and refused (None: any number)."""
+    def check(self, *, lost: int | None = 0, refused: int | None = 0, died: int | None = 0) -> None:
+        """Assert that no answer is wrong, and that at most so many requests were lost, refused or died (None: any number)."""
         assert not self.wrong, self.wrong[:3]
         assert lost is None or self.counts["lost"] <= lost, self.counts
         assert refused is None or self.counts["refused"] <= refused, (self.counts, self.refusals)
+        assert died is None or self.counts["died"] <= died, self.counts
 
     def check_log(self, state: Path, *, after: int = 0) -> None:
         """Assert that each answer to a request with a larger number than `after` is in the log once, with its row."""
@@ -107,6 +109,8 @@ class Traffic:
         if response.status_code in _UNAVAILABLE and (message := response.json().get("message")):
             self.refusals.add(message)
             return "refused"
+        if response.status_code == 500 and "the worker process died twice" in response.text:
+            return "died"
         self.wrong.append(f"{_x(number)}: {response.status_code} {response.text}")
         return "wrong"
 
