@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from taxiway.features.encoding import predict_features, predict_rows, raw_columns, raw_frame
 from taxiway.features.signature import ModelColumns, predict_function, raw_model, signature_columns
-from taxiway.messages import error_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +67,7 @@ def compiled_predictor(model: Any, example: "pd.DataFrame | None") -> Predictor:
                 else (None, "its compiled form has other predictions")
             )
     except Exception as error:  # of any kind: the model is served as it was saved
-        compiled, why = None, f"it cannot be compiled: {error_line(error)}"
+        compiled, why = None, f"{type(error).__name__} while it was compiled or tried on the example rows"
     if compiled is None:
         return Predictor(original.columns, original.predict, f"original: {why}")
     return Predictor(original.columns, compiled, f"{COMPILED}{why}")

@@ -19,7 +19,8 @@ class Operation(Record):
 
     Attributes:
         requests: How many requests there were.
-        errors: How many of them were answered with an error by the version.
+        errors: How many of them the version failed for (status 500 to 599).
+        rejected: How many of them were not as the version takes them (status 400 to 499), which is the caller's mistake.
         p50_ms: The median of the time from the reception of a request to the end of its predict call, in milliseconds; None if the log
             does not have it.
         p99_ms: The 99th percentile of the same.
@@ -27,13 +28,15 @@ class Operation(Record):
 
     requests: int
     errors: int
+    rejected: int = 0
     p50_ms: float | None = None
     p99_ms: float | None = None
 
     def describe(self) -> str:
-        """`1,204 requests, 0.2% with an error, 3.1 ms (p99 12 ms)`."""
+        """`1,204 requests, 0.2% with an error, 1.1% rejected, 3.1 ms (p99 12 ms)`."""
         times = "" if self.p50_ms is None or self.p99_ms is None else f", {self.p50_ms:.3g} ms (p99 {self.p99_ms:.3g} ms)"
-        return f"{counted(self.requests, 'request')}, {percent(self.errors / self.requests)} with an error{times}"
+        rejected = f", {percent(self.rejected / self.requests)} rejected" if self.rejected else ""
+        return f"{counted(self.requests, 'request')}, {percent(self.errors / self.requests)} with an error{rejected}{times}"
 
 
 class CalibrationCheck(Record):

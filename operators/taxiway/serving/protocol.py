@@ -14,7 +14,7 @@ from typing import Any, Never
 from pydantic_core import from_json, to_json
 
 from taxiway.errors import RequestError
-from taxiway.messages import listed, quoted
+from taxiway.messages import counted, listed, quoted
 
 INPUT_FORMATS = ("dataframe_records", "dataframe_split", "inputs", "instances")
 _JSON_KINDS = {type(None): "null", bool: "a boolean", int: "a number", float: "a number", str: "a string", list: "an array"}
@@ -175,9 +175,10 @@ def require_size(input_format: str, rows: int, columns: int, limits: BodyLimits)
     if columns > MAX_COLUMNS:
         raise RequestError(413, f"{input_format} has more than {MAX_COLUMNS:,} columns; send only the columns of the model")
     if rows > limits.max_rows or rows * columns > limits.max_cells:
+        wide = f" of {counted(columns, 'column')}" if columns else ""
         raise RequestError(
             413,
-            f"{input_format} has {rows:,} rows of {columns:,} or more columns; allowed: {limits.max_rows:,} rows and {limits.max_cells:,} "
+            f"{input_format} has {counted(rows, 'row')}{wide}; allowed: {limits.max_rows:,} rows and {limits.max_cells:,} "
             "cells. Send fewer rows per request, and only the columns of the model",
         )
 

@@ -140,10 +140,15 @@ def _require_known_layout(path: Path) -> None:
         return
     layout = found.get(_LAYOUT_KEY, b"1").decode(errors="replace")
     if not layout.isdecimal() or int(layout) > LAYOUT:
-        writer = found.get(_WRITER_KEY, b"a newer version").decode(errors="replace")
+        writer = found.get(_WRITER_KEY, b"unknown").decode(errors="replace")
+        advice = (
+            f"a gateway of Taxiway {writer} has written it. Install that version or a later one where the log is read"
+            if layout.isdecimal()
+            else "no gateway writes such a file: move it out of the folder"
+        )
         raise ConfigError(
-            f"{path} has the layout {quoted(layout)} of the request log, and Taxiway {version_of('taxiway')} reads layouts up to {LAYOUT}; a gateway "
-            f"of Taxiway {writer} has written it. Install that version or a later one where the log is read",
+            f"{path} has the layout {quoted(layout)} of the request log, and Taxiway {version_of('taxiway')} reads layouts up to {LAYOUT}; "
+            f"{advice}",
             got=layout,
             allowed=tuple(map(str, range(1, LAYOUT + 1))),
         )

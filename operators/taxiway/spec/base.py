@@ -108,7 +108,11 @@ def clock_schedule(value: Any) -> Any:
 
 def _allowed_schedule(value: Any, words: tuple[str, ...]) -> Any:
     """Check a schedule: None, one of some words, or a cron expression of five fields."""
-    if value is None or value in words or (isinstance(value, str) and _is_cron(value)):
+    if value is None or value in words:
+        return value
+    if isinstance(value, str) and _is_cron(value):
+        if not _ever_comes(value):
+            raise ValueError("no year has such a day; allowed: a day and a month that has it")
         return value
     raise ValueError(allowed_values(str(value), (*words, "a cron expression of five fields")))
 
@@ -118,6 +122,17 @@ def _is_cron(text: str) -> bool:
     from croniter import croniter
 
     return len(text.split()) == 5 and croniter.is_valid(text)
+
+
+def _ever_comes(cron: str) -> bool:
+    """Whether a valid cron expression has a time: `0 0 31 2 *` has none."""
+    from croniter import CroniterBadDateError, croniter
+
+    try:
+        croniter(cron).get_next()
+    except CroniterBadDateError:
+        return False
+    return True
 
 
 def _template(value: Any) -> Any:

@@ -64,6 +64,17 @@ class TrainingCosts(Section):
     label: Number = Field(default=0.0, ge=0, allow_inf_nan=False)
     value: Number = Field(gt=0, allow_inf_nan=False)
 
+    @model_validator(mode="after")
+    def _cost_something(self) -> "TrainingCosts":
+        if bool(self.labels) != bool(self.label):
+            given, needed = ("labels", "label") if self.labels else ("label", "labels")
+            raise ValueError(f"{given} needs {needed}: labels cost their number times label; give both or neither")
+        if not self.total:
+            raise ValueError(
+                "a training costs nothing, so any gain is worth it; give its costs, or min_gain: 0 instead of costs"
+            )
+        return self
+
     @property
     def total(self) -> float:
         """What a training costs with its labels."""
@@ -106,11 +117,12 @@ class RetrainingPolicy(Section):
 
     @model_validator(mode="after")
     def _can_be_followed(self) -> "RetrainingPolicy":
-        if not self.period:
-            message = "it is 0, so max_trainings would limit nothing; allowed: a longer one, such as 30d"
-            raise ValidationError.from_exception_data(
-                "RetrainingPolicy", [mistake(message, duration_text(self.period), "period")]
-            )
+        for key, given, message in (
+            ("period", self.period, "it is 0, so max_trainings would limit nothing; allowed: a longer one, such as 30d"),
+            ("max_age", self.max_age, "each run of the monitoring would train again; allowed: a longer one, such as 90d"),
+        ):
+            if given is not None and not given:
+                raise ValidationError.from_exception_data("RetrainingPolicy", [mistake(message, duration_text(given), key)])
         if len(set(self.triggers)) < len(self.triggers):
             message = "a trigger is given twice; give each once"
             raise ValidationError.from_exception_data("RetrainingPolicy", [mistake(message, list(self.triggers), "triggers")])

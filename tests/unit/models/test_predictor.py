@@ -144,7 +144,9 @@ def test_what_cannot_be_compiled_is_served_as_it_was_saved(monkeypatch: pytest.M
         raise RuntimeError("broken on purpose")
 
     monkeypatch.setattr("taxiway.features.fast_transform._numeric_step", broken)
-    assert compiled_predictor(fitted("ridge"), None).plan == "original: it cannot be compiled: RuntimeError: broken on purpose"
+    assert compiled_predictor(fitted("ridge"), None).plan == (
+        "original: RuntimeError while it was compiled or tried on the example rows"
+    )
 
 
 @pytest.mark.parametrize("kind", ["trees", "three classes", "poisson"])

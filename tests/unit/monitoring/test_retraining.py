@@ -244,7 +244,7 @@ policies = st.builds(
     min_gain=st.floats(0, 0.1),
     triggers=st.lists(st.sampled_from(TRIGGERS), min_size=1, unique=True),
     new_labels=st.none() | st.integers(1, 10_000),
-    max_age=st.none() | st.timedeltas(timedelta(), 60 * DAY),
+    max_age=st.none() | st.timedeltas(timedelta(seconds=1), 60 * DAY),
     cooldown=st.timedeltas(timedelta(), 20 * DAY),
     max_trainings=st.integers(1, 5),
     period=st.timedeltas(timedelta(seconds=1), 90 * DAY),

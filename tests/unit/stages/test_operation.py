@@ -21,9 +21,9 @@ def test_requests_errors_and_latency_are_by_window() -> None:
     connection.executemany("INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?)", rows)
     found = operation(connection, "a.b", 1, "week", None, later)
     assert found == {
-        monday: Operation(requests=100, errors=2, p50_ms=50.5, p99_ms=99.01),
+        monday: Operation(requests=100, errors=1, rejected=1, p50_ms=50.5, p99_ms=99.01),
         later: Operation(requests=1, errors=0),
     }
-    assert found[monday].describe() == "100 requests, 2.0% with an error, 50.5 ms (p99 99 ms)"
+    assert found[monday].describe() == "100 requests, 1.0% with an error, 1.0% rejected, 50.5 ms (p99 99 ms)"
     assert found[later].describe() == "1 request, 0.0% with an error"
     assert set(operation(connection, "a.b", 1, "week", later, later)) == {later}

@@ -222,5 +222,7 @@ def _checked(kind: "type[S]", content: dict[str, object]) -> "S":
         return kind.model_validate(content)
     except ValidationError as error:
         raise click.UsageError(
-            "; ".join(f"{e['loc'][-1] if e['loc'] else 'settings'}: {e['msg']}" for e in error.errors())
+            "; ".join(
+                f"{e['loc'][-1] if e['loc'] else 'settings'}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()
+            )
         ) from None

@@ -1,6 +1,7 @@
 """Runs the gateway as a server: one process for HTTP, and others for the models."""
 
 import asyncio
+import errno
 import gc
 import logging
 import os
@@ -35,7 +36,8 @@ _MLFLOW_TIMEOUTS = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST
 def serve(settings: GatewaySettings) -> None:
     """Serve until SIGTERM or SIGINT, then finish the current requests (for at most 10 s) and end all processes.
 
-    The process exits with code 3 and a log message if it cannot start, for example because another gateway uses the state folder.
+    The process exits with code 3 and a log message if it cannot start, for example because another gateway uses the state folder, or
+    another process the port.
     """
     for name, value in _MLFLOW_TIMEOUTS.items():
         os.environ.setdefault(name, value)
@@ -44,6 +46,7 @@ def serve(settings: GatewaySettings) -> None:
     log_to_stderr(as_json=settings.log_format == "json")
     # uvicorn raises the signal again when it has finished, which would end the process before the clean-up.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    _require_free_port(settings.host, settings.port)
     _allow_many_connections()
     if settings.stop_with_parent:
         threading.Thread(target=_stop_without, args=(os.getppid(),), daemon=True).start()
@@ -95,6 +98,22 @@ def _tls_context(config: uvicorn.Config) -> ssl.SSLContext:
         sys.exit(_NOT_STARTED)
     assert config.ssl is not None
     return config.ssl
+
+
+def _require_free_port(host: str, port: int) -> None:
+    """Exit with a log message if the gateway cannot listen, which the server finds out only when all models have been loaded."""
+    try:
+        for family, kind, protocol, _, address in socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        ):
+            with socket.socket(family, kind, protocol) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
+                probe.bind(address)
+    except OSError as error:
+        if isinstance(error, socket.gaierror) or error.errno in (errno.EADDRINUSE, errno.EACCES):
+            log.error("the gateway cannot listen at %s, port %d: %s; choose another with --host and --port", host, port, error)  # noqa: TRY400 the message says what is wrong
+            sys.exit(_NOT_STARTED)
+        # An address family that this machine does not have: the server listens at the others.
 
 
 def _allow_many_connections() -> None:

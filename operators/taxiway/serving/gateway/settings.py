@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 
 from taxiway.errors import ConfigError
 from taxiway.ledger.keys import LedgerKeys
+from taxiway.messages import listed
 from taxiway.serving.gateway.model_limits import MIN_MEMORY_MIB, ModelLimits
 from taxiway.serving.gateway.rolling.settings import RollSettings
 from taxiway.serving.protocol import LARGEST_LIMITS, USUAL_LIMITS, BodyLimits
@@ -133,6 +134,14 @@ class GatewaySettings(BaseModel):
     def _certificate_with_key(self) -> "GatewaySettings":
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("tls_certificate and tls_key belong together; give both for HTTPS, or neither")
+        return self
+
+    @model_validator(mode="after")
+    def _omitted_or_hashed(self) -> "GatewaySettings":
+        if both := sorted({*self.omit_columns} & {*self.hash_columns}):
+            raise ValueError(
+                f"{listed(both)} cannot be both omitted from the Parquet files and hashed in them; give one of the options"
+            )
         return self
 
     @model_validator(mode="after")

@@ -43,7 +43,7 @@ class Budget(Section):
 
     steps: int = Field(default=DEFAULT_STEPS, ge=1, le=MOST_STEPS, strict=True)
     adaptivity: Adaptivity = "first-change"
-    shared: bool = True
+    shared: bool = Field(default=True, strict=True)
 
     @property
     def passes(self) -> int:

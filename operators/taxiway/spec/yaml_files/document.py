@@ -183,6 +183,9 @@ def _explain_error(
             return file.error(
                 key, f": {problem}" if len(repr(got)) > _SHOWN_CHARACTERS else f"is {_shown(got)}; {problem}", got=got
             )
+        case "model_type":
+            keys = ", ".join(fields_at(error["loc"]))
+            return file.error(key, f"is {_shown(got)}; allowed: a mapping with keys among {keys}", got=got)
         case _:
             problem = error["msg"].replace("tuple", "list")  # a file has lists
             return file.error(key, f"is {_shown(got)}; {problem[:1].lower()}{problem[1:]}", got=got)

@@ -253,7 +253,7 @@ def test_the_process_of_the_gateway_imports_neither_arrow_nor_pandas() -> None:
 @pytest.mark.parametrize(
     ("limits", "says"),
     [
-        (BodyLimits(max_rows=2), "3 rows of 1 or more columns; allowed: 2 rows and 100,000 cells"),
+        (BodyLimits(max_rows=2), "3 rows of 1 column; allowed: 2 rows and 100,000 cells"),
         (BodyLimits(max_cells=2), "allowed: 10,000 rows and 2 cells"),
     ],
 )

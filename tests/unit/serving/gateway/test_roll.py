@@ -95,6 +95,9 @@ def test_files_have_a_layout_and_those_of_a_newer_one_are_not_misread(tmp_path: 
         match=r'has the layout "2".*reads layouts up to 1; a gateway of Taxiway 9\.1 .*Install that version or a later',
     ):
         count()
+    pq.write_table(rows.replace_schema_metadata({"taxiway.layout": "-1"}), newest)
+    with pytest.raises(ConfigError, match=r'has the layout "-1".*; no gateway writes such a file: move it out of the folder'):
+        count()
 
 
 def test_inputs_that_the_model_does_not_take_are_no_columns(tmp_path: Path) -> None:

@@ -197,6 +197,20 @@ def test_a_good_file_becomes_a_pipeline(write) -> None:
             "monitor: {log: l, alerts: [realised, labels]}\ngate:",
             ["monitor.alerts is", "the alert labels needs labels_after, which is missing; add it, or leave the alert out"],
         ),
+        *(
+            ("gate:", f"monitor: {{log: l, retrain: {{{retrain}}}}}\ngate:", expected)
+            for retrain, expected in (
+                ("costs: 5", ["monitor.retrain.costs is 5; allowed: a mapping with keys among training, labels, label, value"]),
+                ("costs: {training: 0, value: 1}", ["a training costs nothing", "min_gain: 0 instead of costs"]),
+                ("costs: {training: 1, labels: 9, value: 1}", ["labels needs label"]),
+                ("costs: {training: 1, label: 9, value: 1}", ["label needs labels"]),
+                (
+                    "min_gain: 0.1, max_age: 0d",
+                    ['monitor.retrain.max_age is "0s"; each run of the monitoring would train again'],
+                ),
+            )
+        ),
+        ("gate:", 'schedule: "0 0 31 2 *"\ngate:', ['schedule is "0 0 31 2 *"; no year has such a day']),
         ("gate:", "monitor: {log: l, alerts: [drifts]}\ngate:", ["monitor.alerts", "drifts", "drift"]),
         ("gate:", "monitor: {log: l, labels_after: soon}\ngate:", ["monitor.labels_after", "soon"]),
         (

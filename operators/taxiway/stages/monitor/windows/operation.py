@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
 # Each request has a row 0, also one that was answered with an error.
 _OPERATION = """
-SELECT date_trunc($every, day)::DATE AS first, count(*), count(*) FILTER (champion_status <> 200),
+SELECT date_trunc($every, day)::DATE AS first, count(*), count(*) FILTER (champion_status >= 500),
+count(*) FILTER (champion_status BETWEEN 400 AND 499),
 quantile_cont(total_ms, 0.5), quantile_cont(total_ms, 0.99)
 FROM requests WHERE model = $model AND champion_version = $version AND row = 0
 AND day BETWEEN coalesce($since, '0001-01-01'::DATE) AND $until GROUP BY ALL
@@ -33,6 +34,6 @@ def operation(
     """
     asked = {"model": model, "version": version, "every": every, "since": since, "until": until}
     return {
-        first: Operation(requests=requests, errors=errors, p50_ms=p50, p99_ms=p99)
-        for first, requests, errors, p50, p99 in connection.execute(_OPERATION, asked).fetchall()
+        first: Operation(requests=requests, errors=errors, rejected=rejected, p50_ms=p50, p99_ms=p99)
+        for first, requests, errors, rejected, p50, p99 in connection.execute(_OPERATION, asked).fetchall()
     }
