@@ -132,7 +132,14 @@ def test_an_input_of_another_type_than_the_schema_is_exported_as_text_with_a_war
 def test_a_file_in_place_of_the_folder_is_named(state: Path, tmp_path: Path) -> None:
     (tmp_path / "log").write_text("")
     result = CliRunner().invoke(main, ["log", "roll", "--state", str(state)])
-    assert (result.exit_code, result.output.count("log is not a folder; move it away")) == (1, 1)
+    assert (result.exit_code, result.output.count(f"cannot be written to {tmp_path / 'log'}: it is a file; ")) == (1, 1)
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_there_is_something_to_write(tmp_path: Path) -> None:
+    store_settings(tmp_path, RollSettings(folder=Path("/proc/nope")))
+    RequestLog(tmp_path, keep_rows=1000, keep_bytes=1 << 30).close()
+    result = CliRunner().invoke(main, ["log", "roll", "--state", str(tmp_path)])
+    assert (result.exit_code, result.output.count("cannot be written to /proc/nope: ")) == (1, 1)
 
 
 def test_a_folder_without_a_log_is_refused(tmp_path: Path) -> None:

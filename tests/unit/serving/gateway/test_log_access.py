@@ -13,6 +13,7 @@ import pytest
 
 from taxiway.errors import ConfigError
 from taxiway.features.signature import ModelColumns
+from taxiway.serving.gateway.rolling.access import is_shared, make_folder
 from taxiway.serving.gateway.rolling.roll import roll
 from taxiway.serving.gateway.rolling.settings import RollSettings, store_settings
 from taxiway.serving.gateway.state.logged_version import LoggedVersion
@@ -82,6 +83,20 @@ def test_a_folder_with_the_setgid_bit_shares_new_days_with_its_group_only(tmp_pa
         os.umask(before)
     (tmp_path / "log").chmod(0o2750)
     assert modes(tmp_path / "log") == {"folders": {0o2750}, "files": {0o640}}
+
+
+def test_a_folder_of_a_gateway_that_was_killed_before_it_shared_it_is_shared_by_the_next(tmp_path: Path) -> None:
+    (tmp_path / "log").mkdir()
+    (tmp_path / "log").chmod(0o2750)
+    half_made, private = tmp_path / "log/requests", tmp_path / "log/of_the_admin"
+    for folder in (half_made, private):
+        folder.mkdir()
+        folder.chmod(0o2700)
+    (private / "file").touch()
+    for folder in (half_made, private):
+        make_folder(folder, tmp_path / "log")
+    assert is_shared(half_made)
+    assert not is_shared(private)
 
 
 @contextmanager

@@ -30,7 +30,7 @@ def make_folder(folder: Path, root: Path) -> None:
     Raises:
         ConfigError: It is to be shared with a group that the gateway's user is not in.
     """
-    if folder.is_dir():
+    if folder.is_dir() and (folder == root or not _is_half_made(folder)):
         return
     if folder == root:
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -46,6 +46,16 @@ def make_folder(folder: Path, root: Path) -> None:
                 f"{folder.parent} is shared with its group {folder.parent.stat().st_gid}, which the gateway's user is not in; add the user "
                 "to the group and restart the gateway, or start it with the umask 027"
             )
+
+
+def _is_half_made(folder: Path) -> bool:
+    """Whether a gateway with a strict umask was killed after it had made a folder and before it had shared it."""
+    return (
+        is_shared(folder.parent)
+        and not is_shared(folder)
+        and folder.stat().st_uid == os.geteuid()
+        and not any(folder.iterdir())
+    )
 
 
 def open_new(path: Path) -> BinaryIO:

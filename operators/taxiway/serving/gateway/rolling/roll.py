@@ -2,6 +2,7 @@
 
 import fcntl
 import logging
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, get_args
 
 from taxiway.errors import ConfigError
+from taxiway.serving.gateway.rolling.access import make_folder
 from taxiway.serving.gateway.rolling.files import (
     Kind,
     PartitionFiles,
@@ -72,15 +74,12 @@ def roll(state: Path, now: float | None = None) -> Rolled:
         now: The time in seconds since 1970; None for the clock's.
 
     Raises:
-        ConfigError: It is not the state folder of a gateway, or the files' folder is a file.
+        ConfigError: It is not the state folder of a gateway, or the files' folder cannot be made or written.
         sqlite3.Error: The log cannot be read, or what was written cannot be noted.
         OSError: The files cannot be written.
     """
     settings, now = read_settings(state), time.time() if now is None else now
-    if settings.folder.exists() and not settings.folder.is_dir():
-        raise ConfigError(
-            f"{settings.folder} is not a folder; move it away, or give the gateway another folder: --log-folder FOLDER"
-        )
+    _require_writable(settings.folder)
     uri = f"{(state / FILE).absolute().as_uri()}?mode=rw"
     with _turn(state), closing(sqlite3.connect(uri, uri=True)) as connection:
         connection.row_factory = sqlite3.Row
@@ -92,6 +91,22 @@ def roll(state: Path, now: float | None = None) -> Rolled:
         of_labels = part("labels", labels, (), lambda _, rows: label_rows(rows))
     deleted = delete_old_days(settings.folder, settings.keep_days, datetime.fromtimestamp(now, UTC))
     return Rolled(settings.folder, of_requests.rows, of_labels.rows, of_requests.files + of_labels.files, deleted)
+
+
+def _require_writable(folder: Path) -> None:
+    """Make the folder of the files, also if nothing is to be written yet: that it cannot be written is known from the start."""
+    try:
+        make_folder(folder, folder)
+        if os.access(folder, os.W_OK | os.X_OK):
+            return
+        problem = "it cannot be written by this user"
+    except FileExistsError:
+        problem = "it is a file"
+    except OSError as error:
+        problem = error.strerror or type(error).__name__
+    raise ConfigError(
+        f"the request log cannot be written to {folder}: {problem}; check the folder that taxiway serve --log-folder names"
+    )
 
 
 def private_columns(state: Path, settings: RollSettings, renamed: Mapping[str, str]) -> PrivateColumns:
