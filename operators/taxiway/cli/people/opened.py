@@ -66,7 +66,13 @@ class Opened:
         from taxiway.store import Store
 
         if self.store_url is None:
-            raise ConfigError("the store that belongs to this MLflow server is not known; give it: --store URL", key="store")
+            from taxiway.stages.installation import DEFAULT_HOME
+
+            local = DEFAULT_HOME / "store"
+            hint = f"; that of the local runs in this folder is {local}" if local.is_dir() else ""
+            raise ConfigError(
+                f"the store that belongs to this MLflow server is not known; give it: --store URL{hint}", key="store"
+            )
         return Store(self.store_url)
 
 
