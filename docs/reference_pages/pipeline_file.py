@@ -2,7 +2,6 @@
 
 from reference_pages.command_and_metrics import command_and_metrics
 from reference_pages.page import Page, Sections
-from taxiway.spec.action import Action, Rehearsal
 from taxiway.spec.approval import Approval
 from taxiway.spec.conditions.budget import Budget
 from taxiway.spec.conditions.entry import GateCondition
@@ -10,6 +9,7 @@ from taxiway.spec.gate import AgainstChampion, Gate, Slices
 from taxiway.spec.model.section import EarlyStopping, Model
 from taxiway.spec.model.threshold import ChosenThreshold
 from taxiway.spec.monitor import LabelAudits, Monitor, RetrainingPolicy, Rollback, TrainingCosts
+from taxiway.spec.monitor.action import Action, Rehearsal
 from taxiway.spec.own_metric import OwnMetric
 from taxiway.spec.pipeline import Features, Pipeline
 from taxiway.spec.purpose import Goal, Harm, Purpose

@@ -19,8 +19,8 @@ from taxiway.features.weights import weights_of
 from taxiway.messages import clipped, listed
 from taxiway.records import FeatureSet, Snapshot
 from taxiway.records.recorder import Recorder
-from taxiway.spec.action import Action, Rehearsal
 from taxiway.spec.metrics import Problem
+from taxiway.spec.monitor.action import Action, Rehearsal
 from taxiway.spec.pipeline import Features, Pipeline
 from taxiway.spec.python_refs import code_digest, names_function, short_name
 from taxiway.store import StageKey, Store, keep, made_before, temp_folder

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from taxiway.records import Promotion
-    from taxiway.spec.action import Action
+    from taxiway.spec.monitor.action import Action
     from taxiway.stages.context import StageContext
 
 ALERTS = "alerts"

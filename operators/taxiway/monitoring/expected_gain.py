@@ -13,7 +13,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from taxiway.messages import counted, decimal_texts
-from taxiway.spec.action import RETRAIN_AS_BEFORE, Action
+from taxiway.spec.monitor.action import RETRAIN_AS_BEFORE, Action
 
 GAIN_CONFIDENCE = 0.95
 """The confidence level of the intervals of gains."""

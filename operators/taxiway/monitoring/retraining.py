@@ -26,8 +26,8 @@ from taxiway.monitoring.expected_gain import (
     is_similar,
     total_gain_text,
 )
-from taxiway.spec.action import Action
 from taxiway.spec.monitor import RetrainingPolicy
+from taxiway.spec.monitor.action import Action
 
 _DAY = timedelta(days=1)
 

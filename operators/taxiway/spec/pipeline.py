@@ -10,7 +10,6 @@ from pydantic_core import InitErrorDetails
 
 from taxiway.messages import number_text
 from taxiway.records.digests import digest_of_bytes
-from taxiway.spec.action import actions_that_do_not_fit
 from taxiway.spec.approval import Approval, read_approval
 from taxiway.spec.base import (
     CONTINUOUS_TRAINING,
@@ -30,6 +29,7 @@ from taxiway.spec.model.command import parameters_in
 from taxiway.spec.model.section import Model
 from taxiway.spec.model.threshold import ChosenThreshold, unknown_choice
 from taxiway.spec.monitor import NOT_MONITORED, Monitor, not_monitored_text
+from taxiway.spec.monitor.action import actions_that_do_not_fit
 from taxiway.spec.own_metric import OwnMetric
 from taxiway.spec.purpose import Purpose
 from taxiway.spec.shadow import Shadow

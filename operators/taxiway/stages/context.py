@@ -14,7 +14,7 @@ from taxiway.errors import ConfigError, allowed_values
 from taxiway.ledger.chain import Ledger
 from taxiway.ledger.keys import LedgerKeys
 from taxiway.records.recorder import RunRecorder
-from taxiway.spec.action import Action, model_for
+from taxiway.spec.monitor.action import Action, model_for
 from taxiway.spec.pipeline import Pipeline
 from taxiway.spec.python_refs import function_hint
 from taxiway.spec.source import Source

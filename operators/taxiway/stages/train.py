@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import ConfigError
 from taxiway.records import Candidate, DataReport, FeatureSet, Snapshot, Trials
-from taxiway.spec.action import has_warm_start
 from taxiway.spec.model.threshold import ChosenThreshold
+from taxiway.spec.monitor.action import has_warm_start
 from taxiway.stages.context import StageContext
 from taxiway.tracking import tags
 

@@ -12,8 +12,8 @@ from taxiway.errors import ConfigError
 from taxiway.hooks.retraining import ALERTS, action_of, asset_of
 from taxiway.monitoring.expected_gain import Trigger, TriggerKind
 from taxiway.monitoring.retraining import RetrainingDecision
-from taxiway.spec.action import RETRAIN_AS_BEFORE, Action
 from taxiway.spec.base import RETRAIN
+from taxiway.spec.monitor.action import RETRAIN_AS_BEFORE, Action
 from taxiway.spec.pipeline import Pipeline
 from taxiway.stages.context import doing
 

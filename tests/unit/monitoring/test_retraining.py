@@ -17,8 +17,8 @@ from taxiway.monitoring.evidence import Evidence
 from taxiway.monitoring.expected_gain import Training, Trigger, TriggerKind
 from taxiway.monitoring.retraining import WaitKind, decide
 from taxiway.records import Interval
-from taxiway.spec.action import Action
 from taxiway.spec.monitor import RetrainingPolicy
+from taxiway.spec.monitor.action import Action
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 DAY = timedelta(days=1)

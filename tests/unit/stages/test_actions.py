@@ -19,7 +19,7 @@ from taxiway.monitoring.expected_gain import Trigger, TriggerKind
 from taxiway.monitoring.retraining import RetrainingDecision
 from taxiway.records import FeatureSet, Outcome
 from taxiway.registry.load import load_trusted
-from taxiway.spec.action import Action
+from taxiway.spec.monitor.action import Action
 from taxiway.spec.pipeline import Pipeline
 from taxiway.stages.installation import Installation
 from taxiway.stages.runner import run_in

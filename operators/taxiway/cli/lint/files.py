@@ -14,9 +14,9 @@ from taxiway.errors import ConfigError, FitError, UntrustedModelError
 from taxiway.evaluation.metrics.own import metric_function
 from taxiway.features.weights import weight_function
 from taxiway.registry.register import check_savable
-from taxiway.spec.action import WARM_START, has_warm_start, model_for
 from taxiway.spec.base import CONTINUOUS_TRAINING
 from taxiway.spec.files.pipeline_file import SUFFIX, line_of, read_pipeline
+from taxiway.spec.monitor.action import WARM_START, has_warm_start, model_for
 from taxiway.spec.pipeline import Pipeline
 from taxiway.spec.python_refs import never_exiting
 from taxiway.stages.monitor.windows.checks import check_function

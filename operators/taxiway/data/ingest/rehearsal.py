@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from taxiway.records import Span
-from taxiway.spec.action import Rehearsal
+from taxiway.spec.monitor.action import Rehearsal
 from taxiway.stats.seed import SEED
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from taxiway.data.sources.find import source_state, spans_of, with_versions
 from taxiway.data.sources.join_inputs import JoinTable, find_join_tables, joined_state, waiting
 from taxiway.data.sources.reader import Connect, FoundSpan
 from taxiway.lineage.outcomes import processed_spans, processed_state
-from taxiway.spec.action import Action
+from taxiway.spec.monitor.action import Action
 from taxiway.spec.source import Source
 from taxiway.spec.source.selection import FixedWindow
 from taxiway.store import SpanKey, Store

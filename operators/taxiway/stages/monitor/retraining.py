@@ -17,8 +17,8 @@ from taxiway.monitoring.retraining import RetrainingDecision, decide
 from taxiway.records import Evaluation, Outcome
 from taxiway.registry.champions import model_history
 from taxiway.serving.request_files import read_request_log
-from taxiway.spec.action import RETRAIN_AS_BEFORE, Action
 from taxiway.spec.metrics import facts_of
+from taxiway.spec.monitor.action import RETRAIN_AS_BEFORE, Action
 from taxiway.stages.context import StageContext
 from taxiway.stages.monitor.monitor import Monitored, MonitoredWindow
 from taxiway.stages.monitor.windows.log_windows import log_folder

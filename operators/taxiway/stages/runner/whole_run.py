@@ -16,8 +16,8 @@ from taxiway.lineage.run_records import RunRecords
 from taxiway.messages import kept_text_problem
 from taxiway.monitoring.retraining import RetrainingDecision
 from taxiway.records import RunSummary
-from taxiway.spec.action import Action
 from taxiway.spec.base import RETRAIN
+from taxiway.spec.monitor.action import Action
 from taxiway.spec.pipeline import Pipeline
 from taxiway.spec.python_refs import never_exiting
 from taxiway.spec.source import Source

@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
-from taxiway.spec.action import RETRAIN_AS_BEFORE, Action, mistakes_in_actions, named_action
 from taxiway.spec.base import Duration, Number, Section, clock_schedule, duration_text, mistake, off_is_none
 from taxiway.spec.metrics import MetricName, Problem, metrics_of, parse_metric
+from taxiway.spec.monitor.action import RETRAIN_AS_BEFORE, Action, mistakes_in_actions, named_action
 from taxiway.spec.source.span_pattern import DATA
 
 NOT_MONITORED = "expected_calibration_error"
