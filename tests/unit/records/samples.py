@@ -47,7 +47,6 @@ from taxiway.records import (
     WaitingSpan,
     Waiver,
 )
-from taxiway.records.causes import Cause, CauseKind, Causes
 from taxiway.records.served import (
     CalibrationCheck,
     EarlierWindow,
@@ -59,6 +58,7 @@ from taxiway.records.served import (
     ServedWindow,
     WorseSlice,
 )
+from taxiway.records.served.causes import Cause, CauseKind, Causes
 
 CONTENT, FILE, SCHEMA, TRANSFORM, ROWS = (f"{number:032x}" for number in (1, 2, 6, 7, 8))
 

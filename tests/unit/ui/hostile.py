@@ -38,7 +38,6 @@ from taxiway.records import (
     WaitingSpan,
     Waiver,
 )
-from taxiway.records.causes import Cause, CauseKind, Causes
 from taxiway.records.served import (
     AlertKind,
     LossChange,
@@ -49,6 +48,7 @@ from taxiway.records.served import (
     ServedWindow,
     WorseSlice,
 )
+from taxiway.records.served.causes import Cause, CauseKind, Causes
 from taxiway.registry.champions import ChampionInfo
 from taxiway.serving.api import ModelStatus
 from taxiway.stages.installation.diagnosis import Finding, Health

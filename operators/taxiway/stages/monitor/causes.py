@@ -6,8 +6,8 @@ from datetime import date
 from taxiway.ledger.chain import Ledger
 from taxiway.messages import decimal_texts, percent
 from taxiway.monitoring.evidence import is_worse
-from taxiway.records.causes import Cause, CauseKind, Causes
 from taxiway.records.served import ServedPerformance
+from taxiway.records.served.causes import Cause, CauseKind, Causes
 from taxiway.stages.monitor.monitor import Monitored, MonitoredWindow
 from taxiway.stages.monitor.upstream import changed_upstream
 from taxiway.stages.monitor.windows.log_windows import Every, last_day

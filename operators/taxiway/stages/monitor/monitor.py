@@ -10,8 +10,8 @@ from taxiway.errors import ConfigError, NoRequestsError, TerminalError
 from taxiway.features.signature import ModelColumns
 from taxiway.lineage.queries import version_records
 from taxiway.records import Anomaly, Evaluation, FeatureSet, Snapshot
-from taxiway.records.causes import Causes
 from taxiway.records.served import LossChange, Operation, PreviousPerformance, WorseSlice
+from taxiway.records.served.causes import Causes
 from taxiway.stages.batch.version import Version, row_model
 from taxiway.stages.monitor.windows.checks import findings
 from taxiway.stages.monitor.windows.drift import WindowDrift, window_drift

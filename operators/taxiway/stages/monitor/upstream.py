@@ -10,7 +10,7 @@ from taxiway.lineage.outcomes import processed_spans
 from taxiway.lineage.upstream import upstream_of
 from taxiway.messages import names_text
 from taxiway.records import Snapshot, span_label
-from taxiway.records.causes import Cause, CauseKind
+from taxiway.records.served.causes import Cause, CauseKind
 from taxiway.stages.batch.version import Version
 from taxiway.store import Store
 

@@ -1,0 +1,21 @@
+"""How a champion has predicted in production, by windows of its requests."""
+
+from taxiway.records.served.alerts import AlertKind, ServedAlert
+from taxiway.records.served.comparisons import LossChange, PreviousPerformance, WorseSlice
+from taxiway.records.served.performance import MOST_EARLIER, ServedAudit, ServedPerformance
+from taxiway.records.served.windows import CalibrationCheck, EarlierWindow, Operation, ServedWindow
+
+__all__ = [
+    "MOST_EARLIER",
+    "AlertKind",
+    "CalibrationCheck",
+    "EarlierWindow",
+    "LossChange",
+    "Operation",
+    "PreviousPerformance",
+    "ServedAlert",
+    "ServedAudit",
+    "ServedPerformance",
+    "ServedWindow",
+    "WorseSlice",
+]
