@@ -103,7 +103,7 @@ def compared(log: Path) -> dict[str, Any]:
 
     from taxiway.data.schema.model import Feature, Schema
     from taxiway.features.encoding import raw_frame
-    from taxiway.serving.request_files import read_request_log
+    from taxiway.serving.request_log.files import read_request_log
     from taxiway.stages.monitor.windows import inputs as window_inputs
     from taxiway.stages.monitor.windows.drift import window_drift
     from taxiway.stages.monitor.windows.log_windows import read_windows

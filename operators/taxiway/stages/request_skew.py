@@ -37,7 +37,7 @@ def logged_requests(context: StageContext, snapshot: Snapshot) -> "Iterator[Path
     if section is None or not _is_limited(schema):
         yield None
         return
-    from taxiway.serving.sent_inputs import export_sent_inputs
+    from taxiway.serving.request_log.sent_inputs import export_sent_inputs
 
     names = [each.name for each in schema.features if each.name in schema.key or each.expected_in(SERVING)]
     since, until = _period(context.pipeline, section, snapshot, context.clock())

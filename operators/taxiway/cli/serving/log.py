@@ -70,7 +70,7 @@ def query_log(sql: str, folder: Path, as_json: bool) -> None:
     """
     import duckdb
 
-    from taxiway.serving.request_files import read_request_log
+    from taxiway.serving.request_log.files import read_request_log
 
     def read(connection: "duckdb.DuckDBPyConnection") -> tuple[list[str], list[tuple[Any, ...]]]:
         found = connection.execute(sql)
@@ -98,7 +98,7 @@ def labels(folder: Path, model: str | None, as_json: bool) -> None:
     from rich.table import Table
 
     from taxiway.messages import listed, percent
-    from taxiway.serving.request_files import ARRIVALS, read_request_log
+    from taxiway.serving.request_log.files import ARRIVALS, read_request_log
 
     def read(connection: "duckdb.DuckDBPyConnection") -> tuple[list[tuple[Any, ...]], list[str]]:
         models = connection.execute("SELECT DISTINCT model FROM requests ORDER BY model").fetchall()
@@ -146,7 +146,7 @@ def export_log(
     """
     from taxiway.data.schema.file import load_schema
     from taxiway.messages import counted, quoted
-    from taxiway.serving.request_rows import export_rows
+    from taxiway.serving.request_log.rows import export_rows
 
     types = load_schema(schema).types if schema is not None else {}
     first, last = (day.date() if day is not None else None for day in (since, until))

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from taxiway.serving.workers.retries import Retry
+from taxiway.serving.retries import Retry
 
 SOON_S = 10.0
 """A process that ended within so many seconds ended soon after its start."""

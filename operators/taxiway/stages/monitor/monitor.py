@@ -205,7 +205,7 @@ def compare_windows(
         NoRequestsError: The version has predicted no rows on these days.
         TerminalError: The version has no records, or its scores are withheld.
     """
-    from taxiway.serving.request_files import read_request_log
+    from taxiway.serving.request_log.files import read_request_log
 
     today = datetime.now(UTC).date()
     until = min(asked.until or today, today)  # a clock that was wrong for an hour would otherwise make the newest window

@@ -16,7 +16,7 @@ from taxiway.monitoring.expected_gain import Training, Trigger, TriggerKind
 from taxiway.monitoring.retraining import RetrainingDecision, decide
 from taxiway.records import Evaluation, Outcome
 from taxiway.registry.champions import model_history
-from taxiway.serving.request_files import read_request_log
+from taxiway.serving.request_log.files import read_request_log
 from taxiway.spec.metrics import facts_of
 from taxiway.spec.monitor.action import RETRAIN_AS_BEFORE, Action
 from taxiway.stages.context import StageContext

@@ -18,7 +18,7 @@ from taxiway.serving.gateway.rolling.roll import roll
 from taxiway.serving.gateway.rolling.settings import RollSettings, store_settings
 from taxiway.serving.gateway.state.logged_version import LoggedVersion
 from taxiway.serving.gateway.state.request_log import LoggedRequest, RequestLog
-from taxiway.serving.request_files import log_files
+from taxiway.serving.request_log.files import log_files
 
 GROUP, OTHER_USER = 54321, 54322
 

@@ -27,7 +27,7 @@ from taxiway.serving.gateway.rolling.settings import RollSettings, store_setting
 from taxiway.serving.gateway.state import request_log_sql as sql
 from taxiway.serving.gateway.state.logged_version import LoggedVersion
 from taxiway.serving.gateway.state.request_log import LoggedRequest, RequestLog
-from taxiway.serving.request_files import read_request_log
+from taxiway.serving.request_log.files import read_request_log
 
 
 class KilledError(BaseException):

@@ -21,7 +21,7 @@ from taxiway.serving.gateway.state.request_log import RequestLog
 from taxiway.serving.gateway.state.served import Lease
 from taxiway.serving.gateway.version_server import VersionServer
 from taxiway.serving.model_copy import ModelCopy
-from taxiway.serving.workers.retries import Retry
+from taxiway.serving.retries import Retry
 
 log = logging.getLogger(__name__)
 

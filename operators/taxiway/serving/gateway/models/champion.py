@@ -16,7 +16,7 @@ from taxiway.serving.gateway.pending_request import Batch
 from taxiway.serving.gateway.registry_lookup import RegisteredVersion
 from taxiway.serving.gateway.version_server import VersionServer
 from taxiway.serving.model_copy import ModelCopy
-from taxiway.serving.workers.retries import Retry
+from taxiway.serving.retries import Retry
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from urllib.parse import quote
 
 from taxiway.serving.gateway.rolling.access import make_folder, open_new
-from taxiway.serving.request_files import OWN_NAME, layout_metadata
+from taxiway.serving.request_log.files import OWN_NAME, layout_metadata
 
 if TYPE_CHECKING:
     import pyarrow as pa

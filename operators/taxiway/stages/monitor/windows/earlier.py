@@ -118,7 +118,7 @@ def earlier_rows(
     Returns:
         None if none of the newest windows with requests before the day has enough rows.
     """
-    from taxiway.serving.request_files import newest_request_day
+    from taxiway.serving.request_log.files import newest_request_day
 
     for _ in range(_MOST_LOOKED_AT):
         newest = newest_request_day(log, model, first - timedelta(days=1))

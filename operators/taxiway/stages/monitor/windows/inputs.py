@@ -35,7 +35,7 @@ def compared_columns(connection: "duckdb.DuckDBPyConnection", model: str, versio
         version: Its version.
         columns: The columns, with their types.
     """
-    from taxiway.serving.request_rows import has_values, input_column, with_sent_inputs
+    from taxiway.serving.request_log.rows import has_values, input_column, with_sent_inputs
 
     names = [name for name in columns.names if not columns.types.get(name, "").startswith(LIST_OF)]
     tests = [has_values(input_column(name)) for name in names]
@@ -80,7 +80,7 @@ def window_rows(
         with_answers: Whether the file also has the other columns of `taxiway log export`, for checks.
         leave_out: The ids of requests that are left out; None for those that repeat an earlier one.
     """
-    from taxiway.serving.version_rows import export_inputs
+    from taxiway.serving.request_log.version_rows import export_inputs
 
     with temp_folder("window") as folder:
         path = folder / "rows.parquet"

@@ -69,7 +69,7 @@ def logged_columns(period: Period, version: Version, columns: ModelColumns) -> M
     Raises:
         NoRequestsError: There are no requests in the period.
     """
-    from taxiway.serving.request_files import read_request_log
+    from taxiway.serving.request_log.files import read_request_log
 
     return read_request_log(
         period.log,
@@ -96,8 +96,8 @@ def labelled_rows(period: Period, version: Version, reference: Reference, column
     import pyarrow.parquet as pq
 
     from taxiway.data.engine.read_rows import rows_of_table
-    from taxiway.serving.request_rows import ANSWERS, OWN
-    from taxiway.serving.version_rows import export_labelled
+    from taxiway.serving.request_log.rows import ANSWERS, OWN
+    from taxiway.serving.request_log.version_rows import export_labelled
 
     classes = reference.classes
     with temp_folder("labelled") as folder:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from taxiway.data.engine.keys_sql import literal
 from taxiway.errors import ConfigError
-from taxiway.serving.repeated_requests import NOT_REPEATED, find_repeated, most_alike
+from taxiway.serving.request_log.repeated_requests import NOT_REPEATED, find_repeated, most_alike
 from taxiway.spec.monitor import Monitor
 from taxiway.stages.context import StageContext
 

@@ -12,7 +12,7 @@ from taxiway.messages import counted
 from taxiway.monitoring.evidence import Evidence, is_worse, loss_by_concept_drift
 from taxiway.records import Interval
 from taxiway.records.served import CalibrationCheck
-from taxiway.serving.repeated_requests import AT_ONCE_MINUTES
+from taxiway.serving.request_log.repeated_requests import AT_ONCE_MINUTES
 from taxiway.stages.monitor.windows.log_windows import NEARLY_ALL, Window
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from taxiway.features.signature import ModelColumns
 from taxiway.monitoring.direct_loss import LossMetric, LossModel, fit_loss
-from taxiway.serving.request_rows import LABEL_VALUE, PREDICTION_VALUE
+from taxiway.serving.request_log.rows import LABEL_VALUE, PREDICTION_VALUE
 from taxiway.stages.monitor.windows.inputs import WindowFile
 from taxiway.stages.monitor.windows.performance import CONFIDENCE, Reference, WindowPerformance, judged
 

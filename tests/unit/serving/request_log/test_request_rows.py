@@ -19,8 +19,8 @@ from taxiway.serving.gateway.rolling.roll import roll
 from taxiway.serving.gateway.rolling.settings import RollSettings, store_settings
 from taxiway.serving.gateway.state.logged_version import LoggedVersion
 from taxiway.serving.gateway.state.request_log import LoggedRequest, RequestLog
-from taxiway.serving.request_rows import export_rows
-from taxiway.serving.version_rows import export_inputs
+from taxiway.serving.request_log.rows import export_rows
+from taxiway.serving.request_log.version_rows import export_inputs
 
 MADE_UP = {"": 2, "served.version": 99, "served.label": "L", "X": "7", 'a "b"': [1, None], "card": "Ada"}
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from taxiway.data.engine.connection import connect
-from taxiway.serving.repeated_requests import find_repeated, most_alike
+from taxiway.serving.request_log.repeated_requests import find_repeated, most_alike
 
 HOUR, DAY = 3600, 86_400
 Sent = tuple[float, str, Any]

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from taxiway.data.engine.connection import connect, path_literal
-from taxiway.serving.request_files import LogFiles, files_sql, log_files, read_files
-from taxiway.serving.request_rows import has_values, input_column, typed_inputs, with_sent_inputs
+from taxiway.serving.request_log.files import LogFiles, files_sql, log_files, read_files
+from taxiway.serving.request_log.rows import has_values, input_column, typed_inputs, with_sent_inputs
 
 
 def export_sent_inputs(

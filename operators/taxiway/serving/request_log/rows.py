@@ -10,7 +10,7 @@ from taxiway.data.engine.conditions import quoted_name
 from taxiway.data.engine.connection import connect, path_literal
 from taxiway.data.engine.keys_sql import literal
 from taxiway.errors import ConfigError, NoRequestsError
-from taxiway.serving.request_files import (
+from taxiway.serving.request_log.files import (
     INPUT,
     OTHER_INPUTS,
     LogFiles,

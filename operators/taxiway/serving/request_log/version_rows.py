@@ -6,9 +6,9 @@ from pathlib import Path
 
 from taxiway.data.engine.connection import connect, path_literal
 from taxiway.errors import NoRequestsError
-from taxiway.serving.repeated_requests import NOT_REPEATED, find_repeated, note_repeated
-from taxiway.serving.request_files import LogFiles, files_sql, log_files, newest_labels_sql, no_requests_text, read_files
-from taxiway.serving.request_rows import (
+from taxiway.serving.request_log.files import LogFiles, files_sql, log_files, newest_labels_sql, no_requests_text, read_files
+from taxiway.serving.request_log.repeated_requests import NOT_REPEATED, find_repeated, note_repeated
+from taxiway.serving.request_log.rows import (
     ANSWERS,
     LABEL_VALUE,
     OWN,
