@@ -155,9 +155,9 @@ def measure(size: int) -> dict[str, float]:
     from taxiway_ui.history import remembered
     from taxiway_ui.monitoring.found import newest_found
     from taxiway_ui.monitoring.runs import monitoring_states, new_alerts
-    from taxiway_ui.overview import overview
+    from taxiway_ui.overview.overview import overview
+    from taxiway_ui.overview.rows import RowFilter
     from taxiway_ui.render import page
-    from taxiway_ui.rows import RowFilter
 
     with installation(size) as (session, ledger, names):
         store = Store(os.environ["AIRFLOW__TAXIWAY__STORE"])

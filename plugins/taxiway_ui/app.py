@@ -18,14 +18,14 @@ from taxiway.errors import TaxiwayError, TransientError
 from taxiway_ui import actions, views
 from taxiway_ui.doctor import diagnosis
 from taxiway_ui.monitoring.metrics import scrape
-from taxiway_ui.overview import overview
+from taxiway_ui.overview.overview import overview
+from taxiway_ui.overview.rows import Order, RowFilter
 from taxiway_ui.people.forms import DONE, forms_for
 from taxiway_ui.people.tokens import ForgedFormError
 from taxiway_ui.people.upload import InvalidFormError
 from taxiway_ui.render import FOLDER
 from taxiway_ui.responses import html
 from taxiway_ui.reviews.files import files_of
-from taxiway_ui.rows import Order, RowFilter
 
 
 def _printable(request: Request) -> None:

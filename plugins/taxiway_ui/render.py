@@ -14,14 +14,14 @@ from taxiway.messages import number_text as plain_number
 from taxiway.records import DataReport, Interval, Severity
 from taxiway.records.evaluation import Better
 from taxiway.spec.metrics import facts_of
-from taxiway_ui.changes import MOST_CHANGES
 from taxiway_ui.clients import NO_KEYS
 from taxiway_ui.history.drawing import draw
 from taxiway_ui.history.metric_history import MOST_POINTS
 from taxiway_ui.history.served_drawing import draw_served
 from taxiway_ui.history.served_marks import anchor, opacity
-from taxiway_ui.overview import MOST_NEEDS
-from taxiway_ui.rows import Order
+from taxiway_ui.overview.changes import MOST_CHANGES
+from taxiway_ui.overview.overview import MOST_NEEDS
+from taxiway_ui.overview.rows import Order
 from taxiway_ui.runs.marks import stages, stopped_at
 from taxiway_ui.runs.states import State
 from taxiway_ui.times import age_text, day_text, time_text

@@ -55,18 +55,18 @@ from taxiway.stages.installation.diagnosis import Finding, Health
 from taxiway.stages.labels.importing import Agreement, Imported
 from taxiway.stages.review import Reopening, ReviewedVersion, Standing
 from taxiway_ui.airflow_db import APPROVAL, DagFacts, LastRun, Question, RunState
-from taxiway_ui.changes import Change
 from taxiway_ui.history.ledger_view import LedgerView
 from taxiway_ui.history.metric_history import MetricHistory, Point, Return
 from taxiway_ui.history.served import Served
 from taxiway_ui.monitoring.health import ChampionHealth, HealthState
-from taxiway_ui.overview import Overview
+from taxiway_ui.overview.changes import Change
+from taxiway_ui.overview.overview import Overview
+from taxiway_ui.overview.rows import Row, RowFilter
 from taxiway_ui.people.forms import Forms
 from taxiway_ui.people.labels import LabelsPage
 from taxiway_ui.render import page
 from taxiway_ui.reviews.files import Files, ShownFile
 from taxiway_ui.reviews.reviews import Reviewed
-from taxiway_ui.rows import Row, RowFilter
 from taxiway_ui.runs.states import State as RowState
 from taxiway_ui.views import ChampionTenure, History, RunPage, SpanDecision
 

@@ -14,14 +14,14 @@ from taxiway.records.served import AlertKind, ServedAlert, ServedPerformance, Se
 from taxiway.registry.champions import ChampionInfo
 from taxiway.store import Store
 from taxiway_ui.airflow_db import LastRun
-from taxiway_ui.changes import MOST_CHANGES, changes
 from taxiway_ui.monitoring.alerts import acknowledgements
 from taxiway_ui.monitoring.found import newest_found
 from taxiway_ui.monitoring.health import ChampionHealth, HealthState, health_of
 from taxiway_ui.monitoring.runs import MonitoringState, NewAlert, monitoring_states, new_alerts
-from taxiway_ui.overview import MOST_NEEDS, Overview
+from taxiway_ui.overview.changes import MOST_CHANGES, changes
+from taxiway_ui.overview.overview import MOST_NEEDS, Overview
+from taxiway_ui.overview.rows import Order, Row, RowFilter, ordered
 from taxiway_ui.render import page
-from taxiway_ui.rows import Order, Row, RowFilter, ordered
 from taxiway_ui.runs.states import State
 
 WHEN = datetime(2026, 6, 22, 3, 4, tzinfo=UTC)

@@ -30,9 +30,9 @@ from taxiway_ui.airflow_db import DagFacts, LastRun, Question
 from taxiway_ui.clients import query_store
 from taxiway_ui.history.ledger_view import LedgerView
 from taxiway_ui.history.main_metric import main_metric
-from taxiway_ui.overview import MOST_NEEDS, PAGE_ROWS, Overview, _labels_due
+from taxiway_ui.overview.overview import MOST_NEEDS, PAGE_ROWS, Overview, _labels_due
+from taxiway_ui.overview.rows import Row, RowFilter, matches
 from taxiway_ui.render import page
-from taxiway_ui.rows import Row, RowFilter, matches
 from taxiway_ui.runs.states import State, state_of
 from taxiway_ui.times import age_text
 from taxiway_ui.views import History

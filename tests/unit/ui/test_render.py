@@ -32,11 +32,11 @@ from taxiway.records import (
 from taxiway.stages.review import Reopening, ReviewedVersion, Standing
 from taxiway_ui.airflow_db import APPROVAL, Question
 from taxiway_ui.history.ledger_view import LedgerView
-from taxiway_ui.overview import Overview
+from taxiway_ui.overview.overview import Overview
+from taxiway_ui.overview.rows import Row
 from taxiway_ui.people.forms import Forms
 from taxiway_ui.render import WIDTH, page, scale_of, side, waivable_names
 from taxiway_ui.reviews.reviews import Reviewed
-from taxiway_ui.rows import Row
 from taxiway_ui.runs.marks import OPTIONAL, STAGES, SWEEP, Mark, stages, stopped_at
 from taxiway_ui.runs.states import State as RowState
 from taxiway_ui.views import History, RunPage

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from taxiway.records import Outcome, Promotion
 from taxiway_ui.history.timeline import promotion_kind
 from taxiway_ui.monitoring.runs import NewAlert
-from taxiway_ui.rows import Row
+from taxiway_ui.overview.rows import Row
 from taxiway_ui.runs.states import State
 
 CHANGED_WITHIN = timedelta(days=1)

@@ -19,7 +19,6 @@ from taxiway.stages.review import ReviewedVersion
 from taxiway.store import Store
 from taxiway_ui import airflow_db
 from taxiway_ui.airflow_db import DagFacts, Decided, Question
-from taxiway_ui.changes import CHANGED_WITHIN, MOST_CHANGES, Change, changes
 from taxiway_ui.clients import READERS, cached_records, notices, open_store, query_ledger, query_store
 from taxiway_ui.history.main_metric import evaluation_of, main_metric
 from taxiway_ui.history.remembered import remembered_champions
@@ -27,9 +26,10 @@ from taxiway_ui.monitoring.alerts import Acknowledgements, acknowledgements
 from taxiway_ui.monitoring.found import newest_found
 from taxiway_ui.monitoring.health import health_of
 from taxiway_ui.monitoring.runs import monitoring_states, new_alerts
+from taxiway_ui.overview.changes import CHANGED_WITHIN, MOST_CHANGES, Change, changes
+from taxiway_ui.overview.rows import ALL_ROWS, Order, Row, RowFilter, matches, ordered
 from taxiway_ui.reviews.reviews import NOT_REVIEWED, Reviewed
 from taxiway_ui.reviews.subjects import review_pipelines
-from taxiway_ui.rows import ALL_ROWS, Order, Row, RowFilter, matches, ordered
 from taxiway_ui.runs.states import State, state_of
 from taxiway_ui.serving import served
 
