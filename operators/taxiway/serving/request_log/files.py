@@ -1,9 +1,7 @@
 """Reads the Parquet files of a gateway's request log with SQL."""
 
-import logging
 import os
 import re
-import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,15 +15,13 @@ from urllib.parse import quote
 from taxiway.data.engine.connection import connect, path_literal, restricting_settings
 from taxiway.errors import ConfigError, NoRequestsError
 from taxiway.messages import quoted
+from taxiway.serving.request_log.damage import is_damaged, readable_of
 
 if TYPE_CHECKING:
     import duckdb
 
-log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-_damaged_inside: set[tuple[Path, int, int]] = set()
-"""The files that are known to be damaged inside, for as long as they are the same: to find that out, all files are read."""
 INPUT = "input."
 """The columns of the inputs begin with it; they are JSON text."""
 OTHER_INPUTS = "other_inputs"
@@ -40,9 +36,7 @@ LAYOUT = 1
 """The version of the layout of the files. It grows when a reader of the version before could misread them; new columns do not count."""
 _LAYOUT_KEY, _WRITER_KEY = b"taxiway.layout", b"taxiway.version"
 """The keys of the metadata in the footer of a file; files from before there were versions have none, and layout 1."""
-_MAGIC = b"PAR1"
 _DAY = "day="
-_DAMAGED = "%s is damaged, so its rows are left out; restore it from a backup, or delete it"
 ARRIVALS = """
 SELECT model, day, count(*) AS rows, count(labels.request_id) AS labelled, max(labelled_at) AS last_label
 FROM requests LEFT JOIN labels USING (model, day, request_id, row)
@@ -92,7 +86,7 @@ def request_files(
         found = [path for of in _in(folder.absolute() / kind, f"model={name}") for path in _in(of, f"{_DAY}*")]
         days = [path for path in found if (day := _day_of(path.name)) is not None and first <= day <= last]
         files = sorted(path for day in days for path in _in(day, "*.parquet") if OWN_NAME.fullmatch(path.name))
-        return [path for path in files if not _is_damaged(path)]
+        return [path for path in files if not is_damaged(path)]
 
 
 def newest_request_day(folder: Path, model: str, until: date) -> date | None:
@@ -173,7 +167,7 @@ def read_files(files: LogFiles, read: Callable[[LogFiles], T]) -> T:
         of_files = duckdb.InvalidInputException | duckdb.IOException | duckdb.InternalException
         if type(error) is not duckdb.Error and not isinstance(error, of_files):
             raise
-        readable = LogFiles(*(_readable(paths) for paths in (files.requests, files.labels)))
+        readable = LogFiles(*(readable_of(paths) for paths in (files.requests, files.labels)))
         if readable == files:
             raise
     return read(readable)
@@ -206,46 +200,6 @@ def _day_of(folder: str) -> date | None:
     except ValueError:
         return None
     return day if f"{_DAY}{day.isoformat()}" == folder else None
-
-
-def _is_damaged(path: Path) -> bool:
-    """Whether a file does not begin and end as a Parquet file, is none, or is known to be damaged inside."""
-    try:
-        status = path.stat()
-        damaged = not stat.S_ISREG(status.st_mode) or _state(path, status) in _damaged_inside
-        if not damaged:
-            with path.open("rb") as file:
-                begins = file.read(len(_MAGIC))
-                file.seek(max(len(_MAGIC), status.st_size - len(_MAGIC)))
-                damaged = not begins == file.read() == _MAGIC
-    except FileNotFoundError:  # its day has just been deleted
-        return True
-    if damaged:
-        log.warning(_DAMAGED, path)
-    return damaged
-
-
-def _readable(paths: Sequence[Path]) -> tuple[Path, ...]:
-    """The files of which all values can be read; this takes as long as reading them. Damaged ones are remembered."""
-    import duckdb
-
-    found = []
-    with connect() as connection:
-        for path in paths:
-            try:
-                connection.execute(f"SELECT max(hash(COLUMNS(*))) FROM read_parquet({path_literal(path)})").fetchall()  # noqa: S608 (the path is quoted)
-            except duckdb.Error:
-                if path.exists():
-                    log.warning(_DAMAGED, path)
-                    _damaged_inside.add(_state(path, path.stat()))
-            else:
-                found.append(path)
-    return tuple(found)
-
-
-def _state(path: Path, status: os.stat_result) -> tuple[Path, int, int]:
-    """What changes if a file is replaced."""
-    return path, status.st_size, status.st_mtime_ns
 
 
 def files_sql(files: Sequence[Path]) -> str:
