@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, cast
 from measuring import show
 
 from taxiway.data.profiling.profile import ColumnProfile, Profile
-from taxiway.data.schema.model import Feature, Schema
+from taxiway.data.schema.feature import Feature
+from taxiway.data.schema.model import Schema
 from taxiway.data.schema.watch import MetricMonitor
 from taxiway.data.sources.files import listing
 from taxiway.data.validation.profile_history import load_profile_history

@@ -101,7 +101,8 @@ def compared(log: Path) -> dict[str, Any]:
     import scipy.stats  # noqa: F401 (the imports are not measured)
     import sklearn.ensemble  # noqa: F401
 
-    from taxiway.data.schema.model import Feature, Schema
+    from taxiway.data.schema.feature import Feature
+    from taxiway.data.schema.model import Schema
     from taxiway.features.encoding import raw_frame
     from taxiway.serving.request_log.files import read_request_log
     from taxiway.stages.monitor.windows import inputs as window_inputs

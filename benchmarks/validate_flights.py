@@ -20,7 +20,7 @@ from taxiway.data.ingest.ingest import ingest
 from taxiway.data.profiling.profiler import profile_table
 from taxiway.data.schema.file import Schema, load_schema
 from taxiway.data.sources.files import find_spans
-from taxiway.data.validation.validate import validate_snapshot
+from taxiway.data.validation.snapshot import validate_snapshot
 from taxiway.demo.flights import flights_by_month, write_span
 from taxiway.records import Snapshot
 from taxiway.store import Store

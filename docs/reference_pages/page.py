@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 
 from reference_pages.field_text import default_text, type_text
 from taxiway.data.schema.constraints import Rule
-from taxiway.data.schema.model import Feature
+from taxiway.data.schema.feature import Feature
 from taxiway.spec.source import SourceKeys
 
 Sections = tuple[tuple[str, type[BaseModel]], ...]

@@ -2,7 +2,8 @@
 
 from reference_pages.page import Page, Sections
 from taxiway.data.schema.constraints import Counts, Drift, FeatureSkew, Range, Rule
-from taxiway.data.schema.model import Feature, Schema
+from taxiway.data.schema.feature import Feature
+from taxiway.data.schema.model import Schema
 from taxiway.data.schema.watch import MetricMonitor
 from taxiway.records import Waiver
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from taxiway.data.engine.read_rows import LIST_OF, read_rows
-from taxiway.data.schema.model import DATE_TYPES
+from taxiway.data.schema.feature import DATE_TYPES
 from taxiway.errors import ChampionUnscorableError
 from taxiway.evaluation.baselines.costs import costs_text, model_costs
 from taxiway.evaluation.baselines.fit import FittedBaseline

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from taxiway.data.engine.read_rows import LIST_OF
+from taxiway.data.schema.feature import DATE_TYPES, LIST_TYPES
 from taxiway.data.schema.file import Schema
-from taxiway.data.schema.model import DATE_TYPES, LIST_TYPES
 from taxiway.errors import ConfigError, allowed_values
 from taxiway.records import FeatureSet
 from taxiway.spec.pipeline import Features

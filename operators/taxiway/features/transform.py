@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from taxiway.data.engine.read_rows import arrow_types, column_types, read_rows
 from taxiway.data.ingest.rehearsal import drawn_rows, used_positions
+from taxiway.data.schema.feature import DATE_TYPES
 from taxiway.data.schema.file import Schema
-from taxiway.data.schema.model import DATE_TYPES
 from taxiway.errors import DataError
 from taxiway.features.build import MIN_CATEGORY_ROWS, TRANSFORM_TYPES, build_transform, list_notes, many_valued
 from taxiway.features.columns import FeatureColumns, choose_columns, with_free_text, without_unusable_lists

@@ -113,7 +113,7 @@ def check_rows(
         requests: A file with the inputs of logged requests, for skew; None for no comparison.
     """
     from taxiway.data.validation.profile_history import load_profile_history
-    from taxiway.data.validation.validate import validate_snapshot
+    from taxiway.data.validation.snapshot import validate_snapshot
     from taxiway.features.columns import choose_columns
 
     if columns is None:

@@ -20,7 +20,7 @@ from taxiway.cli.new.texts import pipeline_text
 from taxiway.data.ingest.ingest import ingest
 from taxiway.data.schema.file import load_schema
 from taxiway.data.sources.files import find_spans
-from taxiway.data.validation.validate import validate_snapshot
+from taxiway.data.validation.snapshot import validate_snapshot
 from taxiway.records import Status
 from taxiway.spec.purpose import Purpose
 from taxiway.store import Store

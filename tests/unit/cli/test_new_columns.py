@@ -13,7 +13,7 @@ from taxiway.data.ingest.ingest import ingest
 from taxiway.data.schema.constraints import Range
 from taxiway.data.schema.file import load_schema
 from taxiway.data.sources.files import find_spans
-from taxiway.data.validation.validate import validate_snapshot
+from taxiway.data.validation.snapshot import validate_snapshot
 from taxiway.records import Status
 from taxiway.spec.files.pipeline_file import read_pipeline
 from taxiway.spec.source import FileSource

@@ -12,7 +12,7 @@ from taxiway.data.schema.file import Schema, load_schema
 from taxiway.data.schema.infer import infer_schema
 from taxiway.data.sources.files import find_spans
 from taxiway.data.sources.reader import FoundSpan
-from taxiway.data.validation.validate import validate_snapshot
+from taxiway.data.validation.snapshot import validate_snapshot
 from taxiway.demo.flights import Corruption, corrupt, write_span
 from taxiway.demo.scenarios import SCENARIOS
 from taxiway.records import DataReport, Severity, Status

@@ -17,7 +17,8 @@ import pytest
 from helping import shared_data
 from taxiway.data.profiling.compute import profile
 from taxiway.data.schema.constraints import Counts, Drift, FeatureSkew, LifecycleStage, Range, Rule
-from taxiway.data.schema.model import SERVING, TRAINING, Feature, Schema
+from taxiway.data.schema.feature import Feature
+from taxiway.data.schema.model import SERVING, TRAINING, Schema
 from taxiway.data.schema.watch import MetricMonitor
 from taxiway.data.validation.validate import validate
 from taxiway.errors import ConfigError, DataError

@@ -20,7 +20,8 @@ from taxiway.cli.main import main
 from taxiway.data.profiling.compute import profile
 from taxiway.data.profiling.profile import ColumnProfile
 from taxiway.data.schema.constraints import Counts, Drift, FeatureSkew, Range
-from taxiway.data.schema.model import Feature, Schema
+from taxiway.data.schema.feature import Feature
+from taxiway.data.schema.model import Schema
 from taxiway.data.validation.validate import validate
 from taxiway.errors import DataError
 from taxiway.messages import number_text, number_texts

@@ -16,7 +16,7 @@ from taxiway.data.ingest.read_spec import read_spec_of
 from taxiway.data.schema.file import Feature, Schema
 from taxiway.data.sources.find import reader_of, spans_of
 from taxiway.data.sources.join_inputs import find_join_tables, waiting
-from taxiway.data.validation.validate import validate_snapshot
+from taxiway.data.validation.snapshot import validate_snapshot
 from taxiway.errors import ConfigError, DataError
 from taxiway.hooks import sources
 from taxiway.hooks.sources import airflow_engine

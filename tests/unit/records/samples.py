@@ -5,7 +5,8 @@ from datetime import UTC, date, datetime
 from taxiway.data.profiling.distinct_sketch import DistinctSample
 from taxiway.data.profiling.profile import ColumnProfile, Lengths, PairCount, Profile, ValueCount, WithLabel
 from taxiway.data.schema.constraints import Drift, FeatureSkew, Range, Rule
-from taxiway.data.schema.model import Feature, Schema
+from taxiway.data.schema.feature import Feature
+from taxiway.data.schema.model import Schema
 from taxiway.data.schema.watch import MetricMonitor
 from taxiway.records import (
     Anomaly,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from taxiway.data.ingest.row_filter import check_filter
 from taxiway.data.ingest.sampling import TIMES
+from taxiway.data.schema.feature import NUMERIC_TYPES
 from taxiway.data.schema.file import Schema, label_text
-from taxiway.data.schema.model import NUMERIC_TYPES
 from taxiway.data.validation.checks.lifecycle import stage_anomaly
 from taxiway.errors import ConfigError, UntrustedModelError, allowed_values
 from taxiway.features.columns import FeatureColumns, choose_columns

@@ -16,7 +16,8 @@ from taxiway.data.profiling.distance import (
 from taxiway.data.profiling.merge import merge_profiles
 from taxiway.data.profiling.profile import ColumnProfile, Profile
 from taxiway.data.schema.constraints import Drift, Range
-from taxiway.data.schema.model import CATEGORICAL_TYPES, DATE_TYPES, LIST_TYPES, NUMERIC_TYPES, Feature, Schema
+from taxiway.data.schema.feature import CATEGORICAL_TYPES, DATE_TYPES, LIST_TYPES, NUMERIC_TYPES, Feature
+from taxiway.data.schema.model import Schema
 from taxiway.data.schema.remarks import PANDAS_INDEX, is_look, is_pandas_index
 from taxiway.features.columns import LIST_ADVICE
 from taxiway.messages import counted

@@ -28,8 +28,9 @@ from taxiway.data.ingest.ingest import store_span
 from taxiway.data.profiling.compute import profile_span
 from taxiway.data.profiling.merge import merge_profiles
 from taxiway.data.profiling.profile import Profile
+from taxiway.data.schema.feature import CATEGORICAL_TYPES, DATE_TYPES, LIST_TYPES, NUMERIC_TYPES
 from taxiway.data.schema.infer import infer_from, with_integers
-from taxiway.data.schema.model import CATEGORICAL_TYPES, DATE_TYPES, LIST_TYPES, NUMERIC_TYPES, Schema
+from taxiway.data.schema.model import Schema
 from taxiway.data.schema.remarks import remarks_of
 from taxiway.data.sources.files import find_spans
 from taxiway.data.sources.read_file import common_types, read_file

@@ -6,7 +6,8 @@ from math import sqrt
 from typing import TYPE_CHECKING, Any
 
 from taxiway.data.engine.read_rows import read_rows
-from taxiway.data.schema.model import NUMERIC_TYPES, Schema
+from taxiway.data.schema.feature import NUMERIC_TYPES
+from taxiway.data.schema.model import Schema
 from taxiway.errors import DataError
 from taxiway.features.encoding import category_text
 from taxiway.features.labels import MAX_CLASSES, label_classes, label_numbers

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 from taxiway.cli.new.label import Label
 from taxiway.data.engine.read_rows import read_rows
 from taxiway.data.profiling.profile import Profile
-from taxiway.data.schema.model import CATEGORICAL_TYPES, LIST_TYPES, NUMERIC_TYPES, Schema
+from taxiway.data.schema.feature import CATEGORICAL_TYPES, LIST_TYPES, NUMERIC_TYPES
+from taxiway.data.schema.model import Schema
 from taxiway.data.schema.remarks import padding_remark
 from taxiway.evaluation.leakage import columns_alone
 from taxiway.features.columns import MOST_CATEGORIES

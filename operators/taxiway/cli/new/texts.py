@@ -9,8 +9,8 @@ from taxiway.cli.new.conditions import condition_comment
 from taxiway.cli.new.draft import Draft
 from taxiway.data.formats.convert import ReadOptions
 from taxiway.data.schema.draft import with_comments
+from taxiway.data.schema.feature import DATE_TYPES, LIST_TYPES
 from taxiway.data.schema.file import schema_to_yaml
-from taxiway.data.schema.model import DATE_TYPES, LIST_TYPES
 from taxiway.messages import counted, json_for_yaml, listed
 
 _WIDE = 0.05

@@ -7,7 +7,8 @@ from taxiway.data.schema.diff import presence_text
 from taxiway.messages import number_text, quoted
 
 if TYPE_CHECKING:
-    from taxiway.data.schema.model import Feature, Schema
+    from taxiway.data.schema.feature import Feature
+    from taxiway.data.schema.model import Schema
 
 _VALUES_SHOWN = 6
 

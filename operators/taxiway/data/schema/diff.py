@@ -4,7 +4,8 @@ import json
 from typing import Any
 
 from taxiway.data.schema.constraints import Range
-from taxiway.data.schema.model import Feature, Schema
+from taxiway.data.schema.feature import Feature
+from taxiway.data.schema.model import Schema
 from taxiway.messages import percent_limit
 from taxiway.records import Record
 

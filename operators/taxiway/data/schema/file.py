@@ -8,8 +8,9 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from taxiway.data.schema.constraints import Counts, Drift, FeatureSkew, Range, Rule
+from taxiway.data.schema.feature import Feature
 from taxiway.data.schema.infer import infer_schema
-from taxiway.data.schema.model import KINDS, Feature, Schema
+from taxiway.data.schema.model import KINDS, Schema
 from taxiway.data.schema.watch import MetricMonitor
 from taxiway.errors import ConfigError
 from taxiway.records import Waiver

@@ -10,7 +10,8 @@ from taxiway.data.profiling.compute import profile_span
 from taxiway.data.profiling.merge import merge_profiles
 from taxiway.data.profiling.profile import TEXT_KEPT, ColumnProfile, Profile
 from taxiway.data.schema.constraints import Counts, Range
-from taxiway.data.schema.model import NUMERIC_TYPES, TRAINING, Feature, FeatureType, Schema
+from taxiway.data.schema.feature import NUMERIC_TYPES, Feature, FeatureType
+from taxiway.data.schema.model import TRAINING, Schema
 from taxiway.data.schema.remarks import can_be_domain
 from taxiway.errors import ConfigError, DataError, allowed_values
 from taxiway.records import Snapshot, Span

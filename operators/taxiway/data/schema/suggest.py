@@ -16,7 +16,7 @@ from taxiway.data.engine.duckdb_table import Column, Table
 from taxiway.data.formats.open_data import open_data
 from taxiway.data.profiling.profile import TEXT_KEPT, ColumnProfile, Profile
 from taxiway.data.schema.constraints import SEMANTICS
-from taxiway.data.schema.model import NUMERIC_TYPES
+from taxiway.data.schema.feature import NUMERIC_TYPES
 from taxiway.errors import ConfigError, allowed_values
 from taxiway.messages import number_text, percent, share
 from taxiway.records import Record, SchemaChange

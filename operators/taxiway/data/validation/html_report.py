@@ -13,7 +13,8 @@ from pathlib import Path
 from taxiway.data.profiling.distance import density
 from taxiway.data.profiling.profile import ColumnProfile, Profile
 from taxiway.data.schema.constraints import Drift
-from taxiway.data.schema.model import Feature, Schema
+from taxiway.data.schema.feature import Feature
+from taxiway.data.schema.model import Schema
 from taxiway.data.validation.checks.drift import MeasuredDistance, measure
 from taxiway.messages import percent
 from taxiway.records import Anomaly, DataReport, Severity, Status

@@ -6,7 +6,8 @@ from datetime import date
 from pathlib import Path
 
 from taxiway.data.engine.duckdb_table import Table
-from taxiway.data.schema.model import Feature, Schema
+from taxiway.data.schema.feature import Feature
+from taxiway.data.schema.model import Schema
 from taxiway.data.validation.inputs import CheckTarget
 from taxiway.messages import SHOWN_VALUES, number_text, quoted
 from taxiway.records import Anomaly, DataReport, SchemaChange, Severity, Status

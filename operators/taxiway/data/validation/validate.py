@@ -1,44 +1,24 @@
-"""Data validation: checks of rows against their schema, earlier spans, serving data and a Great Expectations suite.
+"""Data validation: checks of rows against their schema, earlier spans, serving data and a Great Expectations suite."""
 
-The checks are in `checks`, one module each, and in `expectations`. `CHECKS` lists them in order.
-"""
-
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from functools import cache
 from pathlib import Path
 
-from taxiway.data.engine.duckdb_table import Table, open_table
+from taxiway.data.engine.duckdb_table import Table
 from taxiway.data.formats.convert import ReadOptions
 from taxiway.data.formats.open_data import AS_DETECTED, files_of, open_data
-from taxiway.data.profiling.merge import merge_profiles, profile_whole_span
+from taxiway.data.profiling.merge import merge_profiles
 from taxiway.data.profiling.profile import Profile
 from taxiway.data.profiling.profiler import profile_beside
 from taxiway.data.schema.file import load_schema
 from taxiway.data.schema.model import SERVING, TRAINING, Schema
-from taxiway.data.validation.checks import columns, drift, feature_skew, join_coverage, keys, lifecycle, metric_history, rules
-from taxiway.data.validation.expectations import suite as expectations
-from taxiway.data.validation.inputs import Baseline, CheckInput, CheckTarget
-from taxiway.data.validation.profile_history import ProfileHistory
-from taxiway.data.validation.results import CheckResults
+from taxiway.data.validation.all_checks import check_all
+from taxiway.data.validation.checks import drift
+from taxiway.data.validation.inputs import Baseline, CheckInput
+from taxiway.data.validation.targets import checked_table, open_checked_data
 from taxiway.errors import ConfigError, allowed_values
-from taxiway.records import DataReport, JoinMatch, Snapshot, Span, span_label, span_order
-from taxiway.store.store import Store
-
-CHECKS: tuple[Callable[[CheckInput, CheckResults], None], ...] = (
-    lifecycle.check,
-    join_coverage.check,
-    columns.check,
-    rules.check,
-    expectations.check,
-    keys.check,
-    drift.check,
-    metric_history.check,
-    feature_skew.check,
-)
-"""Every check, in order. A check is skipped if its input was not given."""
+from taxiway.records import DataReport, JoinMatch
 
 
 @dataclass(frozen=True)
@@ -121,10 +101,10 @@ def validate_with_profiles(
     _require_environment(schema, environment)
     options = replace(options, types=schema.types)
     with ExitStack() as stack:
-        target = _open_checked_data(stack, Path(str(data)).name, data, schema, options)
+        target = open_checked_data(stack, Path(str(data)).name, data, schema, options)
         earlier = [_profile_of(file, schema, options) for file in (files_of(previous) if previous is not None else ())]
         baseline = Baseline(merge_profiles(earlier), "the previous data") if earlier else None
-        serving_target = _open_checked_data(stack, "serving", serving, schema, options) if serving is not None else None
+        serving_target = open_checked_data(stack, "serving", serving, schema, options) if serving is not None else None
         check_input = CheckInput(
             schema,
             (target,),
@@ -135,7 +115,7 @@ def validate_with_profiles(
             suite=suite,
             suite_docs=suite_docs,
         )
-        results = _check_all(check_input)
+        results = check_all(check_input)
         for note in (*target.table().notes, *(serving_target.table().notes if serving_target is not None else ())):
             results.add_note(note)
         report = results.decide(target.table().digest, schema, today or datetime.now(UTC).date())
@@ -161,7 +141,7 @@ def validate_table(table: Table, name: str, schema: Schema, environment: str, jo
         ConfigError: The schema has no such environment.
     """
     _require_environment(schema, environment)
-    results = _check_all(CheckInput(schema, (_checked_table(table, name, schema),), environment, joins=joins))
+    results = check_all(CheckInput(schema, (checked_table(table, name, schema),), environment, joins=joins))
     return results.decide(table.digest, schema, datetime.now(UTC).date())
 
 
@@ -183,8 +163,8 @@ def validate_requests(
         ConfigError: The schema has no environment SERVING.
     """
     _require_environment(schema, SERVING)
-    target = _checked_table(table, about, schema)
-    results = _check_all(CheckInput(schema, (target,), SERVING, baseline=before))
+    target = checked_table(table, about, schema)
+    results = check_all(CheckInput(schema, (target,), SERVING, baseline=before))
     if training is not None:
         drift.check_skew(training, target.profile, schema, results)
     return ValidationResult(results.decide(table.digest, schema, datetime.now(UTC).date()), target.profile)
@@ -195,111 +175,6 @@ def _require_environment(schema: Schema, environment: str) -> None:
         raise ConfigError(f'unknown environment "{environment}"\n    {allowed_values(environment, schema.environments)}')
 
 
-def _open_checked_data(stack: ExitStack, name: str, data: Path | str, schema: Schema, options: ReadOptions) -> CheckTarget:
-    """Open data until the stack is closed, and profile it."""
-    return _checked_table(stack.enter_context(open_data(data, options)), name, schema)
-
-
-def _open_requests(stack: ExitStack, requests: Path, schema: Schema) -> CheckTarget:
-    return _open_checked_data(stack, "the requests", requests, schema, ReadOptions(types=schema.types))
-
-
-def _checked_table(table: Table, name: str, schema: Schema) -> CheckTarget:
-    return CheckTarget(name, name, profile_beside(table, schema.label), lambda: table, lambda: table.paths)
-
-
 def _profile_of(file: str, schema: Schema, options: ReadOptions) -> Profile:
     with open_data(file, options) as table:
         return profile_beside(table, schema.label)
-
-
-def validate_snapshot(
-    snapshot: Snapshot,
-    schema: Schema,
-    *,
-    store: Store,
-    today: date,
-    suite: Path | None = None,
-    used_features: Collection[str] = (),
-    history: ProfileHistory | None = None,
-    requests: Path | None = None,
-) -> DataReport:
-    """Check every span of a snapshot against its schema, and the newest span also against earlier spans and the suite.
-
-    If the spans are split by a column, the training and the evaluation rows of a span are checked together. If the snapshot has only
-    one span, it is compared with the last one in `history`.
-
-    Args:
-        snapshot: The snapshot.
-        schema: Its schema.
-        store: Where its rows are.
-        today: The day on which waivers must be valid.
-        suite: The file of a Great Expectations suite.
-        used_features: The columns of the pipeline's model.
-        history: The profiles of earlier spans; see `profile_history`.
-        requests: A file with the inputs of logged requests, for skew; None for no comparison.
-
-    Returns:
-        The report: FAIL if an anomaly of severity error has no valid waiver, else PASS.
-
-    Raises:
-        DataError: A span cannot be read.
-        ConfigError: The suite or a rule is not valid.
-    """
-    profiles = [profile_whole_span(parts, store, schema.label) for parts in snapshot.spans_by_name]
-    earlier = dict(history or {})
-    for parts, profile in zip(snapshot.spans_by_name[:-1], profiles[:-1], strict=True):
-        earlier[span_order(parts[0].name)] = profile
-    earlier_profiles = [earlier[order] for order in sorted(earlier)]
-    with ExitStack() as stack:
-        check_input = CheckInput(
-            schema,
-            tuple(
-                stack.enter_context(open_checked_span(parts, profile, store))
-                for parts, profile in zip(snapshot.spans_by_name, profiles, strict=True)
-            ),
-            pipeline=snapshot.pipeline,
-            used_features=used_features,
-            joins=snapshot.joins,
-            earlier=tuple(earlier_profiles),
-            baseline=_baseline(snapshot, profiles[:-1], earlier_profiles),
-            requests=_open_requests(stack, requests, schema) if requests is not None else None,
-            suite=suite,
-        )
-        results = _check_all(check_input)
-        for removed in snapshot.removed:
-            if removed.filtered or removed.unlabelled:
-                results.add_note(f"{removed.describe()}; the checks are about the other rows.")
-        return results.decide(snapshot.digest, schema, today)
-
-
-def _baseline(snapshot: Snapshot, in_snapshot: Sequence[Profile], earlier: Sequence[Profile]) -> Baseline | None:
-    """The snapshot's spans before the newest; if there are none, the last span that an earlier run recorded."""
-    if in_snapshot:
-        return Baseline(merge_profiles(in_snapshot), "the training spans" if snapshot.split is None else "the spans before it")
-    return Baseline(earlier[-1], "the span before it") if earlier else None
-
-
-def _check_all(check_input: CheckInput) -> CheckResults:
-    results = CheckResults()
-    for check in CHECKS:
-        check(check_input, results)
-    return results
-
-
-@contextmanager
-def open_checked_span(parts: Sequence[Span], profile: Profile, store: Store) -> Iterator[CheckTarget]:
-    """A span, whose parts are given, as a check target; its rows are fetched only if a check needs them."""
-    label = span_label(parts[0].name, parts[0].version)
-    title = f"span {label}"
-    with ExitStack() as stack:
-
-        @cache
-        def files() -> list[Path]:
-            return [stack.enter_context(store.local_file(part.content)) for part in parts]
-
-        @cache
-        def table() -> Table:
-            return stack.enter_context(open_table(files(), title))
-
-        yield CheckTarget(label, title, profile, table, files)

@@ -13,7 +13,8 @@ import pytest
 from taxiway.data.engine.connection import connect, read_batches, restricting_settings, run, stream
 from taxiway.data.engine.duckdb_table import open_table
 from taxiway.data.profiling.compute import profile
-from taxiway.data.schema.model import Feature, Schema
+from taxiway.data.schema.feature import Feature
+from taxiway.data.schema.model import Schema
 from taxiway.data.validation.validate import validate
 from taxiway.errors import DataError, TransientError
 

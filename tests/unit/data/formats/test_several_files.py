@@ -13,7 +13,8 @@ from helping import examples
 from taxiway.data.formats.convert import ReadOptions
 from taxiway.data.formats.open_data import files_of, open_data
 from taxiway.data.profiling.compute import profile
-from taxiway.data.schema.model import Feature, Schema
+from taxiway.data.schema.feature import Feature
+from taxiway.data.schema.model import Schema
 from taxiway.data.validation.validate import validate
 from taxiway.errors import DataError
 from taxiway.records import DataReport

@@ -19,7 +19,8 @@ from taxiway.data.ingest.ingest import ingest
 from taxiway.data.ingest.join import JoinedTable
 from taxiway.data.ingest.materialize import RowRules, materialize_rows
 from taxiway.data.ingest.read_spec import read_spec_of
-from taxiway.data.schema.model import Feature, Schema
+from taxiway.data.schema.feature import Feature
+from taxiway.data.schema.model import Schema
 from taxiway.data.sources.files import find_spans
 from taxiway.data.sources.join_inputs import JoinTable, find_join_tables, waiting
 from taxiway.data.validation.checks import join_coverage

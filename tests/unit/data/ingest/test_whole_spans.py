@@ -17,7 +17,7 @@ from taxiway.data.schema.file import Feature, Schema
 from taxiway.data.schema.watch import MetricMonitor
 from taxiway.data.sources.files import find_spans
 from taxiway.data.validation.profile_history import load_profile_history, record_profiles
-from taxiway.data.validation.validate import validate_snapshot
+from taxiway.data.validation.snapshot import validate_snapshot
 from taxiway.records import DataReport, Snapshot, SplitRule
 from taxiway.store.store import Store
 

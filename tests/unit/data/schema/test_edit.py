@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from helping import examples
 from taxiway.data.schema.constraints import Counts, LifecycleStage, Range
 from taxiway.data.schema.edit import update_schema
+from taxiway.data.schema.feature import Feature
 from taxiway.data.schema.file import load_schema, schema_to_yaml
-from taxiway.data.schema.model import Feature, Schema
+from taxiway.data.schema.model import Schema
 from taxiway.errors import ConfigError
 from taxiway.records import SchemaChange
 

@@ -14,9 +14,10 @@ from taxiway.data.profiling.profile import ColumnProfile, Profile
 from taxiway.data.profiling.profiler import profile_table
 from taxiway.data.schema.constraints import Counts, Range
 from taxiway.data.schema.draft import draft_text
+from taxiway.data.schema.feature import Feature
 from taxiway.data.schema.file import load_schema
 from taxiway.data.schema.infer import closed_domain, infer_from
-from taxiway.data.schema.model import TRAINING, Feature
+from taxiway.data.schema.model import TRAINING
 from taxiway.data.schema.remarks import remarks_of
 from taxiway.data.schema.suggest import suggest
 from taxiway.data.validation.validate import validate

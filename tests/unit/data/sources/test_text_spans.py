@@ -13,12 +13,13 @@ from taxiway.data.ingest.ingest import ingest, store_span
 from taxiway.data.ingest.read_spec import read_spec_of
 from taxiway.data.profiling.compute import profile_span
 from taxiway.data.profiling.merge import merge_profiles
-from taxiway.data.schema.model import Feature, Schema
+from taxiway.data.schema.feature import Feature
+from taxiway.data.schema.model import Schema
 from taxiway.data.sources.files import find_spans
 from taxiway.data.sources.find import reader_of, spans_of
 from taxiway.data.sources.join_inputs import find_join_tables
 from taxiway.data.sources.read_file import read_file
-from taxiway.data.validation.validate import validate_snapshot
+from taxiway.data.validation.snapshot import validate_snapshot
 from taxiway.errors import DataError
 from taxiway.features.encoding import raw_frame
 from taxiway.records import Snapshot, Status

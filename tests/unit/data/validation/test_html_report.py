@@ -12,7 +12,8 @@ from click.testing import CliRunner
 from taxiway.cli import main
 from taxiway.data.profiling.compute import profile
 from taxiway.data.schema.constraints import Drift, Range
-from taxiway.data.schema.model import Feature, Schema
+from taxiway.data.schema.feature import Feature
+from taxiway.data.schema.model import Schema
 from taxiway.data.validation.html_report import bars, page_of, value_text
 from taxiway.data.validation.validate import validate_with_profiles
 

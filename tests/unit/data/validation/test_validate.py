@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from taxiway.data.schema.file import Drift, Feature, Range, Schema
-from taxiway.data.validation.validate import validate_snapshot
+from taxiway.data.validation.snapshot import validate_snapshot
 from taxiway.records import Anomaly, DataReport, Severity, Snapshot, Span, Status, Waiver
 from taxiway.store.store import Store
 

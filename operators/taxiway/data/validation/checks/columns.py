@@ -8,7 +8,8 @@ from pydantic import JsonValue
 from taxiway.data.formats.text_types import MISSING, pattern_of
 from taxiway.data.profiling.merge import merge_profiles
 from taxiway.data.profiling.profile import ColumnProfile, Profile
-from taxiway.data.schema.model import Feature, Schema
+from taxiway.data.schema.feature import Feature
+from taxiway.data.schema.model import Schema
 from taxiway.data.schema.remarks import look_of
 from taxiway.data.validation.checks.examples import Examples, examples_where
 from taxiway.data.validation.checks.values import check_values

@@ -18,7 +18,8 @@ from taxiway.data.profiling.distance import (
 )
 from taxiway.data.profiling.profile import ColumnProfile, Profile
 from taxiway.data.schema.constraints import Drift
-from taxiway.data.schema.model import CATEGORICAL_TYPES, SERVING, Feature, Schema
+from taxiway.data.schema.feature import CATEGORICAL_TYPES, Feature
+from taxiway.data.schema.model import SERVING, Schema
 from taxiway.data.validation.checks.columns import fits
 from taxiway.data.validation.inputs import CheckInput
 from taxiway.data.validation.results import CheckResults, limit_above

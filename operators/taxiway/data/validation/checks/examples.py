@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from taxiway.data.profiling.profile import TEXT_KEPT
-from taxiway.data.schema.model import Feature
+from taxiway.data.schema.feature import Feature
 from taxiway.data.validation.inputs import CheckTarget
 from taxiway.data.validation.results import Places, places_of
 from taxiway.messages import SHOWN_VALUES

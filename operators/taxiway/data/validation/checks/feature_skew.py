@@ -11,7 +11,8 @@ from taxiway.data.engine.connection import connect, run
 from taxiway.data.engine.duckdb_table import Column, Table, add_view
 from taxiway.data.engine.keys_sql import key_text
 from taxiway.data.schema.constraints import FeatureSkew
-from taxiway.data.schema.model import SERVING, Feature, Schema
+from taxiway.data.schema.feature import Feature
+from taxiway.data.schema.model import SERVING, Schema
 from taxiway.data.validation.inputs import CheckInput
 from taxiway.data.validation.results import CheckResults, limit_above
 from taxiway.messages import SHOWN_VALUES, percent_limit, quoted, share

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from taxiway.data.schema.constraints import LifecycleStage
-from taxiway.data.schema.model import Feature, Schema
+from taxiway.data.schema.feature import Feature
+from taxiway.data.schema.model import Schema
 from taxiway.data.validation.inputs import CheckInput
 from taxiway.data.validation.results import CheckResults
 from taxiway.records import Anomaly, Severity

@@ -4,7 +4,7 @@ import math
 
 from taxiway.data.profiling.profile import ColumnProfile
 from taxiway.data.schema.constraints import Range
-from taxiway.data.schema.model import Feature
+from taxiway.data.schema.feature import Feature
 from taxiway.data.validation.checks.examples import examples_where
 from taxiway.data.validation.inputs import CheckTarget
 from taxiway.data.validation.results import anomaly_in

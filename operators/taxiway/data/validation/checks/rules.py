@@ -2,7 +2,7 @@
 
 from taxiway.data.engine.conditions import named_rows, unused_name
 from taxiway.data.schema.constraints import Rule
-from taxiway.data.schema.model import Feature
+from taxiway.data.schema.feature import Feature
 from taxiway.data.validation.inputs import CheckInput, CheckTarget
 from taxiway.data.validation.results import CheckResults, places_of
 from taxiway.errors import ConfigError

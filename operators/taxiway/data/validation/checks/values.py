@@ -5,7 +5,7 @@ Most checks decide by the profile alone; rows are read only for examples of what
 
 from taxiway.data.profiling.profile import TEXT_KEPT, ColumnProfile
 from taxiway.data.schema.constraints import SEMANTICS
-from taxiway.data.schema.model import Feature
+from taxiway.data.schema.feature import Feature
 from taxiway.data.validation.checks.examples import examples_where
 from taxiway.data.validation.checks.ranges import outside_range
 from taxiway.data.validation.inputs import CheckTarget

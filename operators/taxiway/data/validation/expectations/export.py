@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from taxiway.data.schema.constraints import SEMANTICS, Range, Rule
-from taxiway.data.schema.model import TRAINING, Feature, Schema
+from taxiway.data.schema.feature import Feature
+from taxiway.data.schema.model import TRAINING, Schema
 from taxiway.records import Severity
 
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from taxiway.data.schema.model import DATE_TYPES
+from taxiway.data.schema.feature import DATE_TYPES
 from taxiway.features.signature import ModelColumns
 from taxiway.messages import names_text, number_texts, percent, quoted
 from taxiway.monitoring.domain_classifier import JOINT_FALSE_ALERTS, DomainShift, domain_shift, sample

@@ -10,7 +10,8 @@ import pytest
 
 from taxiway.data.engine.duckdb_table import open_table
 from taxiway.data.schema.constraints import FeatureSkew, LifecycleStage
-from taxiway.data.schema.model import Feature, Schema
+from taxiway.data.schema.feature import Feature
+from taxiway.data.schema.model import Schema
 from taxiway.data.validation.checks.feature_skew import compare_with_serving
 from taxiway.data.validation.results import CheckResults
 from taxiway.records import Anomaly, Severity

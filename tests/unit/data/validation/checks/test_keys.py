@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from taxiway.data.schema.model import SERVING, TRAINING, Feature, Schema
+from taxiway.data.schema.feature import Feature
+from taxiway.data.schema.model import SERVING, TRAINING, Schema
 from taxiway.data.validation.checks.keys import check_unique
 from taxiway.data.validation.results import CheckResults
 from taxiway.data.validation.validate import validate

@@ -10,7 +10,7 @@ import pytest
 from taxiway.data.profiling.compute import profile_span
 from taxiway.data.validation.expectations.suite import run_expectations
 from taxiway.data.validation.results import CheckResults
-from taxiway.data.validation.validate import open_checked_span
+from taxiway.data.validation.targets import open_checked_span
 from taxiway.records import Span
 from taxiway.store.store import Store
 

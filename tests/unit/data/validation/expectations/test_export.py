@@ -11,8 +11,9 @@ from click.testing import CliRunner
 
 from taxiway.cli import main
 from taxiway.data.schema.constraints import Counts, Drift, LifecycleStage, Range, Rule
+from taxiway.data.schema.feature import Feature
 from taxiway.data.schema.file import schema_to_yaml
-from taxiway.data.schema.model import SERVING, Feature, Schema
+from taxiway.data.schema.model import SERVING, Schema
 from taxiway.data.validation.expectations.export import schema_to_suite
 from taxiway.data.validation.validate import validate
 from taxiway.records import Severity, Status, Waiver

@@ -13,7 +13,7 @@ from taxiway.data.validation.expectations import suite as suite_module
 from taxiway.data.validation.expectations.engines import import_gx, new_context, pandas_batch
 from taxiway.data.validation.expectations.suite import run_expectations
 from taxiway.data.validation.results import CheckResults
-from taxiway.data.validation.validate import open_checked_span
+from taxiway.data.validation.targets import open_checked_span
 from taxiway.errors import ConfigError
 from taxiway.messages import quoted
 from taxiway.records import Anomaly, Severity, Span
