@@ -15,7 +15,7 @@ from operators.test_monitor import SECTION, TEAM, Board, monitored, recorded
 from taxiway.hooks import config
 from taxiway.records.served import ServedPerformance
 from taxiway.stages.monitor import champion
-from taxiway.stages.monitor.monitor import Monitored
+from taxiway.stages.monitor.monitored import Monitored
 from taxiway.store import Store
 from taxiway_ui.monitoring.alerts import standing_alerts
 

@@ -73,7 +73,8 @@ def audit(
     """
     from taxiway.registry.load import load_trusted
     from taxiway.stages.batch.version import find_version
-    from taxiway.stages.monitor.monitor import Asked, compare_windows
+    from taxiway.stages.monitor.monitor import compare_windows
+    from taxiway.stages.monitor.monitored import Asked
     from taxiway.stages.monitor.windows.audit_rows import require_new_csv
     from taxiway.stages.monitor.windows.label_audits import audit_policy, next_audit
     from taxiway.stages.monitor.windows.log_windows import oldest_day

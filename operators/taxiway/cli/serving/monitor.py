@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from taxiway.records import Interval
-    from taxiway.stages.monitor.monitor import Monitored
+    from taxiway.stages.monitor.monitored import Monitored
     from taxiway.stages.monitor.windows.drift import WindowDrift
     from taxiway.stages.monitor.windows.log_windows import Every
 
@@ -69,8 +69,8 @@ def monitor(
     from taxiway.stages.batch.version import find_version
     from taxiway.stages.monitor.causes import root_causes
     from taxiway.stages.monitor.described import described
-    from taxiway.stages.monitor.monitor import Asked
     from taxiway.stages.monitor.monitor import monitor as compare
+    from taxiway.stages.monitor.monitored import Asked
     from taxiway.stages.monitor.previous import PreviousAsked, previous_performance
     from taxiway.stages.monitor.slices import worse_slices
     from taxiway.stages.monitor.windows.labelled_rows import period_of

@@ -8,7 +8,7 @@ from taxiway.messages import decimal_texts, percent
 from taxiway.monitoring.evidence import is_worse
 from taxiway.records.served import ServedPerformance
 from taxiway.records.served.causes import Cause, CauseKind, Causes
-from taxiway.stages.monitor.monitor import Monitored, MonitoredWindow
+from taxiway.stages.monitor.monitored import Monitored, MonitoredWindow
 from taxiway.stages.monitor.upstream import changed_upstream
 from taxiway.stages.monitor.windows.log_windows import Every, last_day
 from taxiway.stages.monitor.windows.performance import MIN_ROWS

@@ -12,7 +12,8 @@ from taxiway.records.served import ServedPerformance
 from taxiway.stages.batch.version import Version, find_version
 from taxiway.stages.context import StageContext
 from taxiway.stages.monitor.described import described, interval_text, served_performance
-from taxiway.stages.monitor.monitor import Asked, Monitored, MonitoredWindow, monitor
+from taxiway.stages.monitor.monitor import monitor
+from taxiway.stages.monitor.monitored import Asked, Monitored, MonitoredWindow
 from taxiway.stages.monitor.windows.label_audits import champion_audit
 from taxiway.stages.monitor.windows.log_windows import log_folder, oldest_day
 from taxiway.store import LOST

@@ -10,7 +10,7 @@ from taxiway.records.served import MOST_EARLIER, AlertKind, EarlierWindow, Serve
 
 if TYPE_CHECKING:
     from taxiway.records import Interval
-    from taxiway.stages.monitor.monitor import Monitored, MonitoredWindow
+    from taxiway.stages.monitor.monitored import Monitored, MonitoredWindow
 
 
 def described(found: "Monitored") -> dict[str, Any]:

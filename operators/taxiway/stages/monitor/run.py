@@ -6,7 +6,7 @@ from typing import Any
 from taxiway.monitoring.retraining import RetrainingDecision
 from taxiway.stages.context import StageContext
 from taxiway.stages.monitor.champion import monitor_champion
-from taxiway.stages.monitor.monitor import Monitored
+from taxiway.stages.monitor.monitored import Monitored
 from taxiway.stages.monitor.retraining import retraining
 from taxiway.stages.monitor.rollback import RollbackDecision, completed, roll_back_if_worse, rollback_to_complete
 
