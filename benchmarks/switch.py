@@ -33,7 +33,8 @@ from taxiway.demo.flights import flights_by_month
 from taxiway.ledger.chain import Ledger
 from taxiway.ledger.keys import LedgerKeys, new_key
 from taxiway.records import Promotion, ShadowReport, Status, Verdict
-from taxiway.registry.promote import push, rollback
+from taxiway.registry.demote import rollback
+from taxiway.registry.promote import push
 from taxiway.serving.client import GatewayClient
 from taxiway.tracking import tags
 

@@ -2,8 +2,12 @@
 
 import json
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from taxiway.tracking import tags
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 
 def classes_in(version_tags: Mapping[str, str]) -> tuple[str, ...]:
@@ -35,3 +39,8 @@ def size_in(version_tags: Mapping[str, str]) -> int | None:
 def files_in(version_tags: Mapping[str, str]) -> str | None:
     """The digest of a model version's files; None if it was registered by an older Taxiway, or by somebody else."""
     return version_tags.get(tags.FILES) or None
+
+
+def files_of(client: "MlflowClient", model: str, version: int) -> str | None:
+    """The digest of the files of a version, by its tags."""
+    return files_in(client.get_model_version(model, str(version)).tags)

@@ -1,4 +1,4 @@
-"""Promotion, rollback and the end of a champion: each moves the alias `champion` once, with an entry in the ledger."""
+"""Promotion: it moves the alias `champion` once, with an entry in the ledger. For rollbacks, see `demote`."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,9 +10,9 @@ from taxiway.ledger.decisions import answer
 from taxiway.ledger.entry import DECIDED, Entry, State
 from taxiway.ledger.promotions import open_entry, promotion_key
 from taxiway.records import Decision, DecisionKind, Promotion, ShadowReport, Status, Verdict, span_order
-from taxiway.registry.alias_moves import champion_before, champion_now, move, restore_aliases, settled
-from taxiway.registry.aliases import CHAMPION, PREVIOUS, version_at
-from taxiway.registry.described import files_in
+from taxiway.registry.alias_moves import champion_now, move, restore_aliases, settled
+from taxiway.registry.aliases import CHAMPION
+from taxiway.registry.described import files_of
 from taxiway.registry.downstream import downstream_pipelines
 from taxiway.tracking import tags
 
@@ -90,87 +90,6 @@ def require_current(ledger: Ledger, verdict: Verdict) -> None:
     _check_champion(ledger.client, verdict, champion_now(ledger, verdict.model, settled(ledger, verdict.model)))
 
 
-def rollback(
-    ledger: Ledger,
-    model: str,
-    *,
-    by: str,
-    reason: str,
-    at: datetime,
-    to_version: int | None = None,
-    from_version: int | None = None,
-) -> Promotion:
-    """Make the version before the champion, or an earlier champion, the champion again; the ledger records it like any promotion.
-
-    The alias `previous` then points to the version before that one.
-
-    Args:
-        ledger: The ledger.
-        model: The registered model.
-        by: Who rolls back, for the ledger.
-        reason: Why, for the ledger.
-        at: The time of the rollback, in UTC.
-        to_version: The version, which was champion before; None for the one before the champion, and after the end of a champion for
-            that one.
-        from_version: The champion that the reason is about; None for whichever it is.
-
-    Raises:
-        TerminalError: There is no champion, no version before it, `to_version` never was champion, or the champion is another one than
-            `from_version`.
-        TransientError: A promotion of the model is in progress.
-    """
-    known = settled(ledger, model)
-    champion = champion_now(ledger, model, known)
-    if from_version not in (None, champion):
-        raise TerminalError(
-            f"{model} version {from_version} is not rolled back: the champion has changed to version {champion or 'none'}"
-        )
-    wanted = _checked_target(known, model, champion, to_version) if to_version else _target(ledger, known, model, champion)
-    promotion = Promotion(
-        model=model,
-        alias=CHAMPION,
-        from_version=champion,
-        to_version=wanted,
-        by=by,
-        at=at,
-        reason=f"rollback: {reason}",
-        files=_files(ledger.client, known, model, wanted),
-        downstream=downstream_pipelines(ledger.client, model),
-    )
-    return _move_by_hand(ledger, known, promotion, f"rollback {at.isoformat()}")
-
-
-def retire(ledger: Ledger, model: str, *, by: str, reason: str, at: datetime) -> Promotion:
-    """End a champion: the model has no champion then, until the next push or rollback.
-
-    Args:
-        ledger: The ledger.
-        model: The registered model.
-        by: Who ends it, for the ledger.
-        reason: Why, for the ledger.
-        at: The time, in UTC.
-
-    Raises:
-        TerminalError: There is no champion.
-        TransientError: A promotion of the model is in progress.
-    """
-    known = settled(ledger, model)
-    champion = champion_now(ledger, model, known)
-    if champion is None:
-        raise TerminalError(f"{model} has no champion to retire; allowed: the name of a model with a champion")
-    promotion = Promotion(
-        model=model,
-        alias=CHAMPION,
-        from_version=champion,
-        to_version=None,
-        by=by,
-        at=at,
-        reason=f"retired: {reason}",
-        downstream=downstream_pipelines(ledger.client, model),
-    )
-    return _move_by_hand(ledger, known, promotion, f"retire {at.isoformat()}")
-
-
 def _promote(
     ledger: Ledger,
     verdict: Verdict,
@@ -203,18 +122,12 @@ def _promote(
             shadow=shadow.digest if shadow else None,
             reason=reason,
             decision=decision.digest if decision else None,
-            files=verdict.files or _files_tag(ledger.client, verdict.model, verdict.version),
+            files=verdict.files or files_of(ledger.client, verdict.model, verdict.version),
             downstream=downstream,
         )
         entry = open_entry(ledger, key, promotion, known)
     move(ledger, entry, at)
     return _still_champion(ledger, entry.promotion)
-
-
-def _move_by_hand(ledger: Ledger, known: Sequence[Entry], promotion: Promotion, what: str) -> Promotion:
-    key = promotion_key(promotion.model, promotion.to_version, what)
-    move(ledger, open_entry(ledger, key, promotion, known), promotion.at)
-    return promotion
 
 
 def _passed(shadow: ShadowReport) -> str:
@@ -230,41 +143,6 @@ def _still_champion(ledger: Ledger, done: Promotion) -> Promotion:
         )
     restore_aliases(ledger, done.model)
     return done
-
-
-def _target(ledger: Ledger, known: Sequence[Entry], model: str, champion: int | None) -> int:
-    """The version that a rollback goes to if none is named."""
-    if champion is None:
-        ended = next((entry.promotion for entry in known if entry.state in DECIDED), None)
-        if ended is None or ended.from_version is None:
-            raise TerminalError(f"{model} has no champion to roll back; allowed: the name of a model with a champion")
-        return ended.from_version
-    # The ledger decides, because a push that was killed between its two aliases has set `previous` to the champion itself.
-    previous = champion_before(known, champion) or version_at(ledger.client, model, PREVIOUS)
-    if previous is None or previous == champion:
-        raise TerminalError(f"{model} has no version before version {champion}: the first champion cannot be rolled back")
-    return previous
-
-
-def _checked_target(known: Sequence[Entry], model: str, champion: int | None, version: int) -> int:
-    """The version that a person named, which was champion before."""
-    former = {entry.promotion.to_version for entry in known if entry.state in DECIDED} - {None}
-    if version == champion:
-        raise TerminalError(f"{model} version {version} is the champion already")
-    if version not in former:
-        listed = ", ".join(str(v) for v in sorted(v for v in former - {champion} if v is not None)) or "none"
-        raise TerminalError(f"{model} version {version} never was the champion; allowed: {listed}")
-    return version
-
-
-def _files(client: "MlflowClient", known: Sequence[Entry], model: str, version: int) -> str | None:
-    """The digest of a former champion's files: that of its promotion, which is signed, or that of its tag."""
-    signed = (entry.promotion.files for entry in known if entry.state in DECIDED and entry.promotion.to_version == version)
-    return next((files for files in signed if files), None) or _files_tag(client, model, version)
-
-
-def _files_tag(client: "MlflowClient", model: str, version: int) -> str | None:
-    return files_in(client.get_model_version(model, str(version)).tags)
 
 
 def _check_not_undone_since(known: Sequence[Entry], key: str) -> None:

@@ -14,7 +14,7 @@ from taxiway.lineage.verdicts import judged_version
 from taxiway.lineage.waivers import report_and_model, waiver
 from taxiway.records import Decision, DecisionKind, Verdict
 from taxiway.records.served import ServedPerformance
-from taxiway.registry import promote
+from taxiway.registry import demote
 from taxiway.registry.decided import force_version
 from taxiway.store import Store
 
@@ -72,7 +72,7 @@ def roll_back(person: Person, version: int) -> None:
         TransientError: A promotion of the model is in progress.
     """
     try:
-        promote.rollback(
+        demote.rollback(
             person.ledger, person.pipeline, by=person.name, reason=person.reason, at=datetime.now(UTC), to_version=version
         )
     except TerminalError:
@@ -88,7 +88,7 @@ def retire(person: Person) -> None:
         TransientError: A promotion of the model is in progress.
     """
     try:
-        promote.retire(person.ledger, person.pipeline, by=person.name, reason=person.reason, at=datetime.now(UTC))
+        demote.retire(person.ledger, person.pipeline, by=person.name, reason=person.reason, at=datetime.now(UTC))
     except TerminalError:
         if not _is_done(person, None, "retired"):
             raise

@@ -13,7 +13,8 @@ from taxiway.ledger.verify import verify
 from taxiway.records import DecisionKind, Status
 from taxiway.registry.alias_moves import champion_now
 from taxiway.registry.aliases import CHAMPION, PREVIOUS, version_at
-from taxiway.registry.promote import force, retire, rollback
+from taxiway.registry.demote import retire, rollback
+from taxiway.registry.promote import force
 
 
 def test_a_whole_ledger_has_no_problems(ledger: Ledger, model: str) -> None:

@@ -29,7 +29,7 @@ from taxiway.ledger.entry import State
 from taxiway.operators import MonitorOperator
 from taxiway.records import Promotion
 from taxiway.records.served import ServedPerformance
-from taxiway.registry import alias_moves, promote
+from taxiway.registry import alias_moves, demote, promote
 from taxiway.registry.alias_moves import champion_now
 from taxiway.registry.aliases import CHAMPION, point, version_at
 from taxiway.spec.files.pipeline_file import read_pipeline
@@ -200,7 +200,7 @@ def test_a_champion_that_came_meanwhile_is_not_rolled_back(team: Path) -> None:
     log_days(0, 80)
     done("rollback", NAME, "--reason", "complaints")
     with pytest.raises(TerminalError, match="version 3 is not rolled back: the champion has changed to version 1"):
-        promote.rollback(ledger(), NAME, by=POLICY, reason="r", at=datetime.now(UTC), from_version=TURNED, to_version=FIRST)
+        demote.rollback(ledger(), NAME, by=POLICY, reason="r", at=datetime.now(UTC), from_version=TURNED, to_version=FIRST)
 
 
 def test_a_run_that_is_killed_before_the_alias_moves_is_completed_and_told(team: Path) -> None:

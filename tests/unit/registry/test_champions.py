@@ -16,7 +16,8 @@ from taxiway.records import ShadowReport, Status, Verdict
 from taxiway.registry.alias_moves import restore_aliases
 from taxiway.registry.aliases import CHAMPION, point
 from taxiway.registry.champions import ModelHistory, champions, champions_and_promotions, model_history
-from taxiway.registry.promote import push, rollback
+from taxiway.registry.demote import rollback
+from taxiway.registry.promote import push
 from taxiway.tracking.local import local_mlflow
 
 KEYS = LedgerKeys((new_key(),))

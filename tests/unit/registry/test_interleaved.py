@@ -24,7 +24,8 @@ from taxiway.ledger.keys import LedgerKeys, new_key
 from taxiway.ledger.promotions import entries
 from taxiway.records import Promotion, ShadowReport, Status, Verdict
 from taxiway.registry.aliases import CHAMPION, PREVIOUS, version_at
-from taxiway.registry.promote import push, rollback
+from taxiway.registry.demote import rollback
+from taxiway.registry.promote import push
 from taxiway.tracking.local import local_mlflow
 from taxiway.tracking.tags import NEWEST_SPAN
 

@@ -10,8 +10,8 @@ from stages.conftest import SCHEMA_OF_PREDICTIONS, Site
 from taxiway.ledger.chain import Ledger
 from taxiway.records import Outcome, Promotion
 from taxiway.records.recorder import InMemoryRun
+from taxiway.registry.demote import retire, rollback
 from taxiway.registry.downstream import downstream_pipelines
-from taxiway.registry.promote import retire, rollback
 from taxiway.spec.pipeline import Pipeline
 from taxiway.spec.scoring import rows_to_score
 from taxiway.spec.source import read_source

@@ -119,7 +119,7 @@ def waive(name: str, anomaly: str, until: datetime, reason: str, **given: Any) -
 @installation_options
 def rollback(model: str, to_version: int | None, reason: str, **given: Any) -> None:
     """Make the previous champion of MODEL the champion again, and wait until the gateway serves it."""
-    from taxiway.registry.promote import rollback as roll_back
+    from taxiway.registry.demote import rollback as roll_back
 
     _require_reason(reason)
     with opened(Given(**given)) as installation:
@@ -135,7 +135,7 @@ def rollback(model: str, to_version: int | None, reason: str, **given: Any) -> N
 @installation_options
 def retire(model: str, reason: str, **given: Any) -> None:
     """End the champion of MODEL: the gateway answers that the model is retired, until a push or a rollback."""
-    from taxiway.registry.promote import retire as end_champion
+    from taxiway.registry.demote import retire as end_champion
 
     _require_reason(reason)
     with opened(Given(**given)) as installation:

@@ -12,7 +12,7 @@ from taxiway.messages import number_text
 from taxiway.monitoring.row_losses import row_loss_name
 from taxiway.records import Promotion
 from taxiway.records.served import PreviousPerformance
-from taxiway.registry import promote
+from taxiway.registry import demote
 from taxiway.registry.alias_moves import settled
 from taxiway.registry.champions import model_history
 from taxiway.spec.metrics import facts_of
@@ -20,7 +20,7 @@ from taxiway.spec.monitor import Rollback
 from taxiway.stages.batch.version import Version
 from taxiway.stages.context import StageContext
 from taxiway.stages.monitor.alerts import Alert, is_told_by_another_run
-from taxiway.stages.monitor.monitor import Monitored
+from taxiway.stages.monitor.monitored import Monitored
 from taxiway.stages.monitor.windows.log_windows import oldest_day
 from taxiway.stages.push import told_downstream
 from taxiway.tracking import tags
@@ -164,7 +164,7 @@ def _not_worse(policy: Rollback, found: Monitored, compared: PreviousPerformance
 
 def _roll_back(context: StageContext, version: Version, previous: int, evidence: str) -> RollbackDecision:
     try:
-        done = promote.rollback(
+        done = demote.rollback(
             context.ledger,
             version.model,
             by=POLICY,

@@ -16,7 +16,8 @@ from taxiway.ledger.keys import LedgerKeys, new_key
 from taxiway.records import Decision, DecisionKind, Promotion, ShadowReport, Status, Verdict
 from taxiway.records.digests import digest_of_folder
 from taxiway.registry.aliases import CHAMPION
-from taxiway.registry.promote import force, push, retire, rollback
+from taxiway.registry.demote import retire, rollback
+from taxiway.registry.promote import force, push
 from taxiway.tracking import tags
 
 KEYS = LedgerKeys((new_key(),))

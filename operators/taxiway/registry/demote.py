@@ -1,0 +1,136 @@
+"""Rollback and the end of a champion, which a person or monitoring decides."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from taxiway.errors import TerminalError
+from taxiway.ledger.chain import Ledger
+from taxiway.ledger.entry import DECIDED, Entry
+from taxiway.ledger.promotions import open_entry, promotion_key
+from taxiway.records import Promotion
+from taxiway.registry.alias_moves import champion_before, champion_now, move, settled
+from taxiway.registry.aliases import CHAMPION, PREVIOUS, version_at
+from taxiway.registry.described import files_of
+from taxiway.registry.downstream import downstream_pipelines
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+def rollback(
+    ledger: Ledger,
+    model: str,
+    *,
+    by: str,
+    reason: str,
+    at: datetime,
+    to_version: int | None = None,
+    from_version: int | None = None,
+) -> Promotion:
+    """Make the version before the champion, or an earlier champion, the champion again; the ledger records it like any promotion.
+
+    The alias `previous` then points to the version before that one.
+
+    Args:
+        ledger: The ledger.
+        model: The registered model.
+        by: Who rolls back, for the ledger.
+        reason: Why, for the ledger.
+        at: The time of the rollback, in UTC.
+        to_version: The version, which was champion before; None for the one before the champion, and after the end of a champion for
+            that one.
+        from_version: The champion that the reason is about; None for whichever it is.
+
+    Raises:
+        TerminalError: There is no champion, no version before it, `to_version` never was champion, or the champion is another one than
+            `from_version`.
+        TransientError: A promotion of the model is in progress.
+    """
+    known = settled(ledger, model)
+    champion = champion_now(ledger, model, known)
+    if from_version not in (None, champion):
+        raise TerminalError(
+            f"{model} version {from_version} is not rolled back: the champion has changed to version {champion or 'none'}"
+        )
+    wanted = _checked_target(known, model, champion, to_version) if to_version else _target(ledger, known, model, champion)
+    promotion = Promotion(
+        model=model,
+        alias=CHAMPION,
+        from_version=champion,
+        to_version=wanted,
+        by=by,
+        at=at,
+        reason=f"rollback: {reason}",
+        files=_files(ledger.client, known, model, wanted),
+        downstream=downstream_pipelines(ledger.client, model),
+    )
+    return _move_by_hand(ledger, known, promotion, f"rollback {at.isoformat()}")
+
+
+def retire(ledger: Ledger, model: str, *, by: str, reason: str, at: datetime) -> Promotion:
+    """End a champion: the model has no champion then, until the next push or rollback.
+
+    Args:
+        ledger: The ledger.
+        model: The registered model.
+        by: Who ends it, for the ledger.
+        reason: Why, for the ledger.
+        at: The time, in UTC.
+
+    Raises:
+        TerminalError: There is no champion.
+        TransientError: A promotion of the model is in progress.
+    """
+    known = settled(ledger, model)
+    champion = champion_now(ledger, model, known)
+    if champion is None:
+        raise TerminalError(f"{model} has no champion to retire; allowed: the name of a model with a champion")
+    promotion = Promotion(
+        model=model,
+        alias=CHAMPION,
+        from_version=champion,
+        to_version=None,
+        by=by,
+        at=at,
+        reason=f"retired: {reason}",
+        downstream=downstream_pipelines(ledger.client, model),
+    )
+    return _move_by_hand(ledger, known, promotion, f"retire {at.isoformat()}")
+
+
+def _move_by_hand(ledger: Ledger, known: Sequence[Entry], promotion: Promotion, what: str) -> Promotion:
+    key = promotion_key(promotion.model, promotion.to_version, what)
+    move(ledger, open_entry(ledger, key, promotion, known), promotion.at)
+    return promotion
+
+
+def _target(ledger: Ledger, known: Sequence[Entry], model: str, champion: int | None) -> int:
+    """The version that a rollback goes to if none is named."""
+    if champion is None:
+        ended = next((entry.promotion for entry in known if entry.state in DECIDED), None)
+        if ended is None or ended.from_version is None:
+            raise TerminalError(f"{model} has no champion to roll back; allowed: the name of a model with a champion")
+        return ended.from_version
+    # The ledger decides, because a push that was killed between its two aliases has set `previous` to the champion itself.
+    previous = champion_before(known, champion) or version_at(ledger.client, model, PREVIOUS)
+    if previous is None or previous == champion:
+        raise TerminalError(f"{model} has no version before version {champion}: the first champion cannot be rolled back")
+    return previous
+
+
+def _checked_target(known: Sequence[Entry], model: str, champion: int | None, version: int) -> int:
+    """The version that a person named, which was champion before."""
+    former = {entry.promotion.to_version for entry in known if entry.state in DECIDED} - {None}
+    if version == champion:
+        raise TerminalError(f"{model} version {version} is the champion already")
+    if version not in former:
+        listed = ", ".join(str(v) for v in sorted(v for v in former - {champion} if v is not None)) or "none"
+        raise TerminalError(f"{model} version {version} never was the champion; allowed: {listed}")
+    return version
+
+
+def _files(client: "MlflowClient", known: Sequence[Entry], model: str, version: int) -> str | None:
+    """The digest of a former champion's files: that of its promotion, which is signed, or that of its tag."""
+    signed = (entry.promotion.files for entry in known if entry.state in DECIDED and entry.promotion.to_version == version)
+    return next((files for files in signed if files), None) or files_of(client, model, version)
