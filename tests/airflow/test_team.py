@@ -16,8 +16,9 @@ from taxiway.lineage.batches import batch_behind, batches_of
 from taxiway.records import Outcome
 from taxiway.serving.gateway.rolling.roll import roll
 from taxiway.serving.gateway.rolling.settings import RollSettings, store_settings
+from taxiway.serving.gateway.state.logged_request import LoggedRequest
 from taxiway.serving.gateway.state.logged_version import LoggedVersion
-from taxiway.serving.gateway.state.request_log import LoggedRequest, RequestLog
+from taxiway.serving.gateway.state.request_log import RequestLog
 
 DAG, MONITOR, INCOME, SCORED = "own.small", "own.small.monitor", "census.income", "own.scored"
 MONITORED = """

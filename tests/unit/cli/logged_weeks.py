@@ -16,8 +16,9 @@ from taxiway.features.signature import raw_model
 from taxiway.registry.load import load_trusted
 from taxiway.serving.gateway.rolling.roll import roll
 from taxiway.serving.gateway.rolling.settings import RollSettings, store_settings
+from taxiway.serving.gateway.state.logged_request import LoggedRequest
 from taxiway.serving.gateway.state.logged_version import LoggedVersion
-from taxiway.serving.gateway.state.request_log import LoggedRequest, RequestLog
+from taxiway.serving.gateway.state.request_log import RequestLog
 from taxiway.stages.installation import DEFAULT_HOME
 from taxiway.tracking import tags
 from taxiway.tracking.local import database_uri

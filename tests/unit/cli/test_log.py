@@ -13,8 +13,9 @@ from click.testing import CliRunner
 from taxiway.cli.main import main
 from taxiway.features.signature import ModelColumns
 from taxiway.serving.gateway.rolling.settings import RollSettings, store_settings
+from taxiway.serving.gateway.state.logged_request import LoggedRequest
 from taxiway.serving.gateway.state.logged_version import LoggedVersion
-from taxiway.serving.gateway.state.request_log import LoggedRequest, RequestLog
+from taxiway.serving.gateway.state.request_log import RequestLog
 
 
 @pytest.fixture

@@ -15,8 +15,9 @@ from taxiway.records.shadow_pairs import Pair
 from taxiway.serving import replayed_pairs as replaying
 from taxiway.serving.gateway.rolling.roll import roll
 from taxiway.serving.gateway.rolling.settings import RollSettings, store_settings
+from taxiway.serving.gateway.state.logged_request import LoggedRequest
 from taxiway.serving.gateway.state.logged_version import LoggedVersion
-from taxiway.serving.gateway.state.request_log import LoggedRequest, RequestLog
+from taxiway.serving.gateway.state.request_log import RequestLog
 from taxiway.serving.replayed_pairs import Replay, replayed_pairs
 
 MODEL, OWNER = "flights.late", "flights.late/run-1@1"

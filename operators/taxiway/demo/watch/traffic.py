@@ -15,8 +15,9 @@ from taxiway.monitoring.realised import realised
 from taxiway.records import Interval
 from taxiway.serving.gateway.rolling.roll import roll
 from taxiway.serving.gateway.rolling.settings import RollSettings, store_settings
+from taxiway.serving.gateway.state.logged_request import LoggedRequest
 from taxiway.serving.gateway.state.logged_version import LoggedVersion
-from taxiway.serving.gateway.state.request_log import LoggedRequest, RequestLog
+from taxiway.serving.gateway.state.request_log import RequestLog
 from taxiway.stages.monitor.windows.performance import CONFIDENCE
 
 if TYPE_CHECKING:

@@ -14,8 +14,9 @@ from taxiway.serving.gateway.feedback.matched import Matched, match_labels
 from taxiway.serving.gateway.feedback.predictions import Predictions
 from taxiway.serving.gateway.rolling.roll import private_columns, roll
 from taxiway.serving.gateway.rolling.settings import RollSettings, store_settings
+from taxiway.serving.gateway.state.logged_request import LoggedRequest
 from taxiway.serving.gateway.state.logged_version import LoggedVersion
-from taxiway.serving.gateway.state.request_log import LoggedRequest, RequestLog
+from taxiway.serving.gateway.state.request_log import RequestLog
 
 VERSIONS = {
     1: LoggedVersion(ModelColumns((), ("carr",))),

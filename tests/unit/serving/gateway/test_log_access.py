@@ -16,8 +16,9 @@ from taxiway.features.signature import ModelColumns
 from taxiway.serving.gateway.rolling.access import is_shared, make_folder
 from taxiway.serving.gateway.rolling.roll import roll
 from taxiway.serving.gateway.rolling.settings import RollSettings, store_settings
+from taxiway.serving.gateway.state.logged_request import LoggedRequest
 from taxiway.serving.gateway.state.logged_version import LoggedVersion
-from taxiway.serving.gateway.state.request_log import LoggedRequest, RequestLog
+from taxiway.serving.gateway.state.request_log import RequestLog
 from taxiway.serving.request_log.files import log_files
 
 GROUP, OTHER_USER = 54321, 54322

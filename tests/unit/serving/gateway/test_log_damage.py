@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from taxiway.serving.gateway import problems
-from taxiway.serving.gateway.state.request_log import LoggedRequest, RequestLog
+from taxiway.serving.gateway.state.logged_request import LoggedRequest
+from taxiway.serving.gateway.state.request_log import RequestLog
 
 MODEL = "flights.late"
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from taxiway.errors import ConfigError
 from taxiway.serving.gateway.request_ids import new_request_id
 from taxiway.serving.gateway.state import request_log_sql as sql
-from taxiway.serving.gateway.state.request_log import LoggedRequest, RequestLog
+from taxiway.serving.gateway.state.logged_request import LoggedRequest
+from taxiway.serving.gateway.state.request_log import RequestLog
 
 VERSION_0 = """
 PRAGMA journal_mode = WAL;

@@ -11,7 +11,8 @@ import pytest
 
 from taxiway.serving.api import ChallengerStatus
 from taxiway.serving.gateway.state import request_log
-from taxiway.serving.gateway.state.request_log import LoggedRequest, RequestLog
+from taxiway.serving.gateway.state.logged_request import LoggedRequest
+from taxiway.serving.gateway.state.request_log import RequestLog
 
 MODEL = "flights.late"
 

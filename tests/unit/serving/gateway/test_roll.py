@@ -25,8 +25,9 @@ from taxiway.serving.gateway.rolling import roll as rolling
 from taxiway.serving.gateway.rolling.roll import Rolled, roll
 from taxiway.serving.gateway.rolling.settings import RollSettings, store_settings
 from taxiway.serving.gateway.state import request_log_sql as sql
+from taxiway.serving.gateway.state.logged_request import LoggedRequest
 from taxiway.serving.gateway.state.logged_version import LoggedVersion
-from taxiway.serving.gateway.state.request_log import LoggedRequest, RequestLog
+from taxiway.serving.gateway.state.request_log import RequestLog
 from taxiway.serving.request_log.files import read_request_log
 
 

@@ -12,7 +12,8 @@ from helping import until
 from taxiway.serving.gateway.rolling.roll import roll
 from taxiway.serving.gateway.rolling.schedule import RollSchedule
 from taxiway.serving.gateway.rolling.settings import RollSettings, store_settings
-from taxiway.serving.gateway.state.request_log import LoggedRequest, RequestLog
+from taxiway.serving.gateway.state.logged_request import LoggedRequest
+from taxiway.serving.gateway.state.request_log import RequestLog
 
 
 def test_a_gateway_rolls_its_log(mlflow_url: str, registry: MlflowClient, tmp_path: Path) -> None:

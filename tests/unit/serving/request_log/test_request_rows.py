@@ -17,8 +17,9 @@ from taxiway.errors import ConfigError, NoRequestsError
 from taxiway.features.signature import ModelColumns
 from taxiway.serving.gateway.rolling.roll import roll
 from taxiway.serving.gateway.rolling.settings import RollSettings, store_settings
+from taxiway.serving.gateway.state.logged_request import LoggedRequest
 from taxiway.serving.gateway.state.logged_version import LoggedVersion
-from taxiway.serving.gateway.state.request_log import LoggedRequest, RequestLog
+from taxiway.serving.gateway.state.request_log import RequestLog
 from taxiway.serving.request_log.rows import export_rows
 from taxiway.serving.request_log.version_rows import export_inputs
 

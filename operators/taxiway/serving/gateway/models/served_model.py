@@ -21,8 +21,9 @@ from taxiway.serving.gateway.pending_request import Batch, PendingRequest
 from taxiway.serving.gateway.problems import Problems
 from taxiway.serving.gateway.registry_lookup import RegisteredVersion
 from taxiway.serving.gateway.settings import GatewaySettings
+from taxiway.serving.gateway.state.logged_request import LoggedRequest
 from taxiway.serving.gateway.state.logged_version import LoggedVersion
-from taxiway.serving.gateway.state.request_log import LoggedRequest, RequestLog
+from taxiway.serving.gateway.state.request_log import RequestLog
 from taxiway.serving.gateway.state.served import ServedState
 from taxiway.serving.protocol import PackedRows, Rows
 from taxiway.serving.workers.base import Outcome
