@@ -25,32 +25,15 @@ from taxiway.stages.context import StageContext, doing, schema_of
 from taxiway.stages.ingest import IngestPlan, plan_ingest
 from taxiway.stages.installation import DEFAULT_DATA, DEFAULT_HOME, Installation, Sharing, open_installation
 from taxiway.stages.monitor.retraining import training_tags
-from taxiway.stages.runner.steps import STEPS, Progress, needed
+from taxiway.stages.runner.steps import STEPS, Progress
+from taxiway.stages.runner.stops import stop_before
+from taxiway.stages.runner.watcher import Watcher
 from taxiway.store import Store
 from taxiway.tracking import tags
 from taxiway.training.estimator import build_estimator
 from taxiway.tuning.search_space import parameter_sets
 
 STAGES = ("ingest", "validate_data", "transform", "tune", "train", "validate_model", "shadow", "approval", "push")
-
-
-class Watcher:
-    """Receives the progress of a run. This base class ignores it."""
-
-    def started(self, url: str) -> None:
-        """The run started; `url` is its page in MLflow."""
-
-    def noticed(self, message: str) -> None:
-        """A span waits for its labels, or what is known of its data has changed."""
-
-    def began(self, stage: str) -> None:
-        """A stage started."""
-
-    def ended(self, stage: str, seconds: float, failure: str | None) -> None:
-        """A stage ended; `failure` is why the pipeline stops there, None if it continues."""
-
-    def stopped(self, reason: str) -> None:
-        """The run stopped without an outcome."""
 
 
 @never_exiting()
@@ -220,7 +203,7 @@ def _stages_until(pipeline: Pipeline, until: str | None) -> tuple[str, ...]:
 def _run_stages(names: tuple[str, ...], context: StageContext, progress: Progress, sharing: Sharing, watcher: Watcher) -> None:
     """Run the stages in order, up to one that stops the pipeline or that cannot run here."""
     for name in names:
-        reason = _stop_before(name, progress, context, sharing)
+        reason = stop_before(name, progress, context, sharing)
         if reason is not None:
             watcher.stopped(reason)
             break
@@ -234,38 +217,6 @@ def _run_stage(name: str, context: StageContext, progress: Progress, watcher: Wa
     began = time.monotonic()
     STEPS[name](context, progress)
     watcher.ended(name, time.monotonic() - began, progress.failure)
-
-
-def _stop_before(name: str, progress: Progress, context: StageContext, sharing: Sharing) -> str | None:
-    """Why the run cannot continue with this stage although nothing failed."""
-    if name == "approval":
-        return _unanswered(context, progress)
-    if name != "shadow":
-        return None
-    verdict = progress.records.verdict
-    if verdict is None:
-        from taxiway.stages.validate_model import already_champion
-
-        return already_champion(needed(progress.records.candidate))
-    passed = f"version {verdict.version} passed the model gate but is not pushed"
-    if sharing is Sharing.MLFLOW:
-        return f"{passed}: its records are only on this machine. Give the store that belongs to the MLflow server: --store URL"
-    if sharing is Sharing.ALL and context.pipeline.shadow is not None and verdict.champion is not None:
-        return f"{passed}: the shadow needs live requests, which a local run does not have. Run the pipeline in Airflow; the span stays due"
-    return None
-
-
-def _unanswered(context: StageContext, progress: Progress) -> str | None:
-    """Why a run that needs an approval cannot continue; None if somebody has answered."""
-    from taxiway.stages.approval import known_answer, needs_approval
-
-    verdict = needed(progress.records.verdict)
-    if not needs_approval(context.pipeline, verdict) or known_answer(context, verdict) is not None:
-        return None
-    return (
-        f"version {verdict.version} passed its gates and waits for an approval; next: taxiway approve {verdict.model}/{verdict.version} "
-        "--reason WHY, or taxiway reject"
-    )
 
 
 def _close(context: StageContext, progress: Progress, *, decides: bool) -> RunSummary | None:
