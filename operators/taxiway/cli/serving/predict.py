@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from taxiway.data.formats.convert import ReadOptions
     from taxiway.data.schema.model import Schema
     from taxiway.records import DataReport
+    from taxiway.records.batch import Batch
     from taxiway.spec.base import Format
 
 
@@ -99,8 +100,8 @@ def predict(
         version = find_version(installation.ledger, name)
         about = f"{version.model} version {version.version}"
         with busy(f"loading {about}"):
-            uri = client.tracking_uri
-            model = row_model(load_trusted(uri, version.model, version.version, code=code, files=version.files), version)
+            loaded = load_trusted(client.tracking_uri, version.model, version.version, code=code, files=version.files)
+            model = row_model(loaded, version)
         # Text files are read with the types of the training rows: digits in a category are text.
         options = replace(read_options(csv, file_format), types=schema.types if schema else model.columns.types)
         with busy(f"reading {data}") as show, _opened(data, database, options) as (table, upstream):
@@ -119,10 +120,12 @@ def predict(
                 progress=lambda done, rows: show(f"{about}: {done:,} of {rows:,} rows"),
             )
     show_notes(notes)
+    click.echo(_scored_text(batch, about, out, began))
+
+
+def _scored_text(batch: "Batch", about: str, out: Path, began: datetime) -> str:
     scored = "were scored before" if batch.finished_at is not None and batch.finished_at < began else "scored"
-    click.echo(
-        f"{counted(batch.rows, 'row')} {scored} with {about}; the predictions are in {out}, the MLflow run is {batch.run}"
-    )
+    return f"{counted(batch.rows, 'row')} {scored} with {about}; the predictions are in {out}, the MLflow run is {batch.run}"
 
 
 @contextmanager

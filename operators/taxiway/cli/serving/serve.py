@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -104,9 +104,14 @@ def _no_url(_context: click.Context, _option: click.Parameter, value: Path | Non
     show_default=True,
     help="How many days of Parquet files are kept; 0 for all.",
 )
-@click.option("--omit-column", "omitted", multiple=True, help="An input that is not in the Parquet files. May be repeated.")
 @click.option(
-    "--hash-column", "hashed", multiple=True, help="An input of which the Parquet files have a keyed hash. May be repeated."
+    "--omit-column", "omit_columns", multiple=True, help="An input that is not in the Parquet files. May be repeated."
+)
+@click.option(
+    "--hash-column",
+    "hash_columns",
+    multiple=True,
+    help="An input of which the Parquet files have a keyed hash. May be repeated.",
 )
 @click.option(
     "--log-format",
@@ -128,32 +133,12 @@ def _no_url(_context: click.Context, _option: click.Parameter, value: Path | Non
     help="Serve the version with the alias champion if the newest promotion in the ledger names another one, or if there is none.",
 )
 def serve(
-    tracking_uri: str,
     state: Path,
-    models: tuple[str, ...],
-    workers: int,
     worker_memory: int | None,
     limits: Path | None,
-    queue_limit: int,
     max_body: int,
-    max_rows: int,
-    max_cells: int,
-    host: str,
-    port: int,
-    tls_certificate: Path | None,
-    tls_key: Path | None,
-    log: str,
-    log_folder: Path | None,
     keep_log_days: int,
-    omitted: tuple[str, ...],
-    hashed: tuple[str, ...],
-    log_format: str,
-    access_log: bool,
-    code: Path | None,
-    caller_token: str,
-    admin_token: str,
-    ledger_keys: str,
-    allow_unbacked_alias: bool,
+    **given: Any,
 ) -> None:
     """Serve champions and mirror requests to challengers.
 
@@ -166,29 +151,14 @@ def serve(
     from taxiway.serving.gateway.settings import GatewaySettings
 
     content: dict[str, object] = {
-        "tracking_uri": tracking_uri,
+        **given,
         "state_folder": state.absolute(),
-        "models": models,
-        "workers": workers,
         "worker_memory_bytes": worker_memory and worker_memory << 20,
         "model_limits": read_model_limits(limits) if limits else {},
-        "queue_limit": queue_limit,
         "max_body_bytes": max_body << 20,
-        "max_rows": max_rows,
-        "max_cells": max_cells,
-        "log": log,
-        "tls_certificate": tls_certificate,
-        "tls_key": tls_key,
-        "log_folder": log_folder,
         "keep_days": keep_log_days or None,
-        "omit_columns": omitted,
-        "hash_columns": hashed,
-        "log_format": log_format,
-        "access_log": access_log,
     }
-    tokens = {"caller_token": caller_token, "admin_token": admin_token}
-    content |= {"ledger_keys": ledger_keys, "allow_unbacked_alias": allow_unbacked_alias}
-    run(_checked(GatewaySettings, content | {"host": host, "port": port, "code": code} | tokens))
+    run(_checked(GatewaySettings, content))
 
 
 @click.command("serve-version")
