@@ -57,15 +57,11 @@ def decide(
     Raises:
         ValueError: The pairs belong to another model or version.
     """
-    if (pairs.model, pairs.version) != (model, version):
-        raise ValueError(f"got the pairs of {pairs.model} version {pairs.version}, expected those of {model} version {version}")
+    _require_pairs_of(pairs, model, version)
     live = [pair for pair in pairs.pairs if pair.champion.version == champion]
     compared = [*live, *replayed.pairs]
     needs_replay = len(live) < requirements.min_requests <= len(compared)
-    preconditions = (
-        _judge_pair_count(pairs, len(live), requirements, replayed),
-        *_judge_same_champion(pairs, len(live), champion),
-    )
+    preconditions = _judge_preconditions(pairs, len(live), requirements, replayed, champion)
     estimates = estimate(compared, live, requirements.agree_within, confidence, classes)
     known = [*labelled, *(pair for pair in replayed.pairs if pair.labels)]
     by_labels, loss_difference = _judge_labels(known, requirements, champion, confidence, classes)
@@ -95,6 +91,11 @@ def decide(
     )
 
 
+def _require_pairs_of(pairs: PairedLog, model: str, version: int) -> None:
+    if (pairs.model, pairs.version) != (model, version):
+        raise ValueError(f"got the pairs of {pairs.model} version {pairs.version}, expected those of {model} version {version}")
+
+
 def not_applicable(model: str, version: int, reason: str) -> ShadowReport:
     """The report of a run that compares nothing: without a champion, or if the pipeline file has no `shadow` section."""
     return ShadowReport(
@@ -103,6 +104,12 @@ def not_applicable(model: str, version: int, reason: str) -> ShadowReport:
         status=Status.NOT_APPLICABLE,
         reasons=(unmeasured(ReasonCode.SHADOW_NOT_RUN, Status.NOT_APPLICABLE, reason),),
     )
+
+
+def _judge_preconditions(
+    pairs: PairedLog, live: int, requirements: Shadow, replayed: Replayed, champion: int
+) -> tuple[Reason, ...]:
+    return (_judge_pair_count(pairs, live, requirements, replayed), *_judge_same_champion(pairs, live, champion))
 
 
 def _judge_labels(
