@@ -124,8 +124,6 @@ def import_labels(
         DataError: A key is unknown, in several rows, or missing; or a label has the wrong type, is outside of the schema, or is another
             one than at the source.
     """
-    from taxiway.ledger.decisions import record_decision
-
     problem = kept_text_problem(labeller, "say who has given the labels", MOST_NAME_CHARACTERS)
     if problem is not None:
         raise ConfigError(f"the name of the labeller {problem}", key="labeller", got=labeller)
@@ -139,22 +137,31 @@ def import_labels(
     digest = _stored(context, found, given, spans, new, labeller)
     counts = {span: sum(spans[at] == span for at in new) for span in dict.fromkeys(spans[at] for at in new)}
     reason = f"{counted(len(new), 'label')} of {labeller} for span {names_text(list(counts))}"
-    made = Decision(
-        kind=DecisionKind.LABELS,
-        model=verdict.model,
-        version=verdict.version,
-        about=digest,
-        by=by,
-        via=via,
-        at=at,
-        reason=reason,
-    )
-    decision = record_decision(context.ledger, made)
+    decision = _recorded(context, verdict, digest, by=by, via=via, at=at, reason=reason)
     add_batch(context.store, context.pipeline.name, counts, LabelBatch(digest, labeller, at, found.schema.key))
     agreements, conflicting = _agreements(context, counts)
     last = {span: drawn_to(context.store, context.pipeline.name, span, found.schema.key) for span in counts}
     not_drawn = sum((end := last[spans[at]]) is None or rows[at][1].place > end for at in new)
     return Imported(digest, decision, counts, len(rows) - len(new), agreements, conflicting, not_drawn)
+
+
+def _recorded(
+    context: StageContext, verdict: Verdict, labels: str, *, by: str, via: str, at: datetime, reason: str
+) -> Decision:
+    """The decision in the ledger that `by` has imported labels, which `labels` is the digest of."""
+    from taxiway.ledger.decisions import record_decision
+
+    made = Decision(
+        kind=DecisionKind.LABELS,
+        model=verdict.model,
+        version=verdict.version,
+        about=labels,
+        by=by,
+        via=via,
+        at=at,
+        reason=reason,
+    )
+    return record_decision(context.ledger, made)
 
 
 def _read(file: Path, found: SpansToLabel, options: ReadOptions, most_labels: int | None) -> "GivenLabels":
