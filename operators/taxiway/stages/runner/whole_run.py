@@ -1,7 +1,8 @@
 """The local runner: runs a whole pipeline in this process, stage by stage, without Airflow."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -133,16 +134,23 @@ def run_in(
     if retraining is not None:
         context.recorder.tags(training_tags(retraining.described()))
     watcher.started(context.recorder.url)
-    try:
+    with _failing(context):
         _record_again(context, plan)
         _run_stages(names, context, progress, installation.sharing, watcher)
+    return replace(progress.records, summary=_close(context, progress, decides=names[-1] == STAGES[-1]))
+
+
+@contextmanager
+def _failing(context: StageContext) -> Iterator[None]:
+    """End the MLflow run as failed if an error ends this block."""
+    try:
+        yield
     except BaseException as error:
         try:
             context.recorder.end("FAILED")
         except Exception as second:
             error.add_note(f"its MLflow run could not be ended: {second}")
         raise
-    return replace(progress.records, summary=_close(context, progress, decides=names[-1] == STAGES[-1]))
 
 
 def _record_again(context: StageContext, plan: IngestPlan) -> None:
