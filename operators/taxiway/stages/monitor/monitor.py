@@ -1,6 +1,7 @@
 """Compares what a version predicts in production with its evaluation rows."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,20 +17,52 @@ from taxiway.stages.monitor.windows.checks import findings
 from taxiway.stages.monitor.windows.drift import WindowDrift, window_drift
 from taxiway.stages.monitor.windows.earlier import EarlierRows, drift_since, earlier_rows, has_new_drift
 from taxiway.stages.monitor.windows.input_shares import Estimates, input_shares
-from taxiway.stages.monitor.windows.inputs import compared_columns, evaluation_inputs, request_schema, validated, window_rows
+from taxiway.stages.monitor.windows.inputs import (
+    RequestSchema,
+    compared_columns,
+    evaluation_inputs,
+    request_schema,
+    validated,
+    window_rows,
+)
 from taxiway.stages.monitor.windows.labels_expected import labels_expected
 from taxiway.stages.monitor.windows.log_windows import last_day, newest_day, oldest_day, read_windows, served_versions
 from taxiway.stages.monitor.windows.loss_changes import SeenLosses
 from taxiway.stages.monitor.windows.operation import operation
 from taxiway.stages.monitor.windows.performance import MIN_ROWS, WindowPerformance, performance
 from taxiway.stages.monitor.windows.reference import reference_of
-from taxiway.stages.monitor.windows.regression import error_estimates
+from taxiway.stages.monitor.windows.regression import ErrorEstimates, error_estimates
 from taxiway.store import Store
 
 if TYPE_CHECKING:
     import duckdb
     import pandas as pd
     from mlflow import MlflowClient
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """What the inputs of every window are compared with.
+
+    Attributes:
+        log: The folder of the request log's Parquet files.
+        version: The version.
+        asked: What is to be compared.
+        columns: The columns of the version that the requests have.
+        before: The inputs of the evaluation rows.
+        by: What requests are validated by; None for no validation.
+        errors: Estimates the errors of a regression; None for other models.
+        today: The day, in UTC.
+    """
+
+    log: Path
+    version: Version
+    asked: Asked
+    columns: ModelColumns
+    before: "pd.DataFrame"
+    by: RequestSchema | None
+    errors: ErrorEstimates | None
+    today: date
 
 
 def compare_windows(
@@ -108,41 +141,25 @@ def monitor(
     The arguments and errors are those of `compare_windows`.
     """
     compared = compare_windows(client, version, loaded, log, asked, store=store, show=show)
-    about, reference, columns = f"{version.model} version {version.version}", compared.reference, compared.columns
-    snapshot = compared.evaluated.snapshot
-    newest: tuple[WindowPerformance, WindowDrift, pd.DataFrame] | None = None
+    reference, columns, snapshot = compared.reference, compared.columns, compared.evaluated.snapshot
     before = evaluation_inputs(snapshot, row_model(loaded, version).columns, store)
-    made: list[MonitoredWindow] = []
-    by, errors = request_schema(asked.schema, columns, snapshot, store), error_estimates(reference, before, columns)
-    after, today = asked.labels_after, datetime.now(UTC).date()
+    errors, today = error_estimates(reference, before, columns), datetime.now(UTC).date()
+    inputs = _Inputs(
+        log, version, asked, columns, before, request_schema(asked.schema, columns, snapshot, store), errors, today
+    )
+    after = asked.labels_after
     expected = labels_expected(compared.windows, asked.every, after, today) if after is not None else {}
-    earlier = earlier_rows(log, version.model, compared.windows[0].first, asked.every, columns, by)
+    newest: tuple[WindowPerformance, WindowDrift, pd.DataFrame] | None = None
+    made: list[MonitoredWindow] = []
+    earlier = earlier_rows(log, version.model, compared.windows[0].first, asked.every, columns, inputs.by)
     for each in compared.windows:
         show(f"comparing the inputs from {each.first}")
-        with window_rows(
-            log,
-            version.model,
-            version.version,
-            each.first,
-            asked.every,
-            columns,
-            with_answers=bool(asked.checks),
-            leave_out=each.repeated,
-        ) as path:
-            drift, rows = window_drift(before, path, columns)
-            predicted = errors.of_window(each, path) if errors is not None else each
-            ended = last_day(each.first, asked.every) < today
-            baseline = earlier.baseline if earlier is not None else None
-            of_schema = validated(path, about, by, ended=ended, before=baseline)
-            found = findings(asked.checks, path, before)
-        since = drift_since(earlier, rows, columns)
-        answered = compared.operation.get(each.first)
-        is_new = has_new_drift(drift, since, earlier)
-        labels = expected.get(each.first)
-        made.append(MonitoredWindow(predicted, drift, of_schema.anomalies, found, answered, since, labels, is_new))
+        window, compared_rows = _monitored(inputs, each, earlier)
+        answered, labels = compared.operation.get(each.first), expected.get(each.first)
+        made.append(replace(window, operation=answered, labels=labels))
         if each.rows >= MIN_ROWS:
-            newest = predicted, drift, rows
-            earlier = EarlierRows(each.first, rows, of_schema.profile, drift)
+            newest = window.performance, window.drift, compared_rows.rows
+            earlier = compared_rows
     shares = input_shares(Estimates(reference, errors, loaded, before), *newest) if newest is not None else None
     is_silent = compared.newest is not None and compared.newest < oldest_day(compared.until, asked.every, windows=1)
     show("comparing the losses of days")
@@ -155,6 +172,31 @@ def monitor(
         silent_since=compared.newest if is_silent else None,
         changes=compared.losses.changes(),
     )
+
+
+def _monitored(inputs: _Inputs, each: WindowPerformance, earlier: EarlierRows | None) -> tuple[MonitoredWindow, EarlierRows]:
+    """What the inputs of a window show, and what the next one is compared with."""
+    version, asked, columns = inputs.version, inputs.asked, inputs.columns
+    with window_rows(
+        inputs.log,
+        version.model,
+        version.version,
+        each.first,
+        asked.every,
+        columns,
+        with_answers=bool(asked.checks),
+        leave_out=each.repeated,
+    ) as path:
+        drift, rows = window_drift(inputs.before, path, columns)
+        predicted = inputs.errors.of_window(each, path) if inputs.errors is not None else each
+        ended = last_day(each.first, asked.every) < inputs.today
+        baseline = earlier.baseline if earlier is not None else None
+        of_schema = validated(path, f"{version.model} version {version.version}", inputs.by, ended=ended, before=baseline)
+        found = findings(asked.checks, path, inputs.before)
+    since = drift_since(earlier, rows, columns)
+    is_new = has_new_drift(drift, since, earlier)
+    window = MonitoredWindow(predicted, drift, of_schema.anomalies, found, operation=None, since=since, has_new_drift=is_new)
+    return window, EarlierRows(each.first, rows, of_schema.profile, drift)
 
 
 def evaluation_records(client: "MlflowClient", version: Version, about: str) -> EvaluationRecords:
