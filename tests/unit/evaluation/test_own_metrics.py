@@ -93,8 +93,8 @@ def test_a_function_gets_classes_as_text_and_probabilities_with_the_rows(tmp_pat
     [
         ("raise ValueError('no such thing')", r"metric raised ValueError: no such thing"),
         ("raise SystemExit(3)", "raised SystemExit: 3"),
-        ("return None", "returned a NoneType that is no number"),
-        ("return 'high'", "returned a str that is no number"),
+        ("return None", "returned a NoneType that is not a number"),
+        ("return 'high'", "returned a str that is not a number"),
         ("return [1.0, 2.0, 3.0]", r"an array of the shape \(3,\) for 2 rows; allowed: one number for each row, or one number"),
     ],
 )

@@ -24,7 +24,7 @@ def test_a_metric_that_returns_no_numbers_ends_the_run_before_anything_is_traine
         "against_champion": {"metric": "profit"},
     }
     pipeline, seen = site.pipeline(gate=gate), Seen()
-    with pytest.raises(ConfigError, match=r"returned a str that is no number.*before training"):
+    with pytest.raises(ConfigError, match=r"returned a str that is not a number.*before training"):
         run_in(installation, pipeline, watcher=seen)
     assert "train" not in seen.stages
     assert installation.client.search_registered_models(f"name = '{pipeline.name}'") == []

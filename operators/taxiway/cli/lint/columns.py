@@ -114,7 +114,7 @@ def _split_by_time(file: Path, source: Source, schema: Schema) -> Iterator[str]:
 
 
 def _numbers(file: Path, pipeline: Pipeline, schema: Schema) -> Iterator[str]:
-    """Columns that the pipeline multiplies by, and whose type in the schema is no number."""
+    """Columns that the pipeline multiplies by, and whose type in the schema is not numeric."""
     named = [(["model", "weight"], pipeline.model.weight_column)]
     named += [(["gate", "metrics", name, "times"], metric.times) for name, metric in pipeline.gate.metrics.items()]
     for path, column in named:

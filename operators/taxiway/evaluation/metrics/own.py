@@ -177,7 +177,7 @@ class OwnMetricFunction:
         import numpy as np
 
         refusal = ConfigError(
-            f"gate.metrics.{self.name}: {self.metric.function} returned a {type(returned).__name__} that is no number; allowed: one number "
+            f"gate.metrics.{self.name}: {self.metric.function} returned a {type(returned).__name__} that is not a number; allowed: one number "
             "for each row, or one number"
         )
         if returned is None:  # NumPy would make NaN of it
