@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from helping import examples
-from taxiway.monitoring.evidence import Evidence
-from taxiway.monitoring.expected_gain import Training, Trigger, TriggerKind
 from taxiway.monitoring.retraining import WaitKind, decide
+from taxiway.monitoring.retraining.evidence import Evidence
+from taxiway.monitoring.retraining.expected_gain import Training, Trigger, TriggerKind
 from taxiway.records import Interval
 from taxiway.spec.action import Action
 from taxiway.spec.monitor import RetrainingPolicy

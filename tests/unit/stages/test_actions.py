@@ -15,8 +15,8 @@ from taxiway.errors import ConfigError, DataError
 from taxiway.lineage.run_records import RunRecords
 from taxiway.models.explanations import explainer_of
 from taxiway.models.predictor import COMPILED, compiled_predictor
-from taxiway.monitoring.expected_gain import Trigger, TriggerKind
 from taxiway.monitoring.retraining import RetrainingDecision
+from taxiway.monitoring.retraining.expected_gain import Trigger, TriggerKind
 from taxiway.records import FeatureSet, Outcome
 from taxiway.registry.load import load_trusted
 from taxiway.spec.action import Action

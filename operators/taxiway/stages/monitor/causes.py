@@ -5,7 +5,7 @@ from datetime import date
 
 from taxiway.ledger.chain import Ledger
 from taxiway.messages import decimal_texts, percent
-from taxiway.monitoring.evidence import is_worse
+from taxiway.monitoring.retraining.evidence import is_worse
 from taxiway.records.causes import Cause, CauseKind, Causes
 from taxiway.records.served import ServedPerformance
 from taxiway.stages.monitor.monitor import Monitored, MonitoredWindow

@@ -11,9 +11,9 @@ from pydantic import ValidationError
 from taxiway.errors import ConfigError
 from taxiway.ledger.entry import trusted
 from taxiway.messages import invalid_text
-from taxiway.monitoring.evidence import Evidence
-from taxiway.monitoring.expected_gain import Training, Trigger, TriggerKind
 from taxiway.monitoring.retraining import RetrainingDecision, decide
+from taxiway.monitoring.retraining.evidence import Evidence
+from taxiway.monitoring.retraining.expected_gain import Training, Trigger, TriggerKind
 from taxiway.records import Evaluation, Outcome
 from taxiway.registry.champions import model_history
 from taxiway.serving.request_files import read_request_log

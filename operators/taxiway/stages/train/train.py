@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from taxiway.models.row_model import RowModel
-    from taxiway.stages.recalibrate import Recalibration
+    from taxiway.stages.train.recalibrate import Recalibration
 
 
 def train(
@@ -89,7 +89,7 @@ def _recalibration(context: StageContext, snapshot: Snapshot, overrides: Mapping
     Raises:
         ConfigError: Parameters are overridden, which a recalibration does not use.
     """
-    from taxiway.stages.recalibrate import plan_recalibration
+    from taxiway.stages.train.recalibrate import plan_recalibration
 
     is_wanted = context.action is not None and context.action.action == "recalibrate"
     found = plan_recalibration(context, snapshot) if is_wanted else None
@@ -197,7 +197,7 @@ def _train(
 def _recalibrate(
     context: StageContext, snapshot: Snapshot, features: FeatureSet, key: str, recalibration: "Recalibration"
 ) -> tuple[int, str | None]:
-    from taxiway.stages.recalibrate import recalibrate, recalibration_tags
+    from taxiway.stages.train.recalibrate import recalibrate, recalibration_tags
 
     made, example = recalibrate(context, recalibration, features)
     version_tags = {

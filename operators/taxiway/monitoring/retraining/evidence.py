@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from taxiway.messages import decimal_texts
-from taxiway.monitoring.expected_gain import ExpectedGain, Training, interval_text
+from taxiway.monitoring.retraining.expected_gain import ExpectedGain, Training, interval_text
 from taxiway.records import Interval
 from taxiway.spec.metrics import facts_of
 

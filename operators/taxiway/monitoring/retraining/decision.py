@@ -11,13 +11,13 @@ from enum import StrEnum
 from typing import Any
 
 from taxiway.messages import counted, names_text, number_text
-from taxiway.monitoring.evidence import (
+from taxiway.monitoring.retraining.evidence import (
     Evidence,
     loss_by_concept_drift,
     loss_since_evaluation,
     performance_text,
 )
-from taxiway.monitoring.expected_gain import (
+from taxiway.monitoring.retraining.expected_gain import (
     ExpectedGain,
     Training,
     Trigger,
