@@ -17,6 +17,7 @@ from taxiway.training.history import Watch
 from taxiway.training.own.raw_rows import RawRows
 from taxiway.training.own.training import OwnTraining, takes_frame
 from taxiway.training.rows import TrainingRows, read_training_rows, split_rows
+from taxiway.training.train import answers_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -78,7 +79,7 @@ def predicted_by_size(features: FeatureSet, model: Model, overrides: Mapping[str
                 answers[len(part)] = _answers_of_own(estimator, rows, part, held, names, features, store)
             else:
                 fit(estimator, rows.take(part), model.early_stopping, Watch(model.stop_on))
-                answers[len(part)] = _answers(estimator, rows.matrix[held], problem)
+                answers[len(part)] = np.asarray(answers_of(estimator, rows.matrix[held]), dtype=float)
         except FitError as error:
             _log.warning("the learning curve has no value for %d rows: %s", len(part), error)
     return PredictedBySize(tuple(answers), tuple(answers.values()), np.asarray(labels[held], dtype=float))
@@ -109,16 +110,13 @@ def _answers_of_own(
     store: Store,
 ) -> "Floats":
     """The answers of a model that a team's function or program trains anew on a part of the rows."""
+    import numpy as np
+
     raw = RawRows(features, store)
     data = training_data(rows.take(part), features.classes, names, raw=raw)
     data = replace(data, learned=part[data.learned], held=part[data.held])
     problem: Problem = "classification" if features.classes else "regression"
     estimator = own.fit(data, problem, lambda: None)
-    return _answers(estimator, raw.frame(held) if takes_frame(estimator, data) else rows.matrix[held], problem)
-
-
-def _answers(estimator: Any, matrix: Any, problem: Problem) -> "Floats":
-    import numpy as np
-
-    found = estimator.predict_proba(matrix) if problem == "classification" else estimator.predict(matrix)
-    return np.asarray(found, dtype=float)
+    return np.asarray(
+        answers_of(estimator, raw.frame(held) if takes_frame(estimator, data) else rows.matrix[held]), dtype=float
+    )

@@ -149,7 +149,7 @@ def evidence(of: LearningCurve, new_labels: int = 28_000, *gains: float) -> Evid
         realised=Interval(value=0.73, low=0.72, high=0.74, rows=5_000),
         trainings=[*reasons, Training(NOW - timedelta(days=30))],
         new_labels=new_labels,
-        curve=MeasuredCurve(of, 1_000, spans=12, has_all_spans=True),
+        curve=MeasuredCurve(of, "all", spans=12, has_all_spans=True),
     )
 
 
@@ -198,19 +198,22 @@ def test_an_unknown_gain_says_why() -> None:
 
 
 def test_the_curve_counts_only_if_the_training_gets_more_rows() -> None:
-    of = MeasuredCurve(curve(0.3, 0.02), 1_000, spans=12, has_all_spans=True)
+    of = MeasuredCurve(curve(0.3, 0.02), "all", spans=12, has_all_spans=True)
     assert isinstance(gain_of_labels(of, 1_000, RETRAIN_AS_BEFORE), ExpectedGain)
     assert isinstance(gain_of_labels(replace(of, window=12), 1_000, Action(action="retrain", window="all")), ExpectedGain)
-    full = [
-        (replace(of, window=12), RETRAIN_AS_BEFORE),
-        (replace(of, window=None), RETRAIN_AS_BEFORE),
-        (replace(of, has_all_spans=False), Action(action="retrain", window="all")),
-        (of, Action(action="retrain", window=3)),
-    ]
-    for measured, action in full:
+    others = {
+        "12 spans: other rows, but not more": (replace(of, window=12), RETRAIN_AS_BEFORE),
+        "the same spans: other rows, but not more": (replace(of, window=None), RETRAIN_AS_BEFORE),
+        "3 spans: other rows, but not more": (of, Action(action="retrain", window=3)),
+        "it is not known how many more rows a training has": (
+            replace(of, has_all_spans=False),
+            Action(action="retrain", window="all"),
+        ),
+    }
+    for message, (measured, action) in others.items():
         unknown = gain_of_labels(measured, 1_000, action)
         assert isinstance(unknown, Unknown)
-        assert unknown.reason.startswith("does not show it, because the window has no place for more spans")
+        assert unknown.reason.endswith(message)
     for action in (WARM_START, Action(action="recalibrate"), Action(action="retrain", rehearsal=Rehearsal(rows=100))):
         assert isinstance(gain_of_labels(of, 1_000, action), Unknown)
 

@@ -125,6 +125,11 @@ def test_a_policy_has_the_gain_or_the_costs(given: dict[str, Any]) -> None:
         RetrainingPolicy.model_validate(given)
 
 
+def test_a_learning_curve_is_measured_for_new_labels() -> None:
+    with pytest.raises(ValidationError, match="add new_labels, how many of them are a reason, or remove learning_curve"):
+        RetrainingPolicy(min_gain=0.1, learning_curve=True)
+
+
 def test_a_loss_twice_as_large_as_those_before_is_a_new_situation() -> None:
     history = trainings(TriggerKind.PERFORMANCE, 0.028, 0.0, 0.0, 0.0)
     assert decide(POLICY, replace(WORSE, trainings=history)).retrain

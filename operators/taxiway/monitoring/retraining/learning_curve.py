@@ -4,7 +4,6 @@ The metric of models that are trained on n rows approaches a value as a power of
 for a metric of which higher values are better (Hestness et al. 2017, arXiv 1712.00409; Viering and Loog 2022, arXiv 2103.10948).
 """
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,8 +24,8 @@ MIN_SIZES = 4
 MOST_TIMES = 4
 """Up to how many times the largest number of rows that was measured a curve is followed."""
 _EXPONENTS = (0.05, 2.0)
-_STEPS = 120
-_STEPS_NEAR_BEST = 40
+_STEPS = 400
+_STEPS_NEAR_BEST = 100
 _PARAMETERS = 3
 _LEAST_VARIANCE = 1e-15
 _LEAST_SHARE = 1e-6  # values whose errors are the same have a covariance without an inverse
@@ -49,7 +48,7 @@ class MeasuredCurve:
 
     Attributes:
         curve: The curve.
-        window: How many spans a training reads, at most; None for a fixed window. The action may read others.
+        window: How many spans a training reads by the pipeline file, `all` of a source that is one span; None for a fixed window.
         spans: How many spans the last training has read.
         has_all_spans: Whether these are all before the evaluated one, so that another training has these rows and new ones.
     """
@@ -71,9 +70,12 @@ def gain_of_labels(measured: MeasuredCurve, new_labels: int, action: Action) -> 
     window = action.window or measured.window
     if action.action != "retrain" or action.rehearsal is not None:
         return Unknown(f"is that of a training on whole spans, and not of the action {action.text}")
-    if not measured.has_all_spans or window is None or (window != "all" and window <= measured.spans):
+    if window is None or (window != "all" and window <= measured.spans):
+        spans = "the same spans" if window is None else counted(window, "span")
+        return Unknown(f"does not show it, because a training reads {spans}: other rows, but not more")
+    if not measured.has_all_spans:
         return Unknown(
-            "does not show it, because the window has no place for more spans, so the training has other rows, but not more"
+            "does not show it: that one did not read all spans, so it is not known how many more rows a training has"
         )
     return gain_of_rows(measured.curve, new_labels)
 
@@ -101,66 +103,69 @@ def gain_of_rows(curve: LearningCurve, more: int, confidence: float = GAIN_CONFI
             f"was measured with up to {counted(curve.sizes[-1], 'row')}, too few to follow it to {curve.rows + more:,}"
         )
     fits = _fits(curve, more)
-    best = min(fits, key=lambda fit: fit.distance)
+    best = int(fits.distances.argmin())
     freedom = sizes - _PARAMETERS
-    scale = max(1.0, best.distance / freedom)
-    furthest = best.distance + scale * float(fdtri(1, freedom, confidence))
-    ends = [fit.ends(furthest) for fit in fits if fit.distance <= furthest]
-    possible = _possible_gain(curve)
-    low, high = min(low for low, _ in ends), min(possible, max(high for _, high in ends))
-    value = min(best.gain, possible)
+    scale = max(1.0, float(fits.distances[best]) / freedom)
+    low, high = fits.ends(float(fits.distances[best]) + scale * float(fdtri(1, freedom, confidence)))
+    value, low, high = (min(each, _possible_gain(curve)) for each in (float(fits.gains[best]), low, high))
     message = f"by the learning curve of the last training, they gain {interval_text(value, low, high)}"
     return ExpectedGain(value, low, high, message, is_extrapolated=True)
 
 
 @dataclass(frozen=True)
-class _Fit:
-    """The curves with one exponent.
+class _Fits:
+    """For each of many exponents, the best curve.
 
     Attributes:
-        gain: What is gained by the best of them, at least 0.
-        distance: Its squared distance from the values, in units of their covariances.
-        unbounded: The gain if it might be negative.
-        variance: Its variance.
-        least: The squared distance with that gain.
+        gains: What is gained by it, at least 0.
+        distances: Its squared distance from the values, in units of their covariances.
+        unbounded: The gain if it may be negative.
+        variances: The variance of that.
+        least: The squared distance with that.
     """
 
-    gain: float
-    distance: float
-    unbounded: float
-    variance: float
-    least: float
+    gains: "Floats"
+    distances: "Floats"
+    unbounded: "Floats"
+    variances: "Floats"
+    least: "Floats"
 
     def ends(self, furthest: float) -> tuple[float, float]:
-        """The smallest and the largest gain, at least 0, of those of these curves whose distance is at most `furthest`."""
-        margin = math.sqrt(self.variance * (furthest - self.least))
-        return max(0.0, self.unbounded - margin), max(0.0, self.unbounded + margin)
+        """The smallest and the largest gain, at least 0, of a curve with one of these exponents whose distance is at most `furthest`."""
+        import numpy as np
+
+        near = self.distances <= furthest
+        margins = np.sqrt(self.variances[near] * (furthest - self.least[near]))
+        low, high = float((self.unbounded[near] - margins).min()), float((self.unbounded[near] + margins).max())
+        return max(low, 0.0), max(high, 0.0)
 
 
-def _fits(curve: LearningCurve, more: int) -> "list[_Fit]":
-    """The best curves for many exponents, and for more of them near the best one."""
+def _fits(curve: LearningCurve, more: int) -> _Fits:
+    """The best curves for exponents in the whole range, and for more of them near the best one."""
+    import numpy as np
+
+    exponents = np.geomspace(*_EXPONENTS, _STEPS)
+    best = int(_fitted(curve, more, exponents).distances.argmin())
+    nearest = np.geomspace(exponents[max(best - 1, 0)], exponents[min(best + 1, _STEPS - 1)], _STEPS_NEAR_BEST)
+    return _fitted(curve, more, np.concatenate([exponents, nearest]))
+
+
+def _fitted(curve: LearningCurve, more: int, exponents: "Floats") -> _Fits:
+    """The best curve for each exponent, with which it is linear in two numbers: its value at the rows of the training, and the gain."""
     import numpy as np
 
     whitening = _whitening(curve)
-    exponents = np.geomspace(*_EXPONENTS, _STEPS)
-    found = [_fit(curve, more, whitening, float(exponent)) for exponent in exponents]
-    best = min(range(_STEPS), key=lambda at: found[at].distance)
-    nearest = np.geomspace(exponents[max(best - 1, 0)], exponents[min(best + 1, _STEPS - 1)], _STEPS_NEAR_BEST)
-    return [*found, *(_fit(curve, more, whitening, float(exponent)) for exponent in nearest)]
-
-
-def _fit(curve: LearningCurve, more: int, whitening: "Floats", exponent: float) -> _Fit:
-    """The best curve with an exponent, with which it is linear in two numbers: its value at the rows of the training, and the gain."""
-    import numpy as np
-
-    of_rows = np.array([curve.rows, curve.rows + more, *curve.sizes], dtype=float) ** -exponent
-    now, then, measured = of_rows[0], of_rows[1], of_rows[2:]
-    design = whitening @ np.stack([np.ones(len(measured)), (now - measured) / (now - then)], axis=1)
+    of_rows = np.array([curve.rows, curve.rows + more, *curve.sizes], dtype=float) ** -exponents[:, None]
+    now, then, measured = of_rows[:, :1], of_rows[:, 1:2], of_rows[:, 2:]
+    designs = whitening @ np.stack([np.ones_like(measured), (now - measured) / (now - then)], axis=2)
     values = whitening @ (facts_of(curve.metric).direction * np.array(curve.values))
-    inverse = np.linalg.inv(design.T @ design)
-    fitted = inverse @ design.T @ values
-    gain, variance, least = float(fitted[1]), float(inverse[1, 1]), float(np.sum((values - design @ fitted) ** 2))
-    return _Fit(max(gain, 0.0), least if gain >= 0 else least + gain**2 / variance, gain, variance, least)
+    transposed = designs.transpose(0, 2, 1)
+    inverses = np.asarray(np.linalg.inv(transposed @ designs), dtype=float)
+    fitted = (inverses @ transposed @ values[:, None])[:, :, 0]
+    gains, variances = fitted[:, 1], inverses[:, 1, 1]
+    least = np.sum((values - (designs @ fitted[:, :, None])[:, :, 0]) ** 2, axis=1)
+    distances: Floats = np.where(gains >= 0, least, least + gains**2 / variances)
+    return _Fits(np.maximum(gains, 0.0), distances, gains, variances, least)
 
 
 def _whitening(curve: LearningCurve) -> "Floats":

@@ -60,13 +60,29 @@ def learning_curve(
             return None
         keep(context.store, ours, found)
         context.recorder.metrics({"learning_curve.seconds": time.monotonic() - started})
-    context.recorder.record(found)
-    context.recorder.history({f"learning_curve.{metric_key(metric)}": dict(zip(found.sizes, found.values, strict=True))})
-    points = (
-        f"{value} with {counted(rows, 'row')}" for rows, value in zip(found.sizes, decimal_texts(*found.values), strict=True)
-    )
-    context.log.info("learning curve: %s of %s held-out training rows: %s", metric, f"{found.held_out:,}", ", ".join(points))
+    _record(context, found)
     return found
+
+
+def _record(context: StageContext, curve: LearningCurve) -> None:
+    """Record the curve, and log its points and what twice as many rows would gain."""
+    from taxiway.monitoring.retraining.expected_gain import ExpectedGain, interval_text
+    from taxiway.monitoring.retraining.learning_curve import gain_of_rows
+
+    by_size = dict(zip(curve.sizes, curve.values, strict=True))
+    context.recorder.record(curve)
+    context.recorder.history({f"learning_curve.{metric_key(curve.metric)}": by_size})
+    texts = zip(decimal_texts(*curve.values), curve.sizes, strict=True)
+    points = ", ".join(f"{value} with {counted(rows, 'row')}" for value, rows in texts)
+    twice = gain_of_rows(curve, curve.rows)
+    gain = (
+        f"twice as many training rows would gain {interval_text(twice.value, twice.low, twice.high)}"
+        if isinstance(twice, ExpectedGain)
+        else f"what more rows would gain is not known: the curve {twice.reason}"
+    )
+    context.log.info(
+        "learning curve: %s of %s held-out training rows: %s; %s", curve.metric, f"{curve.held_out:,}", points, gain
+    )
 
 
 def _scored(features: FeatureSet, metric: str, threshold: float | None, predicted: "PredictedBySize") -> LearningCurve | None:
