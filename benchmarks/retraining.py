@@ -34,10 +34,10 @@ from taxiway.evaluation.predictions import Predictions
 from taxiway.messages import counted
 from taxiway.monitoring.calibration import Calibration, calibrate
 from taxiway.monitoring.estimate import estimated
-from taxiway.monitoring.evidence import Evidence
-from taxiway.monitoring.expected_gain import Training
 from taxiway.monitoring.realised import realised
 from taxiway.monitoring.retraining import decide
+from taxiway.monitoring.retraining.evidence import Evidence
+from taxiway.monitoring.retraining.expected_gain import Training
 from taxiway.records import Interval
 from taxiway.spec.monitor import RetrainingPolicy
 

@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
-from taxiway.monitoring.evidence import Evidence
-from taxiway.monitoring.expected_gain import Training
 from taxiway.monitoring.retraining import decide
+from taxiway.monitoring.retraining.evidence import Evidence
+from taxiway.monitoring.retraining.expected_gain import Training
 from taxiway.records import Interval
 from taxiway.spec.monitor import RetrainingPolicy
 

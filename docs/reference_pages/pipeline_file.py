@@ -332,6 +332,9 @@ USED_BY = {
     "monitor.retrain.cooldown": "`monitor`: the shortest time between two trainings",
     "monitor.retrain.max_trainings": "`monitor`: how many trainings there may be in `period`",
     "monitor.retrain.period": "`monitor`: how long that period is",
+    "monitor.retrain.learning_curve": "`train`: whether a training also measures [its learning "
+    "curve](../guides/monitoring.md#what-new-labels-gain), by which `monitor` judges what `new_labels` gain. It takes almost as long as "
+    "two more trainings",
     "monitor.retrain.actions": "`monitor`: what a run does that monitoring has started, in the order in which the actions are tried; see below",
     "monitor.retrain.actions.action": "`train`: `recalibrate` fits a calibration of the champion's predictions to rows that it has not "
     "learned from; `warm_start` trains its estimator further; `retrain` trains as `model` says, and anew if `warm_start` is another action",

@@ -133,7 +133,7 @@ def _exact_explainer(model: Any) -> Callable[[Cells], Explanations]:
     pipeline = raw.estimator if type(raw) is RowModel else None
     if not isinstance(pipeline, Pipeline) or len(pipeline.steps) != 2:
         raise ConfigError("it is not a transform and an estimator")
-    if raw.calibration is not None:
+    if raw.is_recalibrated:
         raise ConfigError("it was recalibrated, and exact contributions are to what its estimator predicts")
     (_, transform), (_, estimator) = pipeline.steps
     made_of = origins(transform)

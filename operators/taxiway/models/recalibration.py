@@ -1,15 +1,21 @@
-"""Recalibration: a map of two numbers for each output of a model, fitted to rows that the model has not learned from.
+"""Recalibration: a map of each output of a model, fitted to rows that the model has not learned from.
 
-A probability is mapped on the scale of its log-odds, as by Platt (1999) and by Kull, Silva Filho and Flach (2017) with equal
+A probability is mapped by a line on the scale of its log-odds, as by Platt (1999) and by Kull, Silva Filho and Flach (2017) with equal
 exponents, and a number of a regression by a straight line. Both contain the map that changes nothing, keep the order of the
 values if the slope is positive, and need few rows.
+
+Two classes with many rows may get isotonic regression instead (Zadrozny and Elkan 2002): any map that does not change the order,
+although it may make values equal.
 """
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from taxiway.errors import DataError
 from taxiway.messages import counted, quoted
+from taxiway.stats.seed import SEED
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,8 +25,14 @@ if TYPE_CHECKING:
 
 Line = tuple[float, float]
 """A slope and an intercept."""
+Knots = tuple[tuple[float, ...], tuple[float, ...]]
+"""Probabilities of the second of two classes in ascending order, and what each becomes; those between are interpolated."""
 MIN_ROWS = 5
 """The fewest rows of each class, or of a regression, that a map is fitted to."""
+ISOTONIC_ROWS = 1_000
+"""The fewest rows for isotonic regression, which fits noise with fewer (Niculescu-Mizil and Caruana 2005)."""
+ISOTONIC_ROWS_OF_A_CLASS = 100
+_FOLDS = 5
 _LEAST = 1e-6  # probabilities of 0 and 1 have no log-odds
 _LARGEST_WEIGHT = 1e4  # of the data against a slope of 0: it keeps the slope finite if the classes are separated
 
@@ -51,6 +63,79 @@ def fit_lines(values: "Floats", labels: "Floats", classes: Sequence[str]) -> tup
     if not classes:
         return (_fit_numbers(values, labels),)
     return tuple(_fit_log_odds(values[:, at], labels == at) for at in _positions(len(classes)))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How well isotonic regression and the line predict held-out rows.
+
+    Attributes:
+        line: The mean log loss of the line.
+        isotonic: That of isotonic regression.
+        error: The standard error of the difference.
+    """
+
+    line: float
+    isotonic: float
+    error: float
+
+    @property
+    def is_isotonic_better(self) -> bool:
+        """Whether isotonic regression is better by more than a standard error; else the line, which has fewer parameters, is used."""
+        return self.line - self.isotonic > self.error
+
+
+def compare_isotonic(values: "Floats", labels: "Floats") -> Comparison | None:
+    """Compare isotonic regression with the line for two classes, by cross-validation with five folds.
+
+    Args:
+        values: The probabilities of both classes (n, 2).
+        labels: The position of the class of each row (n).
+
+    Returns:
+        The log losses; None with fewer than 1,000 rows, or 100 of a class.
+    """
+    import numpy as np
+    from sklearn.model_selection import StratifiedKFold
+
+    of_class = np.bincount(labels.astype(np.intp), minlength=2)
+    if len(labels) < ISOTONIC_ROWS or of_class.min() < ISOTONIC_ROWS_OF_A_CLASS:
+        return None
+    losses = np.empty((2, len(labels)))
+    for learned, held in StratifiedKFold(_FOLDS, shuffle=True, random_state=SEED).split(values, labels):
+        line = _fit_log_odds(values[learned, 1], labels[learned] == 1)
+        knots = fit_knots(values[learned], labels[learned])
+        for at, after in enumerate((recalibrated(values[held], (line,)), by_knots(values[held], knots))):
+            losses[at, held] = -np.log(np.where(labels[held] == 1, after[:, 1], after[:, 0]))
+    difference = losses[0] - losses[1]
+    error = float(np.std(difference, ddof=1)) / math.sqrt(len(labels))
+    return Comparison(float(losses[0].mean()), float(losses[1].mean()), error)
+
+
+def fit_knots(values: "Floats", labels: "Floats") -> Knots:
+    """Fit isotonic regression to the rows of two classes.
+
+    No probability becomes 0 or 1: they stay 1 / (n + 2) away, which is what no row of a class among n says about its probability
+    (Laplace's rule of succession).
+
+    Args:
+        values: The probabilities of both classes (n, 2).
+        labels: The position of the class of each row (n).
+    """
+    from sklearn.isotonic import IsotonicRegression
+
+    least = 1 / (len(labels) + 2)
+    fitted = IsotonicRegression(y_min=least, y_max=1 - least).fit(values[:, 1], labels)
+    return tuple(map(float, fitted.X_thresholds_)), tuple(map(float, fitted.y_thresholds_))
+
+
+def by_knots(values: "Floats", knots: Sequence[Sequence[float]]) -> "Floats":
+    """The probabilities of both classes (n, 2), recalibrated by isotonic regression."""
+    import numpy as np
+
+    before, after = knots
+    second = np.interp(values[:, 1], np.asarray(before), np.asarray(after))
+    return np.stack([1 - second, second], axis=1)
 
 
 def recalibrated(values: "Floats", lines: Sequence[Sequence[float]]) -> "Floats":

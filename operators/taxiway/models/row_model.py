@@ -13,7 +13,7 @@ from taxiway.features.encoding import predict_rows, raw_frame
 from taxiway.features.labels import predicted_classes
 from taxiway.features.signature import ModelColumns
 from taxiway.messages import listed
-from taxiway.models.recalibration import recalibrated
+from taxiway.models.recalibration import by_knots, recalibrated
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,8 +35,9 @@ class RowModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         threshold: The probability from which on the second of two classes is predicted; None for 0.5.
         renamed: The present name of columns that the source has renamed, by their former name.
         means: The mean of each feature in the training rows, for a linear estimator; None for others.
-        calibration: The recalibration of what the estimator predicts, of `taxiway.models.recalibration`; None for none.
+        calibration: The recalibration of what the estimator predicts: lines of `taxiway.models.recalibration`; None for none.
         background: Rows of the training data, by which predictions are explained, see `taxiway.models.background`; None if it needs none.
+        knots: Instead of `calibration`, the knots of isotonic regression; None for none.
     """
 
     threshold: float | None = None  # also of models that were saved without one
@@ -44,6 +45,7 @@ class RowModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
     means: Sequence[float] | None = None
     calibration: Sequence[Sequence[float]] | None = None
     background: bytes | None = None
+    knots: Sequence[Sequence[float]] | None = None
 
     def __init__(
         self,
@@ -58,6 +60,7 @@ class RowModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         means: Sequence[float] | None = None,
         calibration: Sequence[Sequence[float]] | None = None,
         background: bytes | None = None,
+        knots: Sequence[Sequence[float]] | None = None,
     ) -> None:
         self.estimator = estimator
         self.numeric = numeric
@@ -70,6 +73,7 @@ class RowModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         self.means = means
         self.calibration = calibration
         self.background = background
+        self.knots = knots
 
     @classmethod
     def of(
@@ -138,12 +142,21 @@ class RowModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
 
     def recalibrated(self, answers: Any) -> Any:
         """What the model predicts, for what its estimator predicts."""
+        if self.knots is not None:
+            return by_knots(answers, self.knots)
         return answers if self.calibration is None else recalibrated(answers, self.calibration)
 
-    def with_calibration(self, lines: Sequence[Sequence[float]] | None, threshold: float | None) -> "RowModel":
-        """The same model with another recalibration and decision threshold."""
+    @property
+    def is_recalibrated(self) -> bool:
+        """Whether it predicts something else than its estimator."""
+        return self.calibration is not None or self.knots is not None
+
+    def with_calibration(
+        self, lines: Sequence[Sequence[float]] | None, threshold: float | None, knots: Sequence[Sequence[float]] | None = None
+    ) -> "RowModel":
+        """The same model with another recalibration, of lines or knots, and decision threshold."""
         made = RowModel.of(self.estimator, self.columns, self.classes, threshold, self.means, self.background)
-        made.calibration = None if lines is None else [list(line) for line in lines]
+        made.calibration, made.knots = (None if each is None else [list(row) for row in each] for each in (lines, knots))
         return made
 
     def _answers(self, rows: Any) -> Any:

@@ -20,7 +20,7 @@ from itertools import combinations
 from statistics import NormalDist
 
 from taxiway.messages import counted, decimal_texts, number_text
-from taxiway.monitoring.expected_gain import interval_text
+from taxiway.monitoring.retraining.expected_gain import interval_text
 from taxiway.records import Interval
 from taxiway.spec.metrics import facts_of, parse_metric
 from taxiway.stats.binomial import lower_limit, upper_limit

@@ -45,7 +45,7 @@ class TrainOperator(StageOperator[Candidate]):
         self.trials = trials
 
     def run(self, stage: "StageContext", context: "Context") -> Candidate:
-        from taxiway.stages.train import train
+        from taxiway.stages.train.train import train
 
         snapshot, report = self.read(Snapshot, self.snapshot), self.read(DataReport, self.report)
         features, overrides = self.read(FeatureSet, self.features), parse_params(self.model_params)

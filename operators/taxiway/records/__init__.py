@@ -35,7 +35,7 @@ from taxiway.records.evaluation import (
 )
 from taxiway.records.evaluation_sets import SAMPLE_HASHES, Answered, Asked, EvaluationSet, Show, SpentRows
 from taxiway.records.reason_codes import ReasonCode
-from taxiway.records.training import BaselineModel, Candidate, FeatureSet, SweepPlan, SweepReport, Trial, Trials
+from taxiway.records.training import BaselineModel, Candidate, FeatureSet, LearningCurve, SweepPlan, SweepReport, Trial, Trials
 
 __all__ = [
     "SAMPLE_HASHES",
@@ -57,6 +57,7 @@ __all__ = [
     "Interval",
     "JoinMatch",
     "LabelsDue",
+    "LearningCurve",
     "MetricResult",
     "MetricValue",
     "Outcome",

@@ -103,6 +103,28 @@ class Candidate(Record):
     files: str | None = None
 
 
+class LearningCurve(Record):
+    """How good models are that are trained on parts of the training rows, each of which contains the one before.
+
+    Attributes:
+        features: The digest of the feature set.
+        metric: The metric.
+        rows: The number of training rows of the version.
+        held_out: The number of training rows that none of these models was fitted on, and on which all are scored.
+        sizes: The number of rows that each was fitted on, smallest first.
+        values: The metric of each.
+        covariances: The covariance of the values of each two of them, by the paired bootstrap of the held-out rows.
+    """
+
+    features: str
+    metric: str
+    rows: int
+    held_out: int
+    sizes: tuple[int, ...]
+    values: tuple[float, ...]
+    covariances: tuple[tuple[float, ...], ...]
+
+
 class BaselineModel(Record):
     """A fitted baseline, which is in the store.
 

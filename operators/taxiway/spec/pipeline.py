@@ -28,7 +28,7 @@ from taxiway.spec.metrics import METRIC_FACTS, MetricName, facts_of, metrics_of,
 from taxiway.spec.model.command import parameters_in
 from taxiway.spec.model.section import Model
 from taxiway.spec.model.threshold import ChosenThreshold, unknown_choice
-from taxiway.spec.monitor import NOT_MONITORED, Monitor, not_monitored_text
+from taxiway.spec.monitor import NOT_MONITORED, Monitor, default_metric, not_monitored_text
 from taxiway.spec.monitor.action import actions_that_do_not_fit
 from taxiway.spec.own_metric import OwnMetric
 from taxiway.spec.purpose import Purpose
@@ -244,8 +244,12 @@ class Pipeline(Section):
             )
 
     def _actions(self) -> Iterator[InitErrorDetails]:
+        retrain = self.monitor.retrain if self.monitor is not None else None
+        if retrain is not None and retrain.learning_curve and self.model.warm_start is not None:
+            message = "the models of the curve are trained anew, and those of model.warm_start are not; remove one of the two"
+            yield mistake(message, retrain.learning_curve, "monitor", "retrain", "learning_curve")
         actions = self.monitor.actions if self.monitor is not None else ()
-        metric = (self.monitor and self.monitor.metric) or ("roc_auc" if self.gate.problem == "classification" else "mae")
+        metric = (self.monitor and self.monitor.metric) or default_metric(2 if self.gate.problem == "classification" else 0)
         after_window = self.source.holds_out_newest and isinstance(self.source.window, int)
         for problem in actions_that_do_not_fit(
             actions, self.model, metric, after_window=after_window, sweep=self.sweep is not None

@@ -89,6 +89,26 @@ def compare(
     return PairedIntervals(first, *against[0], against[1:])
 
 
+def covariances(metric: "Metric", labels: "Floats", sides: Sequence[Any]) -> "tuple[Floats, Floats]":
+    """The values of a metric for several predictions of the same rows, and their covariances by the paired bootstrap.
+
+    Args:
+        metric: The metric.
+        labels: The labels, one for each row.
+        sides: The predictions for the rows, of each model.
+
+    Returns:
+        The values (models), and their covariances (models, models).
+    """
+    import numpy as np
+
+    ones = np.ones((1, len(labels)))
+    values = np.array([metric(side, labels, ones)[0] for side in sides])
+    batches = _batches(len(labels))
+    draws = np.hstack([_replicates(metric, labels, [*sides], _drawn(len(labels), None, *batch)) for batch in batches])
+    return values, np.atleast_2d(np.cov(draws))
+
+
 def standard_interval(value: float, error: float, confidence: float, rows: int) -> Interval:
     """The two-sided interval of an estimate that is distributed normally.
 

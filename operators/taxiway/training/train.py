@@ -201,7 +201,7 @@ def _try_on_few(
         for _ in range(2):
             trial = deepcopy(estimator)  # clone refuses some of CatBoost's parameters
             fit_on_few(trial, few, stopping)
-            answers.append(_answers(trial, few.matrix))
+            answers.append(answers_of(trial, few.matrix))
         check(Pipeline([("transform", transform), ("model", trial)]))
     except FitError:  # on so few rows, which says nothing about all
         return None
@@ -213,7 +213,7 @@ def _try_on_few(
     )
 
 
-def _answers(fitted: Any, matrix: Any) -> Any:
+def answers_of(fitted: Any, matrix: Any) -> Any:
     """What a fitted estimator predicts; a parameter that its library accepted may still be an error now.
 
     Raises:

@@ -10,8 +10,8 @@ from airflow.sdk.execution_time.context import TriggeringAssetEventsAccessor
 
 from taxiway.errors import ConfigError
 from taxiway.hooks.retraining import ALERTS, action_of, asset_of
-from taxiway.monitoring.expected_gain import Trigger, TriggerKind
 from taxiway.monitoring.retraining import RetrainingDecision
+from taxiway.monitoring.retraining.expected_gain import Trigger, TriggerKind
 from taxiway.spec.base import RETRAIN
 from taxiway.spec.monitor.action import RETRAIN_AS_BEFORE, Action
 from taxiway.spec.pipeline import Pipeline

@@ -11,10 +11,10 @@ from sklearn.linear_model import LogisticRegression
 from taxiway.evaluation.predictions import Predictions
 from taxiway.monitoring.calibration import calibrate
 from taxiway.monitoring.estimate import estimated
-from taxiway.monitoring.evidence import Evidence
-from taxiway.monitoring.expected_gain import Training
 from taxiway.monitoring.realised import realised
 from taxiway.monitoring.retraining import decide
+from taxiway.monitoring.retraining.evidence import Evidence
+from taxiway.monitoring.retraining.expected_gain import Training
 from taxiway.spec.monitor import RetrainingPolicy
 
 WEEK = timedelta(days=7)

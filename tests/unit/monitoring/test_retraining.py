@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from helping import examples
-from taxiway.monitoring.evidence import Evidence
-from taxiway.monitoring.expected_gain import Training, Trigger, TriggerKind
 from taxiway.monitoring.retraining import WaitKind, decide
+from taxiway.monitoring.retraining.evidence import Evidence
+from taxiway.monitoring.retraining.expected_gain import Training, Trigger, TriggerKind
 from taxiway.records import Interval
 from taxiway.spec.monitor import RetrainingPolicy
 from taxiway.spec.monitor.action import Action
@@ -123,6 +123,11 @@ def test_what_a_training_costs_says_what_it_must_gain() -> None:
 def test_a_policy_has_the_gain_or_the_costs(given: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match="give one of min_gain, the gain that is worth a training, and costs"):
         RetrainingPolicy.model_validate(given)
+
+
+def test_a_learning_curve_is_measured_for_new_labels() -> None:
+    with pytest.raises(ValidationError, match="add new_labels, how many of them are a reason, or remove learning_curve"):
+        RetrainingPolicy(min_gain=0.1, learning_curve=True)
 
 
 def test_a_loss_twice_as_large_as_those_before_is_a_new_situation() -> None:

@@ -23,6 +23,7 @@ from taxiway.records import (
     Interval,
     JoinMatch,
     LabelsDue,
+    LearningCurve,
     MetricResult,
     Outcome,
     Promotion,
@@ -147,6 +148,15 @@ CANDIDATE = Candidate(
     schema_version=SCHEMA,
     estimator="sklearn.linear_model.LogisticRegression",
     params='{"C": 1.0}',
+)
+CURVE = LearningCurve(
+    features=FEATURES.digest,
+    metric="roc_auc",
+    rows=400,
+    held_out=80,
+    sizes=(160, 320),
+    values=(0.71, 0.74),
+    covariances=((0.0004, 0.0003), (0.0003, 0.0005)),
 )
 BASELINE = BaselineModel(name="linear", snapshot=SNAPSHOT.digest, model=TRANSFORM, model_bytes=4_321, rows=400)
 TRIAL = Trial(params='{"C": 1.0}', metric="roc_auc", score=0.7, rows=300)
@@ -403,6 +413,7 @@ SAMPLES: dict[str, Record] = {
         FEATURES,
         CANDIDATE,
         BASELINE,
+        CURVE,
         PLAN,
         TRIAL,
         Trials(plan=PLAN.digest, trials=(TRIAL, FAILED)),

@@ -15,8 +15,8 @@ from taxiway.errors import ConfigError, DataError
 from taxiway.lineage.run_records import RunRecords
 from taxiway.models.explanations import explainer_of
 from taxiway.models.predictor import COMPILED, compiled_predictor
-from taxiway.monitoring.expected_gain import Trigger, TriggerKind
 from taxiway.monitoring.retraining import RetrainingDecision
+from taxiway.monitoring.retraining.expected_gain import Trigger, TriggerKind
 from taxiway.records import FeatureSet, Outcome
 from taxiway.registry.load import load_trusted
 from taxiway.spec.monitor.action import Action
@@ -142,6 +142,48 @@ def test_a_recalibration_that_improves_nothing_does_not_pass_the_gate(site: Site
     found = start(installation, made, Action(action="recalibrate"))
     assert found.summary is not None
     assert (found.summary.outcome, found.promotion) == (Outcome.UNDECIDED, None), "the required improvement is not shown"
+
+
+def test_many_rows_may_be_recalibrated_by_isotonic_regression(site: Site, installation: Installation) -> None:
+    """A half of the rows with a positive `a` has the label, and nearly none of the others: a step is no line."""
+    client, made = installation.client, pipeline(site, "recalibrate")
+    start(installation, made)
+    for span in (3, 4):
+        path = site.arrive(span)
+        rows, rng = pd.read_parquet(path), np.random.default_rng(span)
+        rows.assign(y=rng.uniform(size=len(rows)) < np.where(rows["a"] > 0, 0.5, 0.02)).to_parquet(path)
+    found = start(installation, made, Action(action="recalibrate"))
+    assert found.summary is not None
+    assert found.snapshot is not None
+    assert found.summary.outcome is Outcome.PROMOTED
+    run = run_of(client, found).data
+    assert run.params["recalibration.map"] == "isotonic"
+    assert run.metrics["recalibration.log_loss_isotonic"] < run.metrics["recalibration.log_loss_line"]
+    assert run.metrics["recalibration.squared_error_after"] < run.metrics["recalibration.squared_error_before"]
+
+    first, loaded = (load_trusted(client.tracking_uri, made.name, number) for number in (1, 2))
+    model, rows = loaded.get_raw_model(), read_rows(found.snapshot.evaluation, installation.store)
+    assert model.calibration is None
+    before, after = (each.get_raw_model().predict_proba(rows)[:, 1] for each in (first, loaded))
+    assert (np.diff(after[np.argsort(before)]) >= 0).all()
+    assert abs(after[rows["a"] > 1].mean() - 0.5) < 0.06 < before[rows["a"] > 1].mean() - 0.5
+    assert loaded.metadata.signature == first.metadata.signature
+    served = compiled_predictor(loaded, None)
+    assert served.plan.startswith(COMPILED), "as fast as before"
+    assert (
+        np.asarray(served.predict({name: rows[name].tolist() for name in served.columns.names}))[:, 1].tolist()
+        == after.tolist()
+    )
+    explained = explainer_of(loaded)({name: rows[name].head(1).tolist() for name in model.columns.names})
+    (row,) = explained.rows
+    assert (explained.method, explained.unit) == ("sampling", "probability")
+    assert row.base + sum(row.contributions.values()) == pytest.approx(after[0])
+
+    shifted(site, 5)
+    shifted(site, 6)
+    start(installation, made, Action(action="recalibrate"))
+    version = load_trusted(client.tracking_uri, made.name, 3).get_raw_model()
+    assert (version.knots, len(version.calibration)) == (None, 1), "the new map replaces the old one"
 
 
 def test_a_warm_start_rehearses_a_sample_of_earlier_spans(

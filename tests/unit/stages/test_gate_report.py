@@ -10,7 +10,7 @@ from taxiway.records import Status, Verdict
 from taxiway.stages.context import StageContext, no_connection
 from taxiway.stages.ingest import ingest, plan_ingest
 from taxiway.stages.installation import Installation
-from taxiway.stages.train import train
+from taxiway.stages.train.train import train
 from taxiway.stages.transform import transform
 from taxiway.stages.validate_data import validate_data
 from taxiway.stages.validate_model import validate_model

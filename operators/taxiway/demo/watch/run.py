@@ -18,7 +18,7 @@ from taxiway.lineage.outcomes import newest_decided
 from taxiway.local.console import running_stack, show_addresses, show_keys, stay
 from taxiway.local.stack import Stack
 from taxiway.messages import counted
-from taxiway.monitoring.expected_gain import interval_text
+from taxiway.monitoring.retraining.expected_gain import interval_text
 from taxiway.records import Interval, Outcome
 from taxiway.spec.files.pipeline_file import SUFFIX, read_pipeline
 from taxiway.stages.installation import open_installation

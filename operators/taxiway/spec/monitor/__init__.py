@@ -8,6 +8,7 @@ from taxiway.spec.monitor.section import (
     RetrainingPolicy,
     Rollback,
     TrainingCosts,
+    default_metric,
     not_monitored_text,
 )
 
@@ -19,5 +20,6 @@ __all__ = [
     "RetrainingPolicy",
     "Rollback",
     "TrainingCosts",
+    "default_metric",
     "not_monitored_text",
 ]

@@ -29,6 +29,15 @@ _ROLLBACK_WINDOWS = {"day": 14, "week": 2, "month": 2}
 """The fewest windows with which a rollback can be decided: the evidence counts whole weeks after a promotion in these windows."""
 
 
+def default_metric(classes: int) -> MetricName:
+    """The metric that is monitored if the pipeline file has none.
+
+    Args:
+        classes: The number of classes; 0 for a regression.
+    """
+    return "mae" if not classes else "roc_auc" if classes == 2 else "accuracy"
+
+
 def not_monitored_text(problem: Problem) -> str:
     """Why `NOT_MONITORED` cannot be monitored, and what can."""
     allowed = ", ".join(name for name in metrics_of(problem) if name != NOT_MONITORED)
@@ -99,6 +108,8 @@ class RetrainingPolicy(Section):
         cooldown: The shortest time between two trainings.
         max_trainings: How many trainings there may be in `period`.
         period: How long that period is.
+        learning_curve: Whether a training also measures how the metric grows with the number of rows, by which `new_labels` is
+            judged. It takes almost as long as two more trainings.
         actions: What a run does that monitoring has started, in the order in which the actions are tried: the first one that is for the
             trigger. One that failed or gained nothing is passed over until a training gains something.
     """
@@ -111,6 +122,7 @@ class RetrainingPolicy(Section):
     cooldown: Duration = timedelta(days=7)
     max_trainings: int = Field(default=4, ge=1, strict=True)
     period: Duration = timedelta(days=30)
+    learning_curve: bool = Field(default=False, strict=True)
     actions: Annotated[tuple[Annotated[Action, BeforeValidator(named_action)], ...], BeforeValidator(_as_list)] = (
         RETRAIN_AS_BEFORE,
     )
@@ -133,6 +145,9 @@ class RetrainingPolicy(Section):
         if (self.min_gain is None) == (self.costs is None):
             message = "give one of min_gain, the gain that is worth a training, and costs, from which it follows"
             mistakes.append(mistake(message, self.min_gain, "min_gain"))
+        if self.learning_curve and self.new_labels is None:
+            message = "the learning curve says what new labels gain; add new_labels, how many of them are a reason, or remove learning_curve"
+            mistakes.append(mistake(message, self.learning_curve, "learning_curve"))
         if mistakes:
             raise ValidationError.from_exception_data("RetrainingPolicy", mistakes)
         return self

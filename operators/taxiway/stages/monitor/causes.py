@@ -5,7 +5,7 @@ from datetime import date
 
 from taxiway.ledger.chain import Ledger
 from taxiway.messages import decimal_texts, percent
-from taxiway.monitoring.evidence import is_worse
+from taxiway.monitoring.retraining.evidence import is_worse
 from taxiway.records.served import ServedPerformance
 from taxiway.records.served.causes import Cause, CauseKind, Causes
 from taxiway.stages.monitor.monitored import Monitored, MonitoredWindow

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from taxiway.monitoring import expected_gain
+from taxiway.monitoring.retraining import expected_gain
 from taxiway.records.served import MOST_EARLIER, AlertKind, EarlierWindow, ServedAlert, ServedPerformance, ServedWindow
 
 if TYPE_CHECKING:

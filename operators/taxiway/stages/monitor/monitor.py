@@ -11,6 +11,7 @@ from taxiway.features.signature import ModelColumns
 from taxiway.lineage.queries import version_records
 from taxiway.records import Evaluation, FeatureSet, Snapshot
 from taxiway.records.served import Operation
+from taxiway.spec.monitor import default_metric
 from taxiway.stages.batch.version import Version, row_model
 from taxiway.stages.monitor.monitored import Asked, ComparedWindows, EvaluationRecords, Monitored, MonitoredWindow
 from taxiway.stages.monitor.windows.checks import findings
@@ -100,7 +101,7 @@ def compare_windows(
     about, model = f"{version.model} version {version.version}", row_model(loaded, version)
     evaluated = evaluation_records(client, version, about)
     show(f"scoring the evaluation rows of {about}")
-    metric = asked.metric or ("mae" if not model.classes else "roc_auc" if len(model.classes) == 2 else "accuracy")
+    metric = asked.metric or default_metric(len(model.classes))
     reference = reference_of(model, loaded, evaluated.snapshot, evaluated.label, metric, store)
     show(f"reading the requests of {about}")
     losses = SeenLosses(reference)

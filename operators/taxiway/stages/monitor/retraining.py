@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,15 +12,16 @@ from pydantic import ValidationError
 from taxiway.errors import ConfigError
 from taxiway.ledger.entry import trusted
 from taxiway.messages import invalid_text
-from taxiway.monitoring.evidence import Evidence
-from taxiway.monitoring.expected_gain import Training, Trigger, TriggerKind
 from taxiway.monitoring.retraining import RetrainingDecision, decide
+from taxiway.monitoring.retraining.evidence import Evidence
+from taxiway.monitoring.retraining.expected_gain import Training, Trigger, TriggerKind
 from taxiway.records import Evaluation, Outcome
 from taxiway.registry.champions import model_history
 from taxiway.serving.request_log.files import read_request_log
 from taxiway.spec.metrics import facts_of
 from taxiway.spec.monitor.action import RETRAIN_AS_BEFORE, Action
 from taxiway.stages.context import StageContext
+from taxiway.stages.monitor.learning_curve import measured_curve
 from taxiway.stages.monitor.monitored import Monitored, MonitoredWindow
 from taxiway.stages.monitor.windows.log_windows import log_folder
 from taxiway.store import LOST
@@ -48,13 +50,15 @@ def retraining(context: StageContext, found: Monitored) -> RetrainingDecision | 
     section, newest = context.pipeline.monitor, found.newest
     if section is None or section.retrain is None or newest is None:
         return None
-    trainings = _trainings(context, found.reference.metric)
+    runs = _training_runs(context)
+    trainings = _trainings(context, runs, found.reference.metric)
+    curve = measured_curve(context, runs[-1], found.reference.metric) if runs else None
     log = log_folder(context, section)
     new_labels = _new_labels(log, found, trainings[-1].at if trainings else _EVER)
     # Labels may come a window late: then the newest window has an estimate, and one before it the realised performance.
     windows = [newest] if found.newest_labelled in (None, newest) else [found.newest_labelled, newest]
     decisions = [
-        decide(section.retrain, _evidence(context, found, window, trainings, new_labels))
+        decide(section.retrain, replace(_evidence(context, found, window, trainings, new_labels), curve=curve))
         for window in windows
         if window is not None
     ]
@@ -119,7 +123,7 @@ def _evidence(
     )
 
 
-def _trainings(context: StageContext, metric: str) -> list[Training]:
+def _training_runs(context: StageContext) -> "list[Run]":
     """The newest trainings of the pipeline, oldest first, also those that failed after monitoring had started them; two requests."""
     known = context.registry.get_experiment_by_name(context.pipeline.experiment)
     if known is None:
@@ -133,10 +137,12 @@ def _trainings(context: StageContext, metric: str) -> list[Training]:
             max_results=_NEWEST_TRAININGS,
         )
         runs |= {run.info.run_id: run for run in found}
-    replaced = _rolled_back(context)
-    return [
-        _training(context, run, metric, replaced) for run in sorted(runs.values(), key=lambda run: int(run.info.start_time))
-    ]
+    return sorted(runs.values(), key=lambda run: int(run.info.start_time))
+
+
+def _trainings(context: StageContext, runs: "Sequence[Run]", metric: str) -> list[Training]:
+    replaced = _rolled_back(context) if runs else frozenset()
+    return [_training(context, run, metric, replaced) for run in runs]
 
 
 def _rolled_back(context: StageContext) -> frozenset[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from taxiway.evaluation.predictions import positive_class
 from taxiway.features.signature import ModelColumns
 from taxiway.messages import number_text, quoted
-from taxiway.monitoring.evidence import is_worse
+from taxiway.monitoring.retraining.evidence import is_worse
 from taxiway.records import Interval
 from taxiway.records.served import WorseSlice
 from taxiway.spec.metrics import facts_of

@@ -56,7 +56,7 @@ def _tune(context: StageContext, progress: Progress) -> None:
 
 
 def _train(context: StageContext, progress: Progress) -> None:
-    from taxiway.stages.train import train
+    from taxiway.stages.train.train import train
 
     found = progress.records
     snapshot, report, features = needed(found.snapshot), needed(found.report), needed(found.features)

@@ -126,6 +126,11 @@ def test_a_good_file_becomes_a_pipeline(write) -> None:
             "monitor: {log: l, retrain: {min_gain: 0.01, period: 0h}}\ngate:",
             ['monitor.retrain.period is "0s"; it is 0, so max_trainings would limit nothing'],
         ),
+        (
+            "gate:",
+            "  warm_start: champion\nmonitor: {log: l, retrain: {min_gain: 0.01, new_labels: 9, learning_curve: true}}\ngate:",
+            ["monitor.retrain.learning_curve is True", "the models of the curve are trained anew"],
+        ),
         *(
             ("gate:", f"monitor: {{log: l, {metric}, retrain: {{min_gain: 0.01, actions: {actions}}}}}\n{more}gate:", expected)
             for metric, actions, more, expected in (

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from taxiway.evaluation.predictions import Predictions, positive_class
-from taxiway.monitoring.evidence import is_worse
+from taxiway.monitoring.retraining.evidence import is_worse
 from taxiway.stages.monitor.windows.drift import WindowDrift
 from taxiway.stages.monitor.windows.performance import CONFIDENCE, MIN_ROWS, Reference, WindowPerformance
 from taxiway.stages.monitor.windows.regression import ErrorEstimates

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from taxiway.errors import DataError
 from taxiway.evaluation.predictions import Predictions, positive_class, predictions_of
 from taxiway.messages import counted
-from taxiway.monitoring.evidence import Evidence, is_worse, loss_by_concept_drift
+from taxiway.monitoring.retraining.evidence import Evidence, is_worse, loss_by_concept_drift
 from taxiway.records import Interval
 from taxiway.records.served import CalibrationCheck
 from taxiway.serving.request_log.repeated_requests import AT_ONCE_MINUTES

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import ConfigError
 from taxiway.records import Candidate, DataReport, FeatureSet, Snapshot, Trials
-from taxiway.spec.model.threshold import ChosenThreshold
 from taxiway.spec.monitor.action import has_warm_start
 from taxiway.stages.context import StageContext
+from taxiway.stages.train.learning_curve import learning_curve
+from taxiway.stages.train.threshold import decision_threshold
 from taxiway.tracking import tags
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from taxiway.models.row_model import RowModel
-    from taxiway.stages.recalibrate import Recalibration
+    from taxiway.stages.train.recalibrate import Recalibration
 
 
 def train(
@@ -60,8 +61,8 @@ def train(
         pipeline.threshold_costs,
         pipeline.source.rename,
         recalibrates=recalibration is not None,
-    ).digest
-    version, files = _find_or_train(context, snapshot, features, replaced, key, previous, recalibration)
+    )
+    version, files = _find_or_train(context, snapshot, features, replaced, key.digest, previous, recalibration)
     version_tags = context.registry.get_model_version(pipeline.name, str(version)).tags
     estimator, params = _estimator(context, replaced, recalibration)
     candidate = Candidate(
@@ -80,6 +81,8 @@ def train(
     size = size_in(version_tags)
     metrics = {"model.bytes": size} if size is not None else {}
     context.recorder.record(candidate, metrics=metrics, tags={tags.VERSION: str(version)})
+    if recalibration is None:
+        learning_curve(context, features, replaced, candidate, key)
     return candidate
 
 
@@ -89,7 +92,7 @@ def _recalibration(context: StageContext, snapshot: Snapshot, overrides: Mapping
     Raises:
         ConfigError: Parameters are overridden, which a recalibration does not use.
     """
-    from taxiway.stages.recalibrate import plan_recalibration
+    from taxiway.stages.train.recalibrate import plan_recalibration
 
     is_wanted = context.action is not None and context.action.action == "recalibrate"
     found = plan_recalibration(context, snapshot) if is_wanted else None
@@ -185,7 +188,7 @@ def _train(
         check=lambda fitted_on_few: check_savable(row_model(fitted_on_few, features)),
         previous=lambda: _load_model(context, previous) if previous is not None else None,
     )
-    threshold = _threshold(context, fitted, features, replaced)
+    threshold = decision_threshold(context, fitted, features, replaced)
     version_tags = _version_tags(context, snapshot, features, previous, threshold)
     params = {name: str(value) for name, value in {**pipeline.model.params, **replaced}.items()}
     means = feature_means(fitted, features, context.store)
@@ -197,7 +200,7 @@ def _train(
 def _recalibrate(
     context: StageContext, snapshot: Snapshot, features: FeatureSet, key: str, recalibration: "Recalibration"
 ) -> tuple[int, str | None]:
-    from taxiway.stages.recalibrate import recalibrate, recalibration_tags
+    from taxiway.stages.train.recalibrate import recalibrate, recalibration_tags
 
     made, example = recalibrate(context, recalibration, features)
     version_tags = {
@@ -251,43 +254,6 @@ def _version_tags(
     if threshold is not None:
         version_tags[tags.THRESHOLD] = repr(threshold)
     return version_tags
-
-
-def _threshold(context: StageContext, fitted: Any, features: FeatureSet, replaced: Mapping[str, Any]) -> float | None:
-    """The decision threshold of the pipeline file, or the one that is best on held-out training rows; None for 0.5.
-
-    Raises:
-        ConfigError: There are more than two classes.
-    """
-    from taxiway.evaluation.threshold import ThresholdRule
-    from taxiway.features.labels import DECISION_THRESHOLD
-    from taxiway.training.held_out import held_out
-
-    threshold, model = context.pipeline.model.threshold, context.pipeline.model
-    if threshold is None:
-        return None
-    if len(features.classes) != 2:
-        raise ConfigError(
-            f"model.threshold needs two classes, but {features.label} has {len(features.classes)}; remove it: of more classes, the most "
-            "probable one is predicted",
-            key="model.threshold",
-        )
-    if not isinstance(threshold, ChosenThreshold):
-        return threshold
-    rows = held_out(fitted, features, model, replaced, threshold.fraction, store=context.store)
-    best = ThresholdRule.of(context.pipeline).threshold(features.classes, rows.probabilities, rows.labels)
-    context.recorder.metrics({"model.threshold": DECISION_THRESHOLD if best is None else best})
-    held_out_rows = f"{len(rows.labels):,} held-out rows"
-    if best is None:
-        context.log.info(
-            "decision threshold %g: by %s, no threshold is better than another on %s",
-            DECISION_THRESHOLD,
-            threshold.by,
-            held_out_rows,
-        )
-    else:
-        context.log.info("decision threshold %.3g, the best by %s on %s", best, threshold.by, held_out_rows)
-    return best
 
 
 def _load_model(context: StageContext, version: int) -> Any:

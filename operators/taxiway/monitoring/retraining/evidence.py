@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from taxiway.messages import decimal_texts
-from taxiway.monitoring.expected_gain import ExpectedGain, Training, interval_text
+from taxiway.monitoring.retraining.expected_gain import ExpectedGain, Training, interval_text
+from taxiway.monitoring.retraining.learning_curve import MeasuredCurve
 from taxiway.records import Interval
 from taxiway.spec.metrics import facts_of
 
@@ -25,6 +26,7 @@ class Evidence:
             window; None if it cannot be estimated.
         drifted: The inputs that have drifted in the newest window.
         new_labels: The rows with a label that have come since the last training, whether its model was promoted or not.
+        curve: The learning curve of the last training; None if it has measured none.
     """
 
     at: datetime
@@ -35,6 +37,7 @@ class Evidence:
     estimated: Interval | None = None
     drifted: Sequence[str] = ()
     new_labels: int = 0
+    curve: MeasuredCurve | None = None
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Recalibrate: registers the champion with a new calibration, fitted to the rows that it has not learned from."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from taxiway.models.recalibration import Comparison, Knots, Line
     from taxiway.models.row_model import RowModel
 
     Floats = NDArray[np.float64]
@@ -84,7 +85,7 @@ def recalibrate(context: StageContext, plan: Recalibration, features: FeatureSet
     from taxiway.features.labels import true_labels, with_unseen
     from taxiway.features.signature import example_rows
     from taxiway.models.background import background_cells
-    from taxiway.models.recalibration import fit_lines, recalibrated
+    from taxiway.models.recalibration import by_knots, compare_isotonic, fit_knots, fit_lines, recalibrated
     from taxiway.registry.alias_moves import files_by_ledger
     from taxiway.stages.validate_model.scoring import load_version
 
@@ -101,13 +102,15 @@ def recalibrate(context: StageContext, plan: Recalibration, features: FeatureSet
     labels = true_labels(rows[features.label], classes, plan.spans)
     frame = model_frame(loaded, rows)
     values = predict_rows(model.predict_frame, frame)
-    lines = fit_lines(values, labels, classes)
-    after = recalibrated(values, lines)
+    lines, compared = fit_lines(values, labels, classes), compare_isotonic(values, labels) if len(classes) == 2 else None
+    knots = fit_knots(values, labels) if compared is not None and compared.is_isotonic_better else None
+    after = recalibrated(values, lines) if knots is None else by_knots(values, knots)
     threshold = model.threshold
     if context.pipeline.model.threshold is not None and len(classes) == 2:
         threshold = ThresholdRule.of(context.pipeline).threshold(classes, after, labels)
-    _record(context, plan, lines, (values, after), labels)
-    made = model.with_calibration(lines, threshold)
+    _record(context, plan, (values, after), labels)
+    _record_map(context, lines, knots, compared)
+    made = model.with_calibration(lines if knots is None else None, threshold, knots)
     if made.background is None:  # what is exact for its estimator is not for the recalibrated model
         made.background = background_cells(frame)
     return made, example_rows(loaded.predictor)
@@ -121,11 +124,10 @@ def recalibration_tags(plan: Recalibration) -> dict[str, str]:
 def _record(
     context: StageContext,
     plan: Recalibration,
-    lines: tuple[tuple[float, float], ...],
     values: "tuple[Floats, Floats]",
     labels: "Floats",
 ) -> None:
-    """Log the rows, the lines, and the mean squared error of the predictions before and after."""
+    """Log the rows, and the mean squared error of the predictions before and after."""
     import numpy as np
 
     truth = np.eye(values[0].shape[1])[labels.astype(np.intp)] if values[0].ndim > 1 else labels
@@ -141,12 +143,30 @@ def _record(
         }
     )
     context.log.info(
-        "version %d recalibrated on %s of the spans %s: mean squared error of its predictions %s before, %s after; slope and intercept %s",
+        "version %d recalibrated on %s of the spans %s: mean squared error of its predictions %s before, %s after",
         plan.base,
         counted(len(labels), "row"),
         spans,
         *texts,
-        "; ".join(f"{slope:.3g}, {intercept:.3g}" for slope, intercept in lines),
+    )
+
+
+def _record_map(context: StageContext, lines: "Sequence[Line]", knots: "Knots | None", compared: "Comparison | None") -> None:
+    """Log the map, and the held-out log losses by which it was chosen."""
+    context.recorder.params({"recalibration.map": "line" if knots is None else "isotonic"})
+    of_lines = "; ".join(f"{slope:.3g}, {intercept:.3g}" for slope, intercept in lines)
+    used = f"slope and intercept {of_lines}" if knots is None else f"isotonic regression with {counted(len(knots[0]), 'knot')}"
+    if compared is None:
+        context.log.info("recalibrated by %s", used)
+        return
+    losses = {"line": compared.line, "isotonic": compared.isotonic}
+    context.recorder.metrics({f"recalibration.log_loss_{name}": loss for name, loss in losses.items()})
+    texts = decimal_texts(compared.line, compared.isotonic, compared.error)
+    context.log.info(
+        "recalibrated by %s; the log loss of held-out rows is %s with a line and %s with isotonic regression, which is used if it is "
+        "better by more than a standard error, %s",
+        used,
+        *texts,
     )
 
 

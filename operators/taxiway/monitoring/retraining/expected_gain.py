@@ -87,12 +87,18 @@ class ExpectedGain:
         low: The lower end of its interval: at 95% confidence, or for a loss of performance at that of the performance.
         high: The upper end.
         message: What was measured, for people.
+        is_extrapolated: Whether no training has shown it, but the learning curve of the last one.
     """
 
     value: float
     low: float
     high: float
     message: str
+    is_extrapolated: bool = False
+
+    def is_less(self, least: float) -> bool:
+        """Whether it is less than a gain: the value, and of an extrapolated gain, the whole interval."""
+        return (self.high if self.is_extrapolated else self.value) < least
 
 
 def gain_after_similar(

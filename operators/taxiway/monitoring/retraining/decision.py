@@ -11,13 +11,13 @@ from enum import StrEnum
 from typing import Any
 
 from taxiway.messages import counted, names_text, number_text
-from taxiway.monitoring.evidence import (
+from taxiway.monitoring.retraining.evidence import (
     Evidence,
     loss_by_concept_drift,
     loss_since_evaluation,
     performance_text,
 )
-from taxiway.monitoring.expected_gain import (
+from taxiway.monitoring.retraining.expected_gain import (
     ExpectedGain,
     Training,
     Trigger,
@@ -26,6 +26,7 @@ from taxiway.monitoring.expected_gain import (
     is_similar,
     total_gain_text,
 )
+from taxiway.monitoring.retraining.learning_curve import Unknown, gain_of_labels
 from taxiway.spec.monitor import RetrainingPolicy
 from taxiway.spec.monitor.action import Action
 
@@ -93,7 +94,8 @@ def decide(policy: RetrainingPolicy, evidence: Evidence) -> RetrainingDecision:
     The triggers are evaluated in this order: performance, concept drift, age, new labels, drift of inputs. The first whose expected
     gain is at least `min_gain`, or what follows from `costs`, or about whose gain nothing is known, decides. The expected gain is the mean of what the last
     trainings after similar triggers gained. With fewer than three of them, it is the loss of performance, which a training can
-    regain at most; of new labels, nothing is known then. What the training does is chosen by `choose_action`.
+    regain at most, or for new labels, what they gain by the learning curve of the last training. Only if the whole interval of the
+    latter is below `min_gain`, the trigger does not decide: a training shows what new labels gain, a curve only extrapolates it. What the training does is chosen by `choose_action`.
 
     Args:
         policy: The policy.
@@ -113,15 +115,35 @@ def decide(policy: RetrainingPolicy, evidence: Evidence) -> RetrainingDecision:
         if found.trigger.kind is TriggerKind.AGE:
             message = f"{action.text}: {found.message}{skipped}"
             return RetrainingDecision(True, TriggerKind.AGE, message, found.trigger, action=action)
-        gain = gain_after_similar(found.trigger, evidence.trainings, action) or found.gain
-        if gain is None or gain.value >= policy.least_gain:
-            known = "nothing is known about what a training gains" if gain is None else gain.message
+        gain, known = _expected_gain(found, policy, evidence, action)
+        if gain is None or not gain.is_less(policy.least_gain):
             message = f"{action.text}: {found.message}; {known}{skipped}"
             return RetrainingDecision(True, found.trigger.kind, message, found.trigger, gain, action)
-        why = f"{gain.message}, less than the {_worth_text(policy)}"
-        message = f"wait: {found.message}, but {why}"
+        message = f"wait: {found.message}, but {known}"
         small.append(RetrainingDecision(False, WaitKind.SMALL_GAIN, message, found.trigger, gain))
     return small[0]
+
+
+def _expected_gain(
+    found: _Found, policy: RetrainingPolicy, evidence: Evidence, action: Action
+) -> tuple[ExpectedGain | None, str]:
+    """What a training is expected to gain, None if that is not known; and what is known about it, for people."""
+    gain = gain_after_similar(found.trigger, evidence.trainings, action) or found.gain
+    if gain is None and found.trigger.kind is TriggerKind.NEW_LABELS and evidence.curve is not None:
+        by_curve = gain_of_labels(evidence.curve, evidence.new_labels, action)
+        if isinstance(by_curve, Unknown):
+            return (
+                None,
+                f"nothing is known about what a training gains, and the learning curve of the last one {by_curve.reason}",
+            )
+        gain = by_curve
+    if gain is None:
+        return None, "nothing is known about what a training gains"
+    if gain.is_less(policy.least_gain):
+        return gain, f"{gain.message}, less than the {_worth_text(policy)}"
+    if gain.low < policy.least_gain and gain.is_extrapolated:
+        return gain, f"{gain.message}, so it may be the {_worth_text(policy)}"
+    return gain, gain.message
 
 
 def _worth_text(policy: RetrainingPolicy) -> str:

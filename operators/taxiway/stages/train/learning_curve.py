@@ -1,0 +1,112 @@
+"""The learning curve of a training: how good models are that are trained on parts of its rows."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from taxiway.messages import counted, decimal_texts
+from taxiway.records import Candidate, FeatureSet, LearningCurve
+from taxiway.spec.metrics import metric_key
+from taxiway.spec.monitor import default_metric
+from taxiway.stages.context import StageContext
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from taxiway.store import StageKey
+    from taxiway.training.learning_curve import PredictedBySize
+
+    Floats = NDArray[np.float64]
+
+_LEAST_SIZES = 2
+
+
+def learning_curve(
+    context: StageContext, features: FeatureSet, replaced: Mapping[str, Any], candidate: Candidate, key: "StageKey"
+) -> LearningCurve | None:
+    """Measure the learning curve if `monitor.retrain.learning_curve` says so, and record it.
+
+    It is cached, so a retry does not measure it again.
+
+    Args:
+        context: The run.
+        features: The training rows.
+        replaced: Parameters that replace those of `model.params`.
+        candidate: The version that was trained on all rows.
+        key: The key of that version.
+
+    Returns:
+        The curve; None if it is not wanted, or if fewer than two models could be scored.
+    """
+    from taxiway.store.cache import keep, made_before
+    from taxiway.training.learning_curve import predicted_by_size
+
+    section = context.pipeline.monitor
+    if section is None or section.retrain is None or not section.retrain.learning_curve:
+        return None
+    metric = section.metric or default_metric(len(features.classes))
+    ours = replace(key, stage="learning_curve", params={**key.params, "metric": metric, "threshold": candidate.threshold})
+    found = made_before(context.store, ours, LearningCurve)
+    if found is None:
+        started = time.monotonic()
+        predicted = predicted_by_size(features, context.pipeline.model, replaced, store=context.store)
+        found = _scored(features, metric, candidate.threshold, predicted)
+        if found is None:
+            context.log.warning(
+                "the learning curve is not known: %s have too few of some class", counted(features.row_count, "row")
+            )
+            return None
+        keep(context.store, ours, found)
+        context.recorder.metrics({"learning_curve.seconds": time.monotonic() - started})
+    _record(context, found)
+    return found
+
+
+def _record(context: StageContext, curve: LearningCurve) -> None:
+    """Record the curve, and log its points and what twice as many rows would gain."""
+    from taxiway.monitoring.retraining.expected_gain import ExpectedGain, interval_text
+    from taxiway.monitoring.retraining.learning_curve import gain_of_rows
+
+    by_size = dict(zip(curve.sizes, curve.values, strict=True))
+    context.recorder.record(curve)
+    context.recorder.history({f"learning_curve.{metric_key(curve.metric)}": by_size})
+    texts = zip(decimal_texts(*curve.values), curve.sizes, strict=True)
+    points = ", ".join(f"{value} with {counted(rows, 'row')}" for value, rows in texts)
+    twice = gain_of_rows(curve, curve.rows)
+    gain = (
+        f"twice as many training rows would gain {interval_text(twice.value, twice.low, twice.high)}"
+        if isinstance(twice, ExpectedGain)
+        else f"what more rows would gain is not known: the curve {twice.reason}"
+    )
+    context.log.info(
+        "learning curve: %s of %s held-out training rows: %s; %s", curve.metric, f"{curve.held_out:,}", points, gain
+    )
+
+
+def _scored(features: FeatureSet, metric: str, threshold: float | None, predicted: "PredictedBySize") -> LearningCurve | None:
+    """The values and covariances of the metric; None with fewer than two values."""
+    import numpy as np
+
+    from taxiway.evaluation.metrics import metric_of
+    from taxiway.evaluation.predictions import positive_class, predictions_of
+    from taxiway.stats.bootstrap import covariances
+
+    classes = features.classes
+    sides = [predictions_of(answers, classes, classes, positive_class(classes), threshold) for answers in predicted.answers]
+    if len(sides) < _LEAST_SIZES:
+        return None
+    values, between = covariances(metric_of(metric, classes).compute, predicted.labels, sides)
+    known = np.flatnonzero(np.isfinite(values) & np.isfinite(np.diag(between)))
+    if len(known) < _LEAST_SIZES:
+        return None
+    return LearningCurve(
+        features=features.digest,
+        metric=metric,
+        rows=features.row_count,
+        held_out=len(predicted.labels),
+        sizes=tuple(predicted.sizes[at] for at in known),
+        values=tuple(float(values[at]) for at in known),
+        covariances=tuple(tuple(float(each) for each in between[at][known]) for at in known),
+    )

@@ -1,0 +1,153 @@
+"""The models of a learning curve: parts of the rows that contain each other, and rows that none of them has seen."""
+
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from stages.conftest import Site
+
+from taxiway.monitoring.retraining import RetrainingDecision
+from taxiway.monitoring.retraining.expected_gain import ExpectedGain, Trigger, TriggerKind
+from taxiway.monitoring.retraining.learning_curve import MeasuredCurve, gain_of_labels
+from taxiway.records import FeatureSet
+from taxiway.records.recorder import InMemoryRun
+from taxiway.spec.monitor.action import Action
+from taxiway.spec.pipeline import Pipeline
+from taxiway.stages.context import StageContext
+from taxiway.stages.installation import Installation
+from taxiway.stages.monitor.learning_curve import measured_curve
+from taxiway.stages.runner import run_in
+from taxiway.training import learning_curve
+from taxiway.training.learning_curve import predicted_by_size
+
+FUNCTION = """
+from sklearn.linear_model import LogisticRegression
+
+
+def by_matrix(data, params):
+    assert len(data.frame) == len(data.matrix) == len(data.labels)
+    return LogisticRegression().fit(data.matrix, data.labels)
+
+
+def by_frame(data, params):
+    from sklearn.compose import make_column_transformer
+    from sklearn.pipeline import make_pipeline
+
+    steps = make_pipeline(make_column_transformer(("passthrough", ["a"])), LogisticRegression())
+    return steps.fit(data.frame, data.labels)
+"""
+
+
+def features_of(installation: Installation, pipeline: Pipeline) -> FeatureSet:
+    found = run_in(installation, pipeline, until="transform")
+    assert found.features is not None
+    return found.features
+
+
+def test_parts_contain_each_other_and_no_row_that_is_held_out(
+    site: Site, installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline, seen = site.pipeline(), []
+    real = learning_curve.fit
+
+    def watched(estimator: Any, rows: Any, *others: Any) -> None:
+        seen.append({row.tobytes() for row in rows.matrix})
+        real(estimator, rows, *others)
+
+    monkeypatch.setattr(learning_curve, "fit", watched)
+    features = features_of(installation, pipeline)
+    found = predicted_by_size(features, pipeline.model, {}, store=installation.store)
+    assert found.sizes == (50, 100, 200, 400, 800), "a 32nd would be 25 rows"
+    assert [len(rows) for rows in seen] == [*found.sizes]
+    assert all(smaller < larger for smaller, larger in pairwise(seen))
+    assert {answers.shape for answers in found.answers} == {(200, 2)}
+    assert found.labels.tolist().count(1.0) == pytest.approx(100, abs=10)
+    again = predicted_by_size(features, pipeline.model, {}, store=installation.store)
+    assert all(np.array_equal(*pair) for pair in zip(found.answers, again.answers, strict=True)), "the same in each try"
+
+
+def test_a_part_without_enough_rows_of_a_class_is_left_out(site: Site, installation: Installation) -> None:
+    path = site.data / "1.parquet"
+    rows = pd.read_parquet(path)
+    rows.assign(y=np.arange(len(rows)) % 100 < 2).to_parquet(path)
+    pipeline = site.pipeline()
+    found = predicted_by_size(features_of(installation, pipeline), pipeline.model, {}, store=installation.store)
+    assert found.sizes[-1] == 800
+    assert len(found.sizes) < 4
+
+
+def test_the_curve_of_a_training_on_all_spans_says_so(site: Site, installation: Installation) -> None:
+    retrain = {"min_gain": 0.01, "new_labels": 100, "learning_curve": True, "actions": [{"action": "retrain", "window": "all"}]}
+    pipeline = site.pipeline(schedule="retrain", monitor={"log": "log", "metric": "brier", "retrain": retrain})
+    context = StageContext(pipeline, installation.store, InMemoryRun(), installation.client, "test")
+
+    def curve(action: Action | None) -> MeasuredCurve | None:
+        reason = Trigger(TriggerKind.NEW_LABELS, 500)
+        decision = RetrainingDecision(True, reason.kind, "because", reason, action=action) if action is not None else None
+        found = run_in(installation, pipeline, retraining=decision)
+        assert found.summary is not None
+        return measured_curve(context, installation.client.get_run(found.summary.mlflow_run), "brier")
+
+    first = curve(None)
+    assert first is not None
+    assert (first.window, first.spans, first.has_all_spans, first.curve.rows) == (1, 1, False, 1_000)
+    assert first.curve.values[0] > first.curve.values[-1], "lower is better"
+    site.arrive(3)
+    second = curve(Action(action="retrain", window="all"))
+    assert second is not None
+    assert (second.window, second.spans, second.has_all_spans, second.curve.rows) == (1, 2, True, 2_000)
+    assert isinstance(gain_of_labels(second, 500, Action(action="retrain", window="all")), ExpectedGain)
+
+
+def relabelled(site: Site, kind: str, label: Callable[[pd.Series], Any], **changes: Any) -> Pipeline:
+    """The pipeline with another label, of this type of the schema."""
+    for path in site.data.glob("*.parquet"):
+        rows = pd.read_parquet(path)
+        rows.assign(y=label(rows["a"])).to_parquet(path)
+    pipeline = site.pipeline(**changes)
+    schema = Path(pipeline.schema_file)
+    schema.write_text(schema.read_text().replace("y: {type: boolean", f"y: {{type: {kind}"))
+    return pipeline
+
+
+def test_a_regression_has_a_curve(site: Site, installation: Installation) -> None:
+    model = {"estimator": "sklearn.linear_model.Ridge"}
+    gate = {"thresholds": {"mae": 3}, "against_champion": {"metric": "mae"}}
+    pipeline = relabelled(site, "number", lambda a: a * 2.5, model=model, gate=gate)
+    found = predicted_by_size(features_of(installation, pipeline), pipeline.model, {}, store=installation.store)
+    assert found.sizes == (50, 100, 200, 400, 800)
+    errors = [abs(answers - found.labels).mean() for answers in found.answers]
+    assert errors[0] > 2 * errors[-1]
+
+
+def test_more_than_two_classes_have_a_curve(site: Site, installation: Installation) -> None:
+    names = ["low", "mid", "top"]
+    gate = {"thresholds": {"accuracy": 0.5}, "against_champion": {"metric": "accuracy"}}
+    pipeline = relabelled(site, "string", lambda a: pd.cut(a, [-9, -0.5, 0.5, 9], labels=names).astype(str), gate=gate)
+    found = predicted_by_size(features_of(installation, pipeline), pipeline.model, {}, store=installation.store)
+    assert {answers.shape for answers in found.answers} == {(200, 3)}
+    assert (found.answers[-1].argmax(axis=1) == found.labels).mean() > 0.9
+
+
+@pytest.mark.parametrize("name", ["by_matrix", "by_frame"])
+def test_a_function_of_a_team_trains_on_the_parts(site: Site, installation: Installation, name: str) -> None:
+    (site.folder / "own.py").write_text(FUNCTION)
+    pipeline = site.pipeline(model={"train": f"{Path(site.folder) / 'own.py'}:{name}"})
+    found = predicted_by_size(features_of(installation, pipeline), pipeline.model, {}, store=installation.store)
+    assert found.sizes == (50, 100, 200, 400, 800)
+    right = [((answers[:, 1] > 0.5) == found.labels).mean() for answers in found.answers]
+    assert min(right) > 0.65, "the rows of the answers are those of the labels"
+
+
+def test_a_size_that_cannot_be_fitted_is_left_out(
+    site: Site, installation: Installation, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = {"estimator": "sklearn.neighbors.KNeighborsClassifier", "params": {"n_neighbors": 120}}
+    pipeline = site.pipeline(model=model)
+    found = predicted_by_size(features_of(installation, pipeline), pipeline.model, {}, store=installation.store)
+    assert found.sizes == (200, 400, 800)
+    assert "the learning curve has no value for 50 rows" in caplog.text
