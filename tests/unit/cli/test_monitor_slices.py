@@ -15,7 +15,7 @@ from stages.conftest import Site
 from taxiway.evaluation.predictions import Predictions
 from taxiway.records import Interval
 from taxiway.stages.monitor.slices import compared_slices
-from taxiway.stages.monitor.windows.labelled_rows import LabelledRows
+from taxiway.stages.monitor.windows.labels.rows import LabelledRows
 from taxiway.stages.monitor.windows.performance import Reference
 
 

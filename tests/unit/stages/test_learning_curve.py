@@ -19,7 +19,7 @@ from taxiway.spec.monitor.action import Action
 from taxiway.spec.pipeline import Pipeline
 from taxiway.stages.context import StageContext
 from taxiway.stages.installation import Installation
-from taxiway.stages.monitor.learning_curve import measured_curve
+from taxiway.stages.monitor.retraining.learning_curve import measured_curve
 from taxiway.stages.runner import run_in
 from taxiway.training import learning_curve
 from taxiway.training.learning_curve import predicted_by_size

@@ -15,7 +15,7 @@ from taxiway.cli.serving.serve import code_option
 
 if TYPE_CHECKING:
     from taxiway.stages.batch.version import Version
-    from taxiway.stages.monitor.windows.label_audits import LabelAudit
+    from taxiway.stages.monitor.windows.labels.audits import LabelAudit
     from taxiway.stages.monitor.windows.log_windows import Every
 
 _EXIT_DUE = 3
@@ -75,8 +75,8 @@ def audit(
     from taxiway.stages.batch.version import find_version
     from taxiway.stages.monitor.monitor import compare_windows
     from taxiway.stages.monitor.monitored import Asked
-    from taxiway.stages.monitor.windows.audit_rows import require_new_csv
-    from taxiway.stages.monitor.windows.label_audits import audit_policy, next_audit
+    from taxiway.stages.monitor.windows.labels.audit_rows import require_new_csv
+    from taxiway.stages.monitor.windows.labels.audits import audit_policy, next_audit
     from taxiway.stages.monitor.windows.log_windows import oldest_day
 
     if out is not None:
@@ -101,7 +101,7 @@ def audit(
 
 def _write(folder: Path, version: "Version", made: "LabelAudit", every: "Every", out: Path) -> None:
     from taxiway.messages import counted
-    from taxiway.stages.monitor.windows.audit_rows import write_audit_rows
+    from taxiway.stages.monitor.windows.labels.audit_rows import write_audit_rows
 
     if made.window is None:
         click.echo(f"{out} is not written: no window with enough rows has ended yet", err=True)

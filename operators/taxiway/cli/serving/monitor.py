@@ -73,7 +73,7 @@ def monitor(
     from taxiway.stages.monitor.monitored import Asked
     from taxiway.stages.monitor.previous import PreviousAsked, previous_performance
     from taxiway.stages.monitor.slices import worse_slices
-    from taxiway.stages.monitor.windows.labelled_rows import period_of
+    from taxiway.stages.monitor.windows.labels.rows import period_of
 
     by_schema = load_schema(schema) if schema is not None else None
     asked = Asked(every, metric, since and since.date(), until and until.date(), by_schema)

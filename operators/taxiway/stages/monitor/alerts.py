@@ -10,7 +10,7 @@ from typing import Any
 from taxiway.stages.context import StageContext
 from taxiway.stages.monitor.described import input_messages, interval_text
 from taxiway.stages.monitor.monitored import Monitored, MonitoredWindow
-from taxiway.stages.monitor.windows.label_audits import command_text
+from taxiway.stages.monitor.windows.labels.audits import command_text
 from taxiway.stages.monitor.windows.log_windows import log_folder
 from taxiway.stages.monitor.windows.performance import MIN_ROWS
 

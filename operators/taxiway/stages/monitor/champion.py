@@ -14,7 +14,7 @@ from taxiway.stages.context import StageContext
 from taxiway.stages.monitor.described import described, interval_text, served_performance
 from taxiway.stages.monitor.monitor import monitor
 from taxiway.stages.monitor.monitored import Asked, Monitored, MonitoredWindow
-from taxiway.stages.monitor.windows.label_audits import champion_audit
+from taxiway.stages.monitor.windows.labels.audits import champion_audit
 from taxiway.stages.monitor.windows.log_windows import log_folder, oldest_day
 from taxiway.store import LOST
 from taxiway.tracking import tags
@@ -40,7 +40,7 @@ def monitor_champion(context: StageContext, replaced: int | None = None) -> Moni
     from taxiway.stages.monitor.causes import root_causes
     from taxiway.stages.monitor.previous import PreviousAsked, previous_performance
     from taxiway.stages.monitor.slices import worse_slices
-    from taxiway.stages.monitor.windows.labelled_rows import period_of
+    from taxiway.stages.monitor.windows.labels.rows import period_of
 
     before = _recorded(context)
     asked = context.pipeline.monitor

@@ -26,7 +26,7 @@ from taxiway.stages.monitor.windows.inputs import (
     validated,
     window_rows,
 )
-from taxiway.stages.monitor.windows.labels_expected import labels_expected
+from taxiway.stages.monitor.windows.labels.expected import labels_expected
 from taxiway.stages.monitor.windows.log_windows import last_day, newest_day, oldest_day, read_windows, served_versions
 from taxiway.stages.monitor.windows.loss_changes import SeenLosses
 from taxiway.stages.monitor.windows.operation import operation

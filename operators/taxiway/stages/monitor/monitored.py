@@ -13,8 +13,8 @@ from taxiway.stages.batch.version import Version
 from taxiway.stages.monitor.windows.drift import WindowDrift
 from taxiway.stages.monitor.windows.earlier import DriftSince
 from taxiway.stages.monitor.windows.input_shares import InputShares
-from taxiway.stages.monitor.windows.label_audits import LabelAudit
-from taxiway.stages.monitor.windows.labels_expected import LabelsExpected
+from taxiway.stages.monitor.windows.labels.audits import LabelAudit
+from taxiway.stages.monitor.windows.labels.expected import LabelsExpected
 from taxiway.stages.monitor.windows.log_windows import Every
 from taxiway.stages.monitor.windows.loss_changes import SeenLosses
 from taxiway.stages.monitor.windows.performance import MIN_ROWS, Reference, WindowPerformance

@@ -21,7 +21,7 @@ from taxiway.records.served import PreviousPerformance
 from taxiway.spec.python_refs import same_process
 from taxiway.stages.batch.version import find_version, row_model
 from taxiway.stages.monitor.monitored import Monitored
-from taxiway.stages.monitor.windows.labelled_rows import LabelledRows, Period, evaluation_rows, labelled_rows, logged_columns
+from taxiway.stages.monitor.windows.labels.rows import LabelledRows, Period, evaluation_rows, labelled_rows, logged_columns
 from taxiway.stages.monitor.windows.performance import CONFIDENCE, MIN_ROWS
 from taxiway.store import Store
 

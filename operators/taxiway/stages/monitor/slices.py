@@ -15,7 +15,7 @@ from taxiway.records.served import WorseSlice
 from taxiway.spec.metrics import facts_of
 from taxiway.stages.batch.version import row_model
 from taxiway.stages.monitor.monitored import Monitored
-from taxiway.stages.monitor.windows.labelled_rows import LabelledRows, Period, evaluation_rows, labelled_rows, logged_columns
+from taxiway.stages.monitor.windows.labels.rows import LabelledRows, Period, evaluation_rows, labelled_rows, logged_columns
 from taxiway.stages.monitor.windows.log_windows import Every, last_day
 from taxiway.stages.monitor.windows.performance import CONFIDENCE, MIN_ROWS, Reference
 from taxiway.store import Store

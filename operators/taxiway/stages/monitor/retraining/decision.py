@@ -21,8 +21,8 @@ from taxiway.serving.request_log.files import read_request_log
 from taxiway.spec.metrics import facts_of
 from taxiway.spec.monitor.action import RETRAIN_AS_BEFORE, Action
 from taxiway.stages.context import StageContext
-from taxiway.stages.monitor.learning_curve import measured_curve
 from taxiway.stages.monitor.monitored import Monitored, MonitoredWindow
+from taxiway.stages.monitor.retraining.learning_curve import measured_curve
 from taxiway.stages.monitor.windows.log_windows import log_folder
 from taxiway.store import LOST
 from taxiway.tracking import tags
