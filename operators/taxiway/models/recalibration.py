@@ -62,7 +62,17 @@ def fit_lines(values: "Floats", labels: "Floats", classes: Sequence[str]) -> tup
         )
     if not classes:
         return (_fit_numbers(values, labels),)
-    return tuple(_fit_log_odds(values[:, at], labels == at) for at in _positions(len(classes)))
+    return fit_class_lines(values, labels)
+
+
+def fit_class_lines(values: "Floats", labels: "Floats") -> tuple[Line, ...]:
+    """Fit the line of the second of two classes, or of each of more classes; each class must have a row.
+
+    Args:
+        values: The probabilities (n, classes).
+        labels: The position of the class of each row (n).
+    """
+    return tuple(_fit_log_odds(values[:, at], labels == at) for at in _positions(values.shape[1]))
 
 
 @dataclass(frozen=True)

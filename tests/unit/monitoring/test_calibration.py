@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from monitoring.simulated import both, drawn
+from scipy.special import expit
 from sklearn.isotonic import IsotonicRegression
 
 from helping import examples
@@ -19,9 +20,9 @@ from taxiway.monitoring.calibration import Calibration, calibrate, calibration_e
 def test_calibrated_probabilities_are_in_range_and_monotone(scores: list[float], seed: int) -> None:
     rng = np.random.default_rng(seed)
     reference = both(rng.random(200))
-    labels = drawn(both(reference[:, 1] ** 3), rng)
+    labels = drawn(both(reference[:, 1] ** 3 if seed % 2 else np.round(reference[:, 1])), rng)
     fitted = calibrate(reference, labels)
-    assert fitted.curves
+    assert fitted.curves or fitted.lines
     found = fitted.probabilities(both(np.sort(scores)))
     assert np.all((found >= 0) & (found <= 1))
     assert found.sum(axis=1) == pytest.approx(1)
@@ -35,7 +36,7 @@ def test_calibrated_probabilities_of_many_classes_add_up_to_one(classes: int, se
     truth = rng.dirichlet(np.ones(classes), 400)
     sharper = truth**3 / (truth**3).sum(axis=1, keepdims=True)
     fitted = calibrate(sharper, drawn(truth, rng))
-    assert len(fitted.curves) == classes
+    assert classes in (len(fitted.curves), len(fitted.lines))
     found = fitted.probabilities(np.vstack([sharper, np.eye(classes)]))
     assert np.all((found >= 0) & (found <= 1))
     assert found.sum(axis=1) == pytest.approx(1)
@@ -53,18 +54,30 @@ def test_a_row_without_any_calibrated_class_keeps_its_probabilities() -> None:
 def test_the_curve_is_that_of_isotonic_regression() -> None:
     rng = np.random.default_rng(1)
     scores = rng.random(500)
-    labels = drawn(both(scores**2), rng)
+    labels = drawn(both(np.where(scores < 0.7, 0.2, 0.9)), rng)
     oracle = IsotonicRegression(out_of_bounds="clip").fit(scores, labels)
     new = np.linspace(0, 1, 1_001)
     assert calibrate(both(scores), labels).probabilities(both(new))[:, 1] == pytest.approx(oracle.predict(new))
 
 
 def test_good_probabilities_are_used_as_they_are() -> None:
-    rng = np.random.default_rng(2)
+    rng = np.random.default_rng(4)
     values = both(rng.random(300))
     fitted = calibrate(values, drawn(values, rng))
-    assert fitted == Calibration((), fitted.error_before, fitted.error_after)
+    assert fitted == Calibration((), (), fitted.error_before, fitted.error_after)
     assert fitted.probabilities(values) is values
+
+
+def test_a_model_that_is_too_sure_of_itself_gets_a_line_and_its_bias_is_removed() -> None:
+    rng = np.random.default_rng(5)
+    log_odds = rng.normal(size=(2, 5_000))
+    sure, truth = expit(1.25 * log_odds), expit(log_odds)
+    fitted = calibrate(both(sure[0]), drawn(both(truth[0]), rng))
+    ((slope, intercept),) = fitted.lines
+    assert (slope, intercept) == pytest.approx((0.8, 0), abs=0.1)
+    assert not fitted.curves
+    found = fitted.probabilities(both(sure[1]))[:, 1]
+    assert np.abs(found - truth[1]).mean() < np.abs(sure[1] - truth[1]).mean() / 3
 
 
 def test_calibration_removes_most_of_the_error_on_new_rows() -> None:
