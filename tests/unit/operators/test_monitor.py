@@ -24,7 +24,7 @@ from taxiway.lineage.monitoring import EXPERIMENT
 from taxiway.operators import MonitorOperator
 from taxiway.records.served import ServedPerformance
 from taxiway.spec.files.pipeline_file import read_pipeline_and_team
-from taxiway.stages.monitor import retraining
+from taxiway.stages.monitor.retraining import decision
 from taxiway.stages.monitor.windows.log_windows import oldest_day
 from taxiway.templates.monitoring import monitoring
 
@@ -307,7 +307,7 @@ def test_a_retry_tells_the_asset_again_but_no_person(team: Path) -> None:
     path = team / "small.pipeline.yaml"
     path.write_text(path.read_text().replace("windows: 366", "windows: 366, retrain: {min_gain: 0.01, cooldown: 0s}"))
     with pytest.MonkeyPatch.context() as broken, pytest.raises(TypeError):
-        broken.setattr(retraining, "decide", None)
+        broken.setattr(decision, "decide", None)
         monitored("two")
     assert len(monitored("two")[1][f"{NAME}.alerts"][0][1]["alerts"]) == 1
 
