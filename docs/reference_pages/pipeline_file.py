@@ -347,7 +347,7 @@ USED_BY = {
     "monitor.retrain.actions.rehearsal.share": "`transform`: instead, the share of the rows of each span that is drawn",
     "monitor.checks": "`monitor`: functions that look at the rows of each window, such as `FILE.py:function`; what they return is an alert",
     "monitor.labels_after": "`monitor`: how long labels take, from the end of a window on, such as `14d`; after that, missing labels are an alert",
-    "monitor.alerts": "`monitor`: what is an alert, which is told to the team: `labels` that are late, and `drift` of inputs since the window "
+    "monitor.alerts": "`monitor`: what is an alert, which is reported to the team: `labels` that are late, and `drift` of inputs since the window "
     "before, among others; see [monitoring](../guides/monitoring.md#what-is-an-alert)",
     "monitor.audit": "`monitor`: when labels are needed next; see below. `null`: monitoring does not say so",
     "monitor.audit.target": "`monitor`: the value that the metric is to reach: at least, or at most if lower values are better",

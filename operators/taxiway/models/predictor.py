@@ -1,8 +1,10 @@
 """How a loaded model predicts for rows of requests: compiled for few rows where that is proven equal, otherwise as it was saved."""
 
 import random
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taxiway.features.encoding import predict_features, predict_rows, raw_columns, raw_frame
@@ -67,10 +69,16 @@ def compiled_predictor(model: Any, example: "pd.DataFrame | None") -> Predictor:
                 else (None, "its compiled form has other predictions")
             )
     except Exception as error:  # of any kind: the model is served as it was saved
-        compiled, why = None, f"{type(error).__name__} while it was compiled or tried on the example rows"
+        compiled, why = None, f"{_where(error)} while it was compiled or tried on the example rows"
     if compiled is None:
         return Predictor(original.columns, original.predict, f"original: {why}")
     return Predictor(original.columns, compiled, f"{COMPILED}{why}")
+
+
+def _where(error: Exception) -> str:
+    """The type of an error and where it was raised. Its text may have values of rows."""
+    *_, last = traceback.extract_tb(error.__traceback__)
+    return f"{type(error).__name__} in {last.name} ({Path(last.filename).name}:{last.lineno})"
 
 
 def _compiled(model: Any, columns: ModelColumns) -> tuple[Callable[[Cells], Any] | None, str]:

@@ -111,12 +111,13 @@ def compare_isotonic(values: "Floats", labels: "Floats") -> Comparison | None:
     of_class = np.bincount(labels.astype(np.intp), minlength=2)
     if len(labels) < ISOTONIC_ROWS or of_class.min() < ISOTONIC_ROWS_OF_A_CLASS:
         return None
-    losses = np.empty((2, len(labels)))
+    losses, least = np.empty((2, len(labels))), 1 / (len(labels) + 2)  # as in `fit_knots`
     for learned, held in StratifiedKFold(_FOLDS, shuffle=True, random_state=SEED).split(values, labels):
         line = _fit_log_odds(values[learned, 1], labels[learned] == 1)
         knots = fit_knots(values[learned], labels[learned])
         for at, after in enumerate((recalibrated(values[held], (line,)), by_knots(values[held], knots))):
-            losses[at, held] = -np.log(np.where(labels[held] == 1, after[:, 1], after[:, 0]))
+            of_label = np.where(labels[held] == 1, after[:, 1], after[:, 0])
+            losses[at, held] = -np.log(np.clip(of_label, least, 1 - least))
     difference = losses[0] - losses[1]
     error = float(np.std(difference, ddof=1)) / math.sqrt(len(labels))
     return Comparison(float(losses[0].mean()), float(losses[1].mean()), error)

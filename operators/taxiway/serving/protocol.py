@@ -170,12 +170,12 @@ def checked_rows(input_format: str, rows: Rows, limits: BodyLimits) -> Rows:
     return rows
 
 
-def require_size(input_format: str, rows: int, columns: int, limits: BodyLimits) -> None:
-    """Raise RequestError (413) if there are too many rows, columns or cells."""
+def require_size(input_format: str, rows: int, columns: int, limits: BodyLimits, *, at_least: bool = False) -> None:
+    """Raise RequestError (413) if there are too many rows, columns or cells. There may be more columns if `at_least`."""
     if columns > MAX_COLUMNS:
         raise RequestError(413, f"{input_format} has more than {MAX_COLUMNS:,} columns; send only the columns of the model")
     if rows > limits.max_rows or rows * columns > limits.max_cells:
-        wide = f" of {counted(columns, 'column')}" if columns else ""
+        wide = f" of {counted(columns, 'column')}{' or more' if at_least else ''}" if columns else ""
         raise RequestError(
             413,
             f"{input_format} has {counted(rows, 'row')}{wide}; allowed: {limits.max_rows:,} rows and {limits.max_cells:,} "
@@ -224,7 +224,7 @@ def _rows_of_list(input_format: str, value: list[Any], limits: BodyLimits) -> Ro
     for record in value:
         if record.keys() != columns.keys():
             columns.update(dict.fromkeys(record))
-            require_size(input_format, len(value), len(columns), limits)
+            require_size(input_format, len(value), len(columns), limits, at_least=True)
     return Rows(tuple(columns), [list(map(record.get, columns)) for record in value])
 
 

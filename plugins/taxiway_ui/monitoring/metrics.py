@@ -95,7 +95,10 @@ class _Monitoring(Collector):
         drifted = _gauge("drifted_inputs", "The inputs that have drifted in the newest window.", *_OF_VERSION)
         anomalies = _gauge("anomalies", "The anomalies of the inputs of the newest window.", *_OF_VERSION)
         requests = _gauge("requests", "The requests of the newest window.", *_OF_VERSION)
-        errors = _gauge("errors", "The requests of the newest window that were answered with an error.", *_OF_VERSION)
+        errors = _gauge("errors", "The requests of the newest window that the model failed for (status 5xx).", *_OF_VERSION)
+        rejected = _gauge(
+            "rejected", "The requests of the newest window that the model does not take (status 4xx).", *_OF_VERSION
+        )
         slowest = _gauge("latency_p99_seconds", "The 99th percentile of the latency in the newest window.", *_OF_VERSION)
         for found in self._found.values():
             labels, newest = [found.model, str(found.version)], found.windows[-1]
@@ -106,9 +109,10 @@ class _Monitoring(Collector):
             if newest.operation is not None:
                 requests.add_metric(labels, newest.operation.requests)
                 errors.add_metric(labels, newest.operation.errors)
+                rejected.add_metric(labels, newest.operation.rejected)
                 if newest.operation.p99_ms is not None:
                     slowest.add_metric(labels, newest.operation.p99_ms / 1000)
-        yield from (rows, labelled, drifted, anomalies, requests, errors, slowest)
+        yield from (rows, labelled, drifted, anomalies, requests, errors, rejected, slowest)
 
 
 def _gauge(name: str, text: str, *labels: str) -> GaugeMetricFamily:

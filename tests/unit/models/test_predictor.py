@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from typing import Any
 
 import numpy as np
@@ -144,8 +145,9 @@ def test_what_cannot_be_compiled_is_served_as_it_was_saved(monkeypatch: pytest.M
         raise RuntimeError("broken on purpose")
 
     monkeypatch.setattr("taxiway.features.fast_transform._numeric_step", broken)
-    assert compiled_predictor(fitted("ridge"), None).plan == (
-        "original: RuntimeError while it was compiled or tried on the example rows"
+    plan = compiled_predictor(fitted("ridge"), None).plan
+    assert re.fullmatch(
+        r"original: RuntimeError in broken \(test_predictor\.py:\d+\) while it was compiled or tried on the example rows", plan
     )
 
 

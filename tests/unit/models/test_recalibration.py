@@ -99,6 +99,16 @@ def test_the_line_is_kept_if_it_is_right() -> None:
     assert chosen <= 2
 
 
+def test_one_row_of_which_a_line_is_certain_and_wrong_does_not_make_its_loss_infinite() -> None:
+    rng = np.random.default_rng(0)
+    log_odds = rng.normal(size=2_000)
+    labels = (log_odds > 0).astype(float)
+    log_odds[0], labels[0] = 13.0, 0.0
+    found = compare_isotonic(two(expit(log_odds / 2)), labels)
+    assert found is not None
+    assert np.isfinite([found.line, found.isotonic, found.error]).all()
+
+
 def test_few_rows_get_no_isotonic_regression() -> None:
     values, labels = capped(1_000, 3)
     assert compare_isotonic(values[:999], labels[:999]) is None

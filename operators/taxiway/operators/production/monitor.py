@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class MonitorOperator(ReportingOperator):
     """Compare the newest windows of the champion's requests with its evaluation rows.
 
-    An alert is told once: the notifier is called with the event ALERT, or ROLLBACK if the version before has become champion again, and
+    An alert is reported once: the notifier is called with the event ALERT, or ROLLBACK if the version before has become champion again, and
     the asset `TEAM.PIPELINE.alerts` is updated, which another DAG can be scheduled by. The asset `TEAM.PIPELINE.retrain` is updated
     whenever the model is to be trained again, and `TEAM.PIPELINE.champion` after a rollback. Without requests, the task is skipped. It
     returns the version, the newest window and its alert, whether it was rolled back, and whether to train again.

@@ -12,6 +12,7 @@ import ssl
 import sys
 import threading
 import time
+from typing import Any
 
 import uvicorn
 
@@ -103,17 +104,31 @@ def _tls_context(config: uvicorn.Config) -> ssl.SSLContext:
 def _require_free_port(host: str, port: int) -> None:
     """Exit with a log message if the gateway cannot listen, which the server finds out only when all models have been loaded."""
     try:
-        for family, kind, protocol, _, address in socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        ):
-            with socket.socket(family, kind, protocol) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
-                probe.bind(address)
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        errors = [error for family, _, _, _, address in addresses if (error := _why_not_bound(family, address)) is not None]
+    except socket.gaierror as error:
+        addresses, errors = [], [error]
+    # A family that the machine does not have is left out by the server, too.
+    fatal = next((error for error in errors if error.errno in (errno.EADDRINUSE, errno.EACCES)), None)
+    if fatal is None and len(errors) < len(addresses):
+        return
+    log.error(
+        "the gateway cannot listen at %s, port %d: %s; choose another with --host and --port", host, port, fatal or errors[0]
+    )
+    sys.exit(_NOT_STARTED)
+
+
+def _why_not_bound(family: int, address: Any) -> OSError | None:
+    """Why a socket cannot be bound to an address, with the options of the server; None if it can."""
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            probe.bind(address)
     except OSError as error:
-        if isinstance(error, socket.gaierror) or error.errno in (errno.EADDRINUSE, errno.EACCES):
-            log.error("the gateway cannot listen at %s, port %d: %s; choose another with --host and --port", host, port, error)  # noqa: TRY400 the message says what is wrong
-            sys.exit(_NOT_STARTED)
-        # An address family that this machine does not have: the server listens at the others.
+        return error
+    return None
 
 
 def _allow_many_connections() -> None:

@@ -214,7 +214,7 @@ class Monitor(Section):
         rollback: When the version before becomes the champion again; None if only people decide that.
         labels_after: How long labels take, from the end of a window on, such as 14d; None if that is not known. After that, missing labels are
             an alert of the kind `labels`.
-        alerts: What is an alert, which is told to the team and stands until it is over: `realised` or `estimated` performance that is worse,
+        alerts: What is an alert, which is reported to the team and stands until it is over: `realised` or `estimated` performance that is worse,
             an audit that misses its `target`, anomalies of the `data`, a finding of a `check`, `labels` that are late, an `audit` that is due,
             or `drift` of inputs since the window before. By default all but `drift`.
     """

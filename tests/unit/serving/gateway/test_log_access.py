@@ -86,18 +86,27 @@ def test_a_folder_with_the_setgid_bit_shares_new_days_with_its_group_only(tmp_pa
     assert modes(tmp_path / "log") == {"folders": {0o2750}, "files": {0o640}}
 
 
-def test_a_folder_of_a_gateway_that_was_killed_before_it_shared_it_is_shared_by_the_next(tmp_path: Path) -> None:
+def test_a_shared_folder_has_no_name_before_it_is_shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "log").mkdir()
     (tmp_path / "log").chmod(0o2750)
-    half_made, private = tmp_path / "log/requests", tmp_path / "log/of_the_admin"
-    for folder in (half_made, private):
-        folder.mkdir()
-        folder.chmod(0o2700)
-    (private / "file").touch()
-    for folder in (half_made, private):
-        make_folder(folder, tmp_path / "log")
-    assert is_shared(half_made)
-    assert not is_shared(private)
+
+    class Killed(BaseException):
+        pass
+
+    def killed(*_: object) -> None:
+        raise Killed
+
+    before = os.umask(0o077)
+    for place in ("chmod", "rename"):
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            patch.setattr(Path, place, killed)
+            make_folder(tmp_path / "log/requests", tmp_path / "log")
+        assert not (tmp_path / "log/requests").exists()
+    for _ in range(2):
+        make_folder(tmp_path / "log/requests", tmp_path / "log")
+    os.umask(before)
+    assert [path.name for path in (tmp_path / "log").iterdir()] == ["requests"]
+    assert is_shared(tmp_path / "log/requests")
 
 
 @contextmanager

@@ -23,6 +23,20 @@ def test_a_port_in_use_is_told_before_models_are_loaded(caplog: pytest.LogCaptur
     _require_free_port("localhost", port)
 
 
+@pytest.mark.parametrize("host", ["203.0.113.1", "no.such.host.invalid"])
+def test_an_address_that_is_not_of_this_machine_is_told(host: str) -> None:
+    with pytest.raises(SystemExit):
+        _require_free_port(host, 8080)
+
+
+def test_the_port_may_be_taken_in_the_other_family() -> None:
+    with socket.socket() as taken:
+        taken.bind(("0.0.0.0", 0))
+        taken.listen()
+        if socket.has_dualstack_ipv6():
+            _require_free_port("::", taken.getsockname()[1])
+
+
 def test_a_column_is_omitted_or_hashed(tmp_path: Path) -> None:
     tokens = {f"TAXIWAY_{name}_TOKEN": f"{name}-token-of-some-length" for name in ("CALLER", "ADMIN")}
     columns = ("--hash-column", "card", "--hash-column", "name", "--omit-column", "card")

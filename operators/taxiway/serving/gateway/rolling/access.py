@@ -4,6 +4,7 @@ Requests may be confidential, so nobody else can, whatever the umask is. A folde
 group can read it: that is the default of `mkdir`, and nobody has decided it.
 """
 
+import contextlib
 import os
 import stat
 from pathlib import Path
@@ -30,32 +31,35 @@ def make_folder(folder: Path, root: Path) -> None:
     Raises:
         ConfigError: It is to be shared with a group that the gateway's user is not in.
     """
-    if folder.is_dir() and (folder == root or not _is_half_made(folder)):
+    if folder.is_dir():
         return
     if folder == root:
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
         return
     make_folder(folder.parent, root)
-    shared = is_shared(folder.parent)
-    folder.mkdir(exist_ok=True, mode=0o750 if shared else 0o700)
-    if shared and stat.S_IMODE(folder.stat().st_mode) != _SHARED_FOLDER:  # the umask is stricter
-        folder.chmod(_SHARED_FOLDER)
-        if not is_shared(folder):  # the kernel removes the bit
-            folder.rmdir()
+    if is_shared(folder.parent):
+        _make_shared(folder)
+    else:
+        folder.mkdir(exist_ok=True, mode=0o700)
+
+
+def _make_shared(folder: Path) -> None:
+    """Make a folder that is shared from the moment it has its name, whatever the umask is and wherever the gateway is killed."""
+    made = folder.with_name(f".{folder.name}.{os.getpid()}")
+    made.mkdir(exist_ok=True, mode=0o750)
+    try:
+        if stat.S_IMODE(made.stat().st_mode) != _SHARED_FOLDER:  # the umask is stricter
+            made.chmod(_SHARED_FOLDER)
+        if not is_shared(made):  # the kernel removes the bit
             raise ConfigError(
                 f"{folder.parent} is shared with its group {folder.parent.stat().st_gid}, which the gateway's user is not in; add the user "
                 "to the group and restart the gateway, or start it with the umask 027"
             )
-
-
-def _is_half_made(folder: Path) -> bool:
-    """Whether a gateway with a strict umask was killed after it had made a folder and before it had shared it."""
-    return (
-        is_shared(folder.parent)
-        and not is_shared(folder)
-        and folder.stat().st_uid == os.geteuid()
-        and not any(folder.iterdir())
-    )
+        with contextlib.suppress(OSError):  # another process was faster, and its folder has files
+            made.rename(folder)
+    finally:
+        if made.is_dir():
+            made.rmdir()
 
 
 def open_new(path: Path) -> BinaryIO:

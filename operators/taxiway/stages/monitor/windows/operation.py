@@ -1,4 +1,4 @@
-"""How requests were answered in each window: how many, how many with an error, and how fast."""
+"""How requests were answered in each window: how many, how many with an error or rejected, and how fast."""
 
 from datetime import date
 from typing import TYPE_CHECKING
