@@ -6,6 +6,7 @@ import os
 import runpy
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
@@ -116,6 +117,21 @@ def test_folders_and_pipes_among_the_files_are_left_out(state: Path, tmp_path: P
     (odd / path.name).write_bytes(path.read_bytes())
     query = ["log", "query", "SELECT count(*) FROM requests", "--log", str(tmp_path / "log")]
     assert CliRunner().invoke(main, query).stdout.split()[-1] == "2"
+
+
+def test_a_file_that_no_gateway_has_written_is_named_and_left_out(
+    state: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    CliRunner().invoke(main, ["log", "roll", "--state", str(state)])
+    (path,) = (tmp_path / "log/requests").glob("*/*/*.parquet")
+    foreign = path.with_name(f"{'0' * 16}-{1:012}-{2:012}.parquet")
+    pq.write_table(
+        pa.table({"request_id": ["r"], "row": ["x"], "champion_version": ["one"], "champion_status": ["ok"]}), foreign
+    )
+    query = ["log", "query", "SELECT count(*) FROM requests WHERE champion_version = 1", "--log", str(tmp_path / "log")]
+    result = CliRunner().invoke(main, query)
+    assert result.exit_code == 0, result.output
+    assert f"no gateway has written {foreign}: row is VARCHAR instead of BIGINT" in caplog.text
 
 
 def test_an_input_of_another_type_than_the_schema_is_exported_as_text_with_a_warning(state: Path, tmp_path: Path) -> None:

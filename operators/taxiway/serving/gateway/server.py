@@ -45,6 +45,8 @@ def serve(settings: GatewaySettings) -> None:
     os.environ[LOG_FORMAT] = settings.log_format  # for the processes of models and in the background
     quiet_mlflow()
     log_to_stderr(as_json=settings.log_format == "json")
+    # MLflow's client warns at each retry, and a server that does not answer is a problem that is logged once.
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
     # uvicorn raises the signal again when it has finished, which would end the process before the clean-up.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     _require_free_port(settings.host, settings.port)

@@ -149,7 +149,8 @@ def _require_known_layout(path: Path) -> None:
 
 
 def read_files(files: LogFiles, read: Callable[[LogFiles], T]) -> T:
-    """What `read` returns for files. If it fails, it is called again without those that are damaged inside, with a warning for each.
+    """What `read` returns for files. If it fails, it is called again without those that are damaged inside or that no
+    gateway has written, with a warning for each.
 
     Args:
         files: The files.
@@ -164,7 +165,7 @@ def read_files(files: LogFiles, read: Callable[[LogFiles], T]) -> T:
         return read(files)
     except duckdb.Error as error:
         # Other errors are those of a query. DuckDB has no error of its own for files whose content makes no sense.
-        of_files = duckdb.InvalidInputException | duckdb.IOException | duckdb.InternalException
+        of_files = duckdb.InvalidInputException | duckdb.IOException | duckdb.InternalException | duckdb.ConversionException
         if type(error) is not duckdb.Error and not isinstance(error, of_files):
             raise
         readable = LogFiles(*(readable_of(paths) for paths in (files.requests, files.labels)))

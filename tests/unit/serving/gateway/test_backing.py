@@ -21,7 +21,7 @@ from taxiway.registry.promote import force, push
 from taxiway.tracking import tags
 
 KEYS = LedgerKeys((new_key(),))
-NOT_LOADED = "no champion is loaded; its team sees why. Try again later"
+NOT_LOADED = "no champion is loaded yet. Try again later; its team sees a problem, if there is one"
 BEHAVIOURS = ("Healthy", "Healthy", "Healthy")
 
 

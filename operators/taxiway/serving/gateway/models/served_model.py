@@ -94,7 +94,10 @@ class ServedModel:
         """
         champion = self.champion.current
         if champion is None:
-            raise RequestError(503, f"{self.name} cannot answer: no champion is loaded; its team sees why. Try again later")
+            raise RequestError(
+                503,
+                f"{self.name} cannot answer: no champion is loaded yet. Try again later; its team sees a problem, if there is one",
+            )
         request = PendingRequest(body, rows, asyncio.get_running_loop().create_future(), caller)
         if not champion.server.try_submit([request]):
             full = f"the queue of {self.name} is full ({self._settings.queue_limit:,} requests)"
