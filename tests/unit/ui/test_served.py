@@ -136,7 +136,7 @@ def test_alerts_and_rollbacks_are_marked_and_lead_to_their_windows() -> None:
     chart = draw_served(found, (promoted, made, older))
     assert [(mark.text, mark.window) for mark in chart.alerts] == [
         ("from 2026-03-02: inputs have anomalies, a check has found something", "window-2-2026-03-02"),
-        ("from 2026-03-09: labels are late, the last audit; labels are needed again", "window-2-2026-03-09"),
+        ("from 2026-03-09: more outliers than usual, labels are late, the last audit; labels are needed again", "window-2-2026-03-09"),
     ]
     (rollback,) = chart.rollbacks
     assert rollback.text == "rollback to version 1, 2026-03-05 12:00:00 UTC: bad"
