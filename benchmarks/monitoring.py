@@ -31,6 +31,7 @@ from taxiway.monitoring.realised import realised
 SEED = 20130101
 REFERENCE = 50_000
 CLASSES = ("no", "yes")
+METHODS_OF_OUTLIERS = ("ecod", "isolation_forest")
 METRICS = ("roc_auc", "accuracy", "precision", "recall", "f1", "log_loss")
 
 
@@ -105,6 +106,7 @@ def compared(log: Path) -> dict[str, Any]:
     from taxiway.data.schema.model import Schema
     from taxiway.features.encoding import raw_frame
     from taxiway.serving.request_log.files import read_request_log
+    from taxiway.stages.monitor.outliers.found import found_outliers, outlier_scores
     from taxiway.stages.monitor.windows import inputs as window_inputs
     from taxiway.stages.monitor.windows.drift import window_drift
     from taxiway.stages.monitor.windows.log_windows import read_windows
@@ -142,9 +144,11 @@ def compared(log: Path) -> dict[str, Any]:
     (window,), known = read_request_log(log, read, model=model)
     assert window.realised is not None
     assert window.estimated is not None
-    rows = window_inputs.window_rows(log, model, 1, day, "day", known)
+    rows = window_inputs.window_rows(log, model, 1, day, "day", known, with_ids=True)
     path = timed("reading the inputs", rows.__enter__)
     timed("drift", lambda: window_drift(before, path, known))
+    for method in METHODS_OF_OUTLIERS:
+        timed(f"outliers, {method}", lambda m=method: found_outliers(outlier_scores(before, known, m), before, path, known))
     timed("validation by the schema", lambda: window_inputs.validated(path, "the model", by, ended=True))
     peak = inputs.peak_mb() - imported
     rows.__exit__(None, None, None)

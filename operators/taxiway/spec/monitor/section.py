@@ -223,8 +223,7 @@ class Monitor(Section):
             an alert of the kind `labels`.
         alerts: What is an alert, which is reported to the team and stands until it is over: `realised` or `estimated` performance that is worse,
             an audit that misses its `target`, anomalies of the `data`, a finding of a `check`, too many `outliers`, `labels` that are late,
-            an `audit` that is due,
-            or `drift` of inputs since the window before. By default all but `drift`.
+            an `audit` that is due, or `drift` of inputs since the window before. By default all but `drift`.
     """
 
     log: Annotated[str, BeforeValidator(_log)]
