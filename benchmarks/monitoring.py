@@ -15,6 +15,7 @@ import tempfile
 import time
 import tracemalloc
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,12 @@ from sklearn.metrics import roc_auc_score
 from taxiway.evaluation.predictions import Predictions
 from taxiway.monitoring.calibration import calibrate
 from taxiway.monitoring.estimate import estimated
+from taxiway.monitoring.outliers.detectors import DETECTORS, Method
 from taxiway.monitoring.realised import realised
 
 SEED = 20130101
 REFERENCE = 50_000
 CLASSES = ("no", "yes")
-METHODS_OF_OUTLIERS = ("ecod", "isolation_forest")
 METRICS = ("roc_auc", "accuracy", "precision", "recall", "f1", "log_loss")
 
 
@@ -147,8 +148,12 @@ def compared(log: Path) -> dict[str, Any]:
     rows = window_inputs.window_rows(log, model, 1, day, "day", known, with_ids=True)
     path = timed("reading the inputs", rows.__enter__)
     timed("drift", lambda: window_drift(before, path, known))
-    for method in METHODS_OF_OUTLIERS:
-        timed(f"outliers, {method}", lambda m=method: found_outliers(outlier_scores(before, known, m), before, path, known))
+
+    def outliers(method: Method) -> Any:
+        return found_outliers(outlier_scores(before, known, method), before, path, known)
+
+    for method in DETECTORS:
+        timed(f"outliers, {method}", partial(outliers, method))
     timed("validation by the schema", lambda: window_inputs.validated(path, "the model", by, ended=True))
     peak = inputs.peak_mb() - imported
     rows.__exit__(None, None, None)
