@@ -61,7 +61,7 @@ class ServedAlert(Record):
         if self.kind is AlertKind.DRIFT:
             return f"inputs of version {self.version} have drifted in the window from {self.first}"
         if self.kind is AlertKind.OUTLIERS:
-            return f"more inputs of version {self.version} than usual are outliers in the window from {self.first}"
+            return f"more rows than usual are outliers in the window of version {self.version} from {self.first}"
         if self.kind is AlertKind.CHECK:
             return f"a check of the team's own has found something in the window of version {self.version} from {self.first}"
         return (
