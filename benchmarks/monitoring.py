@@ -15,6 +15,7 @@ import tempfile
 import time
 import tracemalloc
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from sklearn.metrics import roc_auc_score
 from taxiway.evaluation.predictions import Predictions
 from taxiway.monitoring.calibration import calibrate
 from taxiway.monitoring.estimate import estimated
+from taxiway.monitoring.outliers.detectors import DETECTORS, Method
 from taxiway.monitoring.realised import realised
 
 SEED = 20130101
@@ -105,6 +107,7 @@ def compared(log: Path) -> dict[str, Any]:
     from taxiway.data.schema.model import Schema
     from taxiway.features.encoding import raw_frame
     from taxiway.serving.request_log.files import read_request_log
+    from taxiway.stages.monitor.outliers.found import found_outliers, outlier_scores
     from taxiway.stages.monitor.windows import inputs as window_inputs
     from taxiway.stages.monitor.windows.drift import window_drift
     from taxiway.stages.monitor.windows.log_windows import read_windows
@@ -142,9 +145,15 @@ def compared(log: Path) -> dict[str, Any]:
     (window,), known = read_request_log(log, read, model=model)
     assert window.realised is not None
     assert window.estimated is not None
-    rows = window_inputs.window_rows(log, model, 1, day, "day", known)
+    rows = window_inputs.window_rows(log, model, 1, day, "day", known, with_ids=True)
     path = timed("reading the inputs", rows.__enter__)
     timed("drift", lambda: window_drift(before, path, known))
+
+    def outliers(method: Method) -> Any:
+        return found_outliers(outlier_scores(before, known, method), before, path, known)
+
+    for method in DETECTORS:
+        timed(f"outliers, {method}", partial(outliers, method))
     timed("validation by the schema", lambda: window_inputs.validated(path, "the model", by, ended=True))
     peak = inputs.peak_mb() - imported
     rows.__exit__(None, None, None)

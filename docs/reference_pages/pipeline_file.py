@@ -72,6 +72,7 @@ WRITTEN = {
     "source.csv.null": ("text or list of texts", "empty"),
     "model.command": ("list of texts, entries: at least 1", "none"),
     "gate.conditions": ("list of texts, or of keys below", "empty"),
+    "monitor.outliers": ("`ecod`, `isolation_forest`, or `true` for `ecod`", "none"),
     "monitor.retrain.actions": ("list of names, or of keys below", "`retrain`"),
     "monitor.retrain.actions.window": ("integer or `all`", "none"),
     "monitor.retrain.actions.rehearsal.spans": ("integer or `all`", "`all`"),
@@ -346,6 +347,8 @@ USED_BY = {
     "monitor.retrain.actions.rehearsal.rows": "`transform`: how many rows are drawn in total, from each span in proportion to its rows",
     "monitor.retrain.actions.rehearsal.share": "`transform`: instead, the share of the rows of each span that is drawn",
     "monitor.checks": "`monitor`: functions that look at the rows of each window, such as `FILE.py:function`; what they return is an alert",
+    "monitor.outliers": "`monitor`: how the rows of each window are scored by how [unlike the evaluation "
+    "rows](../guides/monitoring.md#outliers) they are; too many outliers are an alert. `null` or `off`: they are not scored",
     "monitor.labels_after": "`monitor`: how long labels take, from the end of a window on, such as `14d`; after that, missing labels are an alert",
     "monitor.alerts": "`monitor`: what is an alert, which is reported to the team: `labels` that are late, and `drift` of inputs since the window "
     "before, among others; see [monitoring](../guides/monitoring.md#what-is-an-alert)",

@@ -116,6 +116,8 @@ def alert_marks(shown: Sequence[EarlierWindow], alerts: Sequence[ServedAlert], x
     for number, one in enumerate(shown):
         about[number] += ["inputs have anomalies"] if one.window.anomalies else []
         about[number] += ["a check has found something"] if one.window.findings else []
+        many = one.window.outliers is not None and one.window.outliers.too_many
+        about[number] += ["more outliers than usual"] if many else []
         about[number] += ["labels are late"] if one.window.labels_late else []
     texts = {
         AlertKind.AUDIT: "the last audit; labels are needed again",

@@ -21,6 +21,7 @@ class HealthState(StrEnum):
     WORSE_ESTIMATED = "worse (estimated)"
     INVALID = "inputs invalid"
     FOUND = "found by a check"
+    OUTLYING = "many outliers"
     LABELS_LATE = "labels late"
     LABELS_DUE = "labels due"
     SILENT = "no requests"
@@ -36,6 +37,7 @@ _OF_ALERT = {
     AlertKind.ESTIMATED: HealthState.WORSE_ESTIMATED,
     AlertKind.DATA: HealthState.INVALID,
     AlertKind.CHECK: HealthState.FOUND,
+    AlertKind.OUTLIERS: HealthState.OUTLYING,
     AlertKind.LABELS: HealthState.LABELS_LATE,
     AlertKind.AUDIT: HealthState.LABELS_DUE,
     AlertKind.DRIFT: HealthState.DRIFTED,

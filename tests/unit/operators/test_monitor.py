@@ -9,13 +9,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pyarrow.parquet as pq
 import pytest
 from airflow.sdk import DAG, Asset, AssetAlias, BaseNotifier, Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from cli.local_runs import NAME
 from cli.logged_weeks import log_week
 from mlflow import MlflowClient
-from mlflow.artifacts import load_dict
+from mlflow.artifacts import download_artifacts, load_dict
 
 from taxiway.errors import ConfigError
 from taxiway.hooks import config
@@ -438,3 +439,26 @@ def test_a_comparison_that_fails_is_told(team: Path) -> None:
 )
 def test_a_run_compares_the_newest_windows_that_have_ended(window: Any, windows: int, first: str) -> None:
     assert str(oldest_day(date(2026, 11, 27), window, windows)) == first
+
+
+def test_too_many_outliers_are_an_alert_and_their_requests_are_an_artifact(team: Path) -> None:
+    path = team / "small.pipeline.yaml"
+    path.write_text(path.read_text().replace("windows: 366", "windows: 366, outliers: true"))
+    log_week(0, 1000)
+    assert monitored("quiet")[1] == {}
+    log_week(1, 1000, change=lambda cells: {"a": [50.0] * 45 + cells["a"][45:], "b": ["new"] * 45 + cells["b"][45:]})
+    found, events = monitored("outliers")
+    ((_, told),) = events[f"{NAME}.alerts"]
+    (extra,) = told["alerts"]
+    assert (extra["first"], extra["kind"]) == ("2026-01-12", "outliers")
+    assert any(re.match(r"\S+ \(.*\) of 1,000 rows are outliers \(ecod\)", message) for message in extra["messages"])
+    record = config.open_store().get(ServedPerformance, found["record"])
+    assert [alert.kind for alert in record.alerts] == ["outliers"]
+    (most,) = record.windows[1].outliers.most  # type: ignore[union-attr]
+    run = recorded("outliers")
+    assert run.data.metrics["outliers"] > 0.04
+    file = download_artifacts(artifact_uri=f"{run.info.artifact_uri}/monitor/outliers.parquet")
+    kept = [row for row in pq.read_table(file).to_pylist() if row["window"] == date(2026, 1, 12)]
+    assert len(kept) == round(record.windows[1].outliers.share.value * 1000)  # type: ignore[union-attr]
+    assert {row["row"] for row in kept} >= set(range(45))
+    assert (kept[0]["request_id"], kept[0]["row"], kept[0]["score"]) == (most.request, most.row, most.score)

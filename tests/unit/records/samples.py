@@ -54,10 +54,12 @@ from taxiway.records.served import (
     EarlierWindow,
     LossChange,
     Operation,
+    Outlier,
     PreviousPerformance,
     ServedAudit,
     ServedPerformance,
     ServedWindow,
+    WindowOutliers,
     WorseSlice,
 )
 from taxiway.records.served.causes import Cause, CauseKind, Causes
@@ -339,6 +341,14 @@ SERVED = ServedPerformance(
                 label="True", assumed=0.18, observed=Interval(value=0.24, low=0.2, high=0.28, rows=300), error=0.06
             ),
             labels_due=date(2026, 3, 30),
+            outliers=WindowOutliers(
+                method="ecod",
+                share=Interval(value=0.05, low=0.03, high=0.07, rows=900),
+                usual=0.01,
+                by_chance=0.02,
+                too_many=True,
+                most=(Outlier(request="r-7", row=1, score=31.25, tail=0.0, inputs=('carrier "ZZ" (no evaluation row)',)),),
+            ),
             labels_late="labels are late: 300 of 900 rows have one",
             concept_drift="concept drift: the realised accuracy is below the one that was estimated",
         ),

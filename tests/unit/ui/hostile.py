@@ -41,11 +41,13 @@ from taxiway.records import (
 from taxiway.records.served import (
     AlertKind,
     LossChange,
+    Outlier,
     PreviousPerformance,
     ServedAlert,
     ServedAudit,
     ServedPerformance,
     ServedWindow,
+    WindowOutliers,
     WorseSlice,
 )
 from taxiway.records.served.causes import Cause, CauseKind, Causes
@@ -278,6 +280,14 @@ def hostile_served() -> Served:
             distances=(0.5,),
             messages=(HOSTILE,),
             band=value,
+            outliers=WindowOutliers(
+                method="ecod",
+                share=value,
+                usual=0.01,
+                by_chance=0.02,
+                too_many=True,
+                most=(Outlier(request=HOSTILE, row=0, score=9.0, tail=0.0, inputs=(HOSTILE,)),),
+            ),
         ),
     )
     audit = ServedAudit(

@@ -94,6 +94,7 @@ def test_a_scrape_says_what_the_newest_runs_have_found() -> None:
         ("alert", "a.b", "estimated"): 0,
         ("alert", "a.b", "data"): 0,
         ("alert", "a.b", "check"): 0,
+        ("alert", "a.b", "outliers"): 0,
         ("alert", "a.b", "labels"): 0,
         ("alert", "a.b", "audit"): 0,
         ("alert", "a.b", "drift"): 0,

@@ -136,7 +136,10 @@ def test_alerts_and_rollbacks_are_marked_and_lead_to_their_windows() -> None:
     chart = draw_served(found, (promoted, made, older))
     assert [(mark.text, mark.window) for mark in chart.alerts] == [
         ("from 2026-03-02: inputs have anomalies, a check has found something", "window-2-2026-03-02"),
-        ("from 2026-03-09: labels are late, the last audit; labels are needed again", "window-2-2026-03-09"),
+        (
+            "from 2026-03-09: more outliers than usual, labels are late, the last audit; labels are needed again",
+            "window-2-2026-03-09",
+        ),
     ]
     (rollback,) = chart.rollbacks
     assert rollback.text == "rollback to version 1, 2026-03-05 12:00:00 UTC: bad"
@@ -153,6 +156,20 @@ def test_alerts_and_rollbacks_are_marked_and_lead_to_their_windows() -> None:
     for row in ("window-2-2026-03-02", "window-2-2026-03-09", "window-1-2026-02-23"):
         assert f'id="{row}"' in html
     assert 'href="#window-2-2026-03-09"' in html
+
+
+def test_the_most_outlying_requests_of_the_newest_window_that_was_scored_are_listed() -> None:
+    found = SAMPLES["ServedPerformance"]
+    assert isinstance(found, ServedPerformance)
+    present = ServedWindow(first=date(2026, 3, 16), rows=20, labelled=0)
+    served = Served(found.model_copy(update={"windows": (*found.windows, present)}), "", "", "https://m")
+    view = History("a.b", None, LedgerView(promotions=(), writable=True), (), (), False, served=served)
+    html = unescape(page("pipeline.html", view=view, **PLACES))
+    assert "<details open><summary>Most outlying requests from 2026-03-09: 5.0% (3.0% to 7.0%) of 900 rows are outliers" in html
+    assert (
+        "<li>request r-7, row 1: score 31.2 (0.0% of the evaluation rows have at least as much); "
+        'carrier "ZZ" (no evaluation row)</li>' in html
+    )
 
 
 def test_the_worse_value_is_marked_and_the_higher_one_is_above() -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
+    from taxiway.monitoring.outliers.detectors import Method
     from taxiway.records import Interval
     from taxiway.stages.monitor.monitored import Monitored
     from taxiway.stages.monitor.windows.drift import WindowDrift
@@ -41,6 +42,11 @@ _MOST_SHOWN = 5
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     help="The schema file by which the inputs of each window are validated, in the environment SERVING.",
 )
+@click.option(
+    "--outliers",
+    type=click.Choice(["ecod", "isolation_forest"]),
+    help="Score the rows of each window by how unlike the evaluation rows they are.",
+)
 @click.option("--previous", is_flag=True, help="Compare the version before on the same rows with a label.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @code_option
@@ -53,6 +59,7 @@ def monitor(
     since: "datetime | None",
     until: "datetime | None",
     schema: Path | None,
+    outliers: "Method | None",
     previous: bool,
     as_json: bool,
     code: Path | None,
@@ -76,7 +83,7 @@ def monitor(
     from taxiway.stages.monitor.windows.labels.rows import period_of
 
     by_schema = load_schema(schema) if schema is not None else None
-    asked = Asked(every, metric, since and since.date(), until and until.date(), by_schema)
+    asked = Asked(every, metric, since and since.date(), until and until.date(), by_schema, outliers=outliers)
     with opened(Given(**given)) as installation:
         client = installation.ledger.client
         version = find_version(installation.ledger, name)
@@ -150,6 +157,9 @@ def _lines(found: "Monitored") -> "Iterator[str]":
         joint = [newest.drift.joint.message] if newest.drift.joint is not None else []
         drift = (each.message for each in newest.drift.columns[:_MOST_SHOWN])
         yield from (f"{about}{each}" for each in (*(each.message for each in newest.anomalies), *drift, *joint))
+    if newest.outliers is not None:
+        yield f"{about}{newest.outliers.record.describe()}"
+        yield from (f"  {number}. {each.describe()}" for number, each in enumerate(newest.outliers.record.most, start=1))
     yield from (change.describe(found.version.version) for change in found.changes)
     labelled = found.newest_labelled
     if labelled is not None and labelled is not newest:

@@ -2,6 +2,7 @@
 
 from taxiway.records.served.alerts import AlertKind, ServedAlert
 from taxiway.records.served.comparisons import LossChange, PreviousPerformance, WorseSlice
+from taxiway.records.served.outliers import Outlier, WindowOutliers
 from taxiway.records.served.performance import MOST_EARLIER, ServedAudit, ServedPerformance
 from taxiway.records.served.windows import CalibrationCheck, EarlierWindow, Operation, ServedWindow
 
@@ -12,10 +13,12 @@ __all__ = [
     "EarlierWindow",
     "LossChange",
     "Operation",
+    "Outlier",
     "PreviousPerformance",
     "ServedAlert",
     "ServedAudit",
     "ServedPerformance",
     "ServedWindow",
+    "WindowOutliers",
     "WorseSlice",
 ]

@@ -16,6 +16,7 @@ class AlertKind(StrEnum):
         ESTIMATED: The estimated performance is worse.
         DATA: Inputs have anomalies by the schema.
         CHECK: A check of the team's own has found something.
+        OUTLIERS: More rows than usual are unlike the evaluation rows.
         LABELS: Labels are late.
         AUDIT: Labels are needed.
         DRIFT: Inputs have drifted that had not in the window before.
@@ -26,6 +27,7 @@ class AlertKind(StrEnum):
     ESTIMATED = "estimated"
     DATA = "data"
     CHECK = "check"
+    OUTLIERS = "outliers"
     LABELS = "labels"
     AUDIT = "audit"
     DRIFT = "drift"
@@ -58,6 +60,8 @@ class ServedAlert(Record):
             return f"labels of version {self.version} are late for the window from {self.first}"
         if self.kind is AlertKind.DRIFT:
             return f"inputs of version {self.version} have drifted in the window from {self.first}"
+        if self.kind is AlertKind.OUTLIERS:
+            return f"more rows than usual are outliers in the window of version {self.version} from {self.first}"
         if self.kind is AlertKind.CHECK:
             return f"a check of the team's own has found something in the window of version {self.version} from {self.first}"
         return (

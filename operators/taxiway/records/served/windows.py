@@ -5,6 +5,7 @@ from datetime import date
 from taxiway.messages import counted, percent
 from taxiway.records.base import Record
 from taxiway.records.evaluation import Interval, Version
+from taxiway.records.served.outliers import WindowOutliers
 
 
 class Operation(Record):
@@ -86,6 +87,7 @@ class ServedWindow(Record):
         concept_drift: The evidence that the relation of inputs and label has changed; empty without.
         labels_due: The day on which its labels should be there; None if the pipeline file does not say how long they take.
         labels_late: That they are not, in a sentence; empty if they are, or before that day.
+        outliers: The rows that are unlike the evaluation rows; None if the pipeline file does not ask for them, or with too few rows.
     """
 
     first: date
@@ -109,6 +111,7 @@ class ServedWindow(Record):
     concept_drift: str = ""
     labels_due: date | None = None
     labels_late: str = ""
+    outliers: WindowOutliers | None = None
 
 
 class EarlierWindow(Record):

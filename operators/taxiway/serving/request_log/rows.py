@@ -28,7 +28,9 @@ OWN = "served."
 """The columns that are not inputs begin with it."""
 PREDICTION_VALUE, LABEL_VALUE = f"{OWN}prediction_value", f"{OWN}label_value"
 """The columns of predicted numbers, and of labels that are numbers."""
-OWN_COLUMNS = f"""request_id AS "{OWN}request_id", row AS "{OWN}row", received_at AS "{OWN}at", requests.caller AS "{OWN}caller",
+REQUEST_ID, ROW = f"{OWN}request_id", f"{OWN}row"
+"""The columns of the id of a request, and of the number of a row in it, from 0 on."""
+OWN_COLUMNS = f"""request_id AS "{REQUEST_ID}", row AS "{ROW}", received_at AS "{OWN}at", requests.caller AS "{OWN}caller",
 champion_version AS "{OWN}version", prediction AS "{OWN}prediction", prediction_value AS "{PREDICTION_VALUE}",
 probabilities AS "{OWN}probabilities", label AS "{OWN}label", label_value AS "{LABEL_VALUE}",
 classes AS "{OWN}classes", predicted_class AS "{OWN}predicted_class",

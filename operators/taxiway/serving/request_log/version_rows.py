@@ -14,6 +14,8 @@ from taxiway.serving.request_log.rows import (
     OWN,
     OWN_COLUMNS,
     PREDICTION_VALUE,
+    REQUEST_ID,
+    ROW,
     typed_inputs,
     with_sent_inputs,
 )
@@ -30,6 +32,7 @@ def export_inputs(
     types: Mapping[str, str],
     names: Sequence[str],
     with_answers: bool = False,
+    with_ids: bool = False,
     leave_out: Collection[str] | None = (),
 ) -> None:
     """Write some inputs of the rows that a version has predicted to a Parquet file, with the types of `export_rows`.
@@ -46,6 +49,7 @@ def export_inputs(
         types: The types of inputs, in the words of a schema.
         names: The inputs, whether the version takes them or not; one that no row has is missing in all of them.
         with_answers: Whether all columns of the gateway are written, as by `export_rows`.
+        with_ids: Whether the columns `REQUEST_ID` and `ROW` are written without the others.
         leave_out: The ids of requests that are left out; None for those that repeat an earlier one.
 
     Raises:
@@ -63,7 +67,8 @@ def export_inputs(
             rows = f"({_rows_of(files, version)} AND {NOT_REPEATED})"
             sent = with_sent_inputs(connection, rows, names)
             numbers = f'prediction_value AS "{PREDICTION_VALUE}", label_value AS "{LABEL_VALUE}"'
-            own = OWN_COLUMNS if with_answers else numbers
+            ids = f', request_id AS "{REQUEST_ID}", row AS "{ROW}"' if with_ids else ""
+            own = OWN_COLUMNS if with_answers else f"{numbers}{ids}"
             columns = ", ".join([own, *(each.as_column for each in typed_inputs(connection, sent, types, names))])
             joined = f"{sent} AS requests LEFT JOIN ({newest_labels_sql(files.labels)}) AS labels USING (model, day, request_id, row)"
             connection.execute(

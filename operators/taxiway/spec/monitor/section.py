@@ -191,9 +191,14 @@ class Rollback(Section):
     max_drop: Number = Field(default=0.0, ge=0, allow_inf_nan=False)
 
 
-AlertChoice = Literal["realised", "target", "estimated", "data", "check", "labels", "audit", "drift"]
+AlertChoice = Literal["realised", "target", "estimated", "data", "check", "outliers", "labels", "audit", "drift"]
 """What can be an alert; see `taxiway.records.served.AlertKind`."""
 _NOT_BY_DEFAULT = "drift"
+
+
+def _method(value: object) -> object:
+    """The default method for `true`."""
+    return "ecod" if value is True else off_is_none(value)
 
 
 class Monitor(Section):
@@ -210,13 +215,15 @@ class Monitor(Section):
         audit: When labels are needed next; None if monitoring does not say so.
         checks: Functions of the team's own that look at the rows of each window: `FILE.py:function` with a Python file in the folder of the
             pipeline file, or `package.module:function`. Each gets the rows and the evaluation rows, and returns what it found.
+        outliers: How the rows of each window are scored by how unlike the evaluation rows they are: `ecod`, which `true` also is, or
+            `isolation_forest`; None if they are not scored.
         previous: Whether the version before predicts the champion's rows with a label, too, for comparison; `rollback` implies it.
         rollback: When the version before becomes the champion again; None if only people decide that.
         labels_after: How long labels take, from the end of a window on, such as 14d; None if that is not known. After that, missing labels are
             an alert of the kind `labels`.
         alerts: What is an alert, which is reported to the team and stands until it is over: `realised` or `estimated` performance that is worse,
-            an audit that misses its `target`, anomalies of the `data`, a finding of a `check`, `labels` that are late, an `audit` that is due,
-            or `drift` of inputs since the window before. By default all but `drift`.
+            an audit that misses its `target`, anomalies of the `data`, a finding of a `check`, too many `outliers`, `labels` that are late,
+            an `audit` that is due, or `drift` of inputs since the window before. By default all but `drift`.
     """
 
     log: Annotated[str, BeforeValidator(_log)]
@@ -227,6 +234,7 @@ class Monitor(Section):
     retrain: Annotated[RetrainingPolicy | None, BeforeValidator(off_is_none)] = None
     audit: Annotated[LabelAudits | None, BeforeValidator(off_is_none)] = None
     checks: tuple[str, ...] = ()
+    outliers: Annotated[Literal["ecod", "isolation_forest"] | None, BeforeValidator(_method)] = None
     previous: bool = Field(default=False, strict=True)
     rollback: Annotated[Rollback | None, BeforeValidator(off_is_none)] = None
     labels_after: Duration | None = None
@@ -244,6 +252,7 @@ class Monitor(Section):
         needed: dict[str, tuple[str, Any]] = {
             "labels": ("labels_after", self.labels_after),
             "check": ("checks", self.checks or None),
+            "outliers": ("outliers", self.outliers),
         }
         needed |= dict.fromkeys(("audit", "target"), ("audit", self.audit))
         for kind, (key, value) in needed.items():

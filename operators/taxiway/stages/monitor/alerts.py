@@ -23,7 +23,7 @@ class Alert:
         version: The champion.
         first: The first day of the window; of an audit, the day of the last one; of a rollback, its day.
         kind: `realised` or `estimated` if this performance is worse than on the evaluation rows; `data` if inputs have anomalies; `check`
-            if a check of the team's own has found something; `drift` if inputs have drifted that had not before; `labels` if labels are
+            if a check of the team's own has found something; `outliers` if more rows than usual are outliers; `drift` if inputs have drifted that had not before; `labels` if labels are
             late; `target` if an audit has shown that the metric misses its target; `audit` if labels are needed; `rollback` if the policy
             has replaced the version by the one before it.
         messages: The evidence.
@@ -86,7 +86,13 @@ def _ref(context: StageContext) -> str:
 def _window_alerts(found: Monitored, kinds: Collection[str]) -> Iterator[Alert]:
     for window in found.windows:
         of, version = window.performance, found.version.version
-        known = {of.alert: True, "data": window.anomalies, "check": window.findings, "drift": window.has_new_drift}
+        known = {
+            of.alert: True,
+            "data": window.anomalies,
+            "check": window.findings,
+            "outliers": window.outliers is not None and window.outliers.record.too_many,
+            "drift": window.has_new_drift,
+        }
         kind = next((name for name, is_so in known.items() if is_so and name in kinds), "")
         if kind and of.rows >= MIN_ROWS:
             yield Alert(version, of.first, kind, tuple(_evidence(found, window)))

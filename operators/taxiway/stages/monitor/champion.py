@@ -7,13 +7,14 @@ from typing import Any
 
 from taxiway.errors import ConfigError, NoRequestsError
 from taxiway.lineage.monitoring import newest_monitoring, record_served
-from taxiway.messages import counted, names_text
+from taxiway.messages import counted, names_text, percent
 from taxiway.records.served import ServedPerformance
 from taxiway.stages.batch.version import Version, find_version
 from taxiway.stages.context import StageContext
 from taxiway.stages.monitor.described import described, interval_text, served_performance
 from taxiway.stages.monitor.monitor import monitor
 from taxiway.stages.monitor.monitored import Asked, Monitored, MonitoredWindow
+from taxiway.stages.monitor.outliers.found import outlier_file
 from taxiway.stages.monitor.windows.labels.audits import champion_audit
 from taxiway.stages.monitor.windows.log_windows import log_folder, oldest_day
 from taxiway.store import LOST
@@ -21,6 +22,8 @@ from taxiway.tracking import tags
 
 FILE = "monitor.json"
 """The artifact of such a run, as `taxiway monitor --json` prints it."""
+OUTLIERS = "outliers.parquet"
+"""The artifact with the outliers of all windows; absent if rows are not scored."""
 
 
 def monitor_champion(context: StageContext, replaced: int | None = None) -> Monitored:
@@ -53,7 +56,15 @@ def monitor_champion(context: StageContext, replaced: int | None = None) -> Moni
     log = log_folder(context, asked)
     loaded = load_trusted(context.registry.tracking_uri, version.model, version.version, code=context.code, files=version.files)
     since = oldest_day(context.clock().date(), asked.window, asked.windows)
-    of = Asked(asked.window, asked.metric, since, schema=context.schema(), checks=asked.checks, labels_after=asked.labels_after)
+    of = Asked(
+        asked.window,
+        asked.metric,
+        since,
+        schema=context.schema(),
+        checks=asked.checks,
+        labels_after=asked.labels_after,
+        outliers=asked.outliers,
+    )
     found = monitor(context.registry, version, loaded, log, of, store=context.store, show=context.log.info)
     windows = [window.performance for window in found.windows]
     found = replace(found, audit=champion_audit(context, asked, version, found.reference, windows, before))
@@ -92,6 +103,7 @@ def _record(context: StageContext, version: Version, found: Monitored, before: S
             "drifted": len(window.drift.columns) + (window.drift.joint is not None),
             "anomalies": len(window.anomalies),
             "findings": len(window.findings),
+            **({"outliers": window.outliers.record.share.value} if window.outliers is not None else {}),
         }.items():
             values.setdefault(name, {})[step] = value
     context.recorder.history(values)
@@ -107,7 +119,9 @@ def _record(context: StageContext, version: Version, found: Monitored, before: S
         },
     )
     content: dict[str, Any] = described(found)
-    context.recorder.files("monitor", {FILE: json.dumps(content, indent=2, allow_nan=False).encode()})
+    files = {FILE: json.dumps(content, indent=2, allow_nan=False).encode()}
+    outliers = outlier_file({window.performance.first: window.outliers for window in found.windows})
+    context.recorder.files("monitor", files if outliers is None else {**files, OUTLIERS: outliers})
     return record.digest
 
 
@@ -130,6 +144,8 @@ def _line(found: Monitored, window: MonitoredWindow) -> str:
         parts.append(f"drifted inputs: {names_text([each.column for each in window.drift.columns])}")
     if window.drift.joint is not None:
         parts.append("inputs drifted together")
+    if window.outliers is not None:
+        parts.append(f"{percent(window.outliers.record.share.value)} outliers")
     if window.anomalies:
         parts.append(counted(len(window.anomalies), "anomaly", "anomalies"))
     worse = f"worse ({of.alert}): " if of.alert else ""

@@ -62,6 +62,7 @@ def served_performance(
             labels_due=window.labels.due if window.labels is not None else None,
             labels_late=window.labels.late if window.labels is not None else "",
             before=window.since.first if window.since is not None else None,
+            outliers=window.outliers.record if window.outliers is not None else None,
             drifted_since=tuple(each.column for each in window.since.drift.columns) if window.since is not None else (),
         )
         for window in found.windows
@@ -94,7 +95,7 @@ def _earlier(found: "Monitored", before: ServedPerformance) -> tuple[EarlierWind
         EarlierWindow(
             version=before.version,
             evaluation=before.evaluation,
-            window=window.model_copy(update={"messages": (), "band": None}),
+            window=window.model_copy(update={"messages": (), "band": None, "outliers": None}),
         )
         for window in before.windows
     )
@@ -113,6 +114,8 @@ def _alerts(found: "Monitored") -> Iterator[ServedAlert]:
         yield _alert(found, newest.performance.first, AlertKind.DATA)
     if newest is not None and newest.findings:
         yield _alert(found, newest.performance.first, AlertKind.CHECK)
+    if newest is not None and newest.outliers is not None and newest.outliers.record.too_many:
+        yield _alert(found, newest.performance.first, AlertKind.OUTLIERS)
     if found.audit is not None and found.audit.misses_target:
         yield _alert(found, found.audit.plan.last.at, AlertKind.TARGET)
     late = next((each for each in reversed(found.windows) if each.labels is not None and each.labels.late), None)
@@ -129,9 +132,11 @@ def _alert(found: "Monitored", first: date, kind: AlertKind) -> ServedAlert:
 
 
 def input_messages(window: "MonitoredWindow") -> Iterator[str]:
-    """What is known about the rows of a window: anomalies by the schema, findings of checks, drift, then what is to be known of them."""
+    """What is known about the rows of a window: anomalies by the schema, findings of checks, too many outliers, drift, then what is to be known of them."""
     yield from (each.message for each in window.anomalies)
     yield from window.findings
+    if window.outliers is not None and window.outliers.record.too_many:
+        yield window.outliers.record.describe()
     yield from (each.message for each in window.drift.columns)
     if window.drift.joint is not None:
         yield window.drift.joint.message
@@ -160,6 +165,7 @@ def _window(window: "MonitoredWindow") -> dict[str, Any]:
         "drift": [asdict(drift) for drift in window.drift.columns],
         "anomalies": [each.message for each in window.anomalies],
         "findings": list(window.findings),
+        "outliers": window.outliers and window.outliers.record.model_dump(mode="json"),
         "operation": window.operation and window.operation.model_dump(mode="json"),
         "labels_due": window.labels and str(window.labels.due),
         "labels_late": window.labels.late if window.labels is not None else "",

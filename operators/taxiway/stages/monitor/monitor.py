@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 from taxiway.errors import ConfigError, NoRequestsError, TerminalError
 from taxiway.features.signature import ModelColumns
 from taxiway.lineage.queries import version_records
+from taxiway.monitoring.outliers.scores import OutlierScores
 from taxiway.records import Evaluation, FeatureSet, Snapshot
 from taxiway.records.served import Operation
 from taxiway.spec.monitor import default_metric
 from taxiway.stages.batch.version import Version, row_model
 from taxiway.stages.monitor.monitored import Asked, ComparedWindows, EvaluationRecords, Monitored, MonitoredWindow
+from taxiway.stages.monitor.outliers.found import found_outliers, outlier_scores
 from taxiway.stages.monitor.windows.checks import findings
 from taxiway.stages.monitor.windows.drift import WindowDrift, window_drift
 from taxiway.stages.monitor.windows.earlier import EarlierRows, drift_since, earlier_rows, has_new_drift
@@ -53,6 +55,7 @@ class _Inputs:
         before: The inputs of the evaluation rows.
         by: What requests are validated by; None for no validation.
         errors: Estimates the errors of a regression; None for other models.
+        outliers: Scores the rows; None if they are not to be scored, or with too few evaluation rows.
         today: The day, in UTC.
     """
 
@@ -63,6 +66,7 @@ class _Inputs:
     before: "pd.DataFrame"
     by: RequestSchema | None
     errors: ErrorEstimates | None
+    outliers: OutlierScores | None
     today: date
 
 
@@ -146,7 +150,15 @@ def monitor(
     before = evaluation_inputs(snapshot, row_model(loaded, version).columns, store)
     errors, today = error_estimates(reference, before, columns), datetime.now(UTC).date()
     inputs = _Inputs(
-        log, version, asked, columns, before, request_schema(asked.schema, columns, snapshot, store), errors, today
+        log,
+        version,
+        asked,
+        columns,
+        before,
+        request_schema(asked.schema, columns, snapshot, store),
+        errors,
+        outlier_scores(before, columns, asked.outliers),
+        today,
     )
     after = asked.labels_after
     expected = labels_expected(compared.windows, asked.every, after, today) if after is not None else {}
@@ -186,6 +198,7 @@ def _monitored(inputs: _Inputs, each: WindowPerformance, earlier: EarlierRows | 
         asked.every,
         columns,
         with_answers=bool(asked.checks),
+        with_ids=inputs.outliers is not None,
         leave_out=each.repeated,
     ) as path:
         drift, rows = window_drift(inputs.before, path, columns)
@@ -194,9 +207,12 @@ def _monitored(inputs: _Inputs, each: WindowPerformance, earlier: EarlierRows | 
         baseline = earlier.baseline if earlier is not None else None
         of_schema = validated(path, f"{version.model} version {version.version}", inputs.by, ended=ended, before=baseline)
         found = findings(asked.checks, path, inputs.before)
+        outliers = found_outliers(inputs.outliers, inputs.before, path, columns) if each.rows >= MIN_ROWS else None
     since = drift_since(earlier, rows, columns)
     is_new = has_new_drift(drift, since, earlier)
-    window = MonitoredWindow(predicted, drift, of_schema.anomalies, found, operation=None, since=since, has_new_drift=is_new)
+    window = MonitoredWindow(
+        predicted, drift, of_schema.anomalies, found, operation=None, since=since, has_new_drift=is_new, outliers=outliers
+    )
     return window, EarlierRows(each.first, rows, of_schema.profile, drift)
 
 

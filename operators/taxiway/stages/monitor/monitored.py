@@ -6,10 +6,12 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from taxiway.features.signature import ModelColumns
+from taxiway.monitoring.outliers.detectors import Method
 from taxiway.records import Anomaly, Snapshot
 from taxiway.records.served import LossChange, Operation, PreviousPerformance, WorseSlice
 from taxiway.records.served.causes import Causes
 from taxiway.stages.batch.version import Version
+from taxiway.stages.monitor.outliers.found import FoundOutliers
 from taxiway.stages.monitor.windows.drift import WindowDrift
 from taxiway.stages.monitor.windows.earlier import DriftSince
 from taxiway.stages.monitor.windows.input_shares import InputShares
@@ -34,6 +36,7 @@ class Asked:
         until: The last day; None for today. Requests that are dated later are not looked at.
         schema: The schema of the inputs, by which requests are validated in the environment SERVING; None for no validation.
         labels_after: How long labels take, from the end of a window on; None if that is not known.
+        outliers: How the rows of each window are scored by how unlike the evaluation rows they are; None if they are not.
         checks: The paths of functions that look at the rows of each window; see `taxiway.stages.monitor.windows.checks`.
     """
 
@@ -44,6 +47,7 @@ class Asked:
     schema: "Schema | None" = None
     checks: tuple[str, ...] = ()
     labels_after: timedelta | None = None
+    outliers: Method | None = None
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,7 @@ class MonitoredWindow:
         since: What has drifted since the window before; None if there is none, or too few rows.
         labels: When its labels are expected; None if that is not known.
         has_new_drift: Whether inputs have drifted that had not in the window before.
+        outliers: Which of its rows are unlike the evaluation rows; None if they were not scored.
     """
 
     performance: WindowPerformance
@@ -84,6 +89,7 @@ class MonitoredWindow:
     since: DriftSince | None = None
     labels: LabelsExpected | None = None
     has_new_drift: bool = False
+    outliers: FoundOutliers | None = None
 
 
 @dataclass(frozen=True)

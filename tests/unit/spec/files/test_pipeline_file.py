@@ -216,6 +216,12 @@ def test_a_good_file_becomes_a_pipeline(write) -> None:
             )
         ),
         ("gate:", 'schedule: "0 0 31 2 *"\ngate:', ['schedule is "0 0 31 2 *"; no year has such a day']),
+        ("gate:", "monitor: {log: l, outliers: iforest}\ngate:", ["monitor.outliers is", "iforest", "isolation_forest"]),
+        (
+            "gate:",
+            "monitor: {log: l, alerts: [outliers]}\ngate:",
+            ["monitor.alerts is", "the alert outliers needs outliers, which is missing; add it, or leave the alert out"],
+        ),
         ("gate:", "monitor: {log: l, alerts: [drifts]}\ngate:", ["monitor.alerts", "drifts", "drift"]),
         ("gate:", "monitor: {log: l, labels_after: soon}\ngate:", ["monitor.labels_after", "soon"]),
         (

@@ -66,6 +66,7 @@ def window_rows(
     columns: ModelColumns,
     *,
     with_answers: bool = False,
+    with_ids: bool = False,
     leave_out: Collection[str] | None = (),
 ) -> Iterator[Path]:
     """A Parquet file with the inputs of a window, predicted numbers and labels that are numbers, which is deleted after the block.
@@ -78,6 +79,7 @@ def window_rows(
         every: How long it is.
         columns: The columns, from `compared_columns`.
         with_answers: Whether the file also has the other columns of `taxiway log export`, for checks.
+        with_ids: Whether the file also has the id of the request of each row, and the number of the row in it.
         leave_out: The ids of requests that are left out; None for those that repeat an earlier one.
     """
     from taxiway.serving.request_log.version_rows import export_inputs
@@ -95,6 +97,7 @@ def window_rows(
             types=columns.types,
             names=columns.names,
             with_answers=with_answers,
+            with_ids=with_ids,
             leave_out=leave_out,
         )
         yield path
@@ -196,8 +199,13 @@ class WindowFile:
     def __len__(self) -> int:
         return int(self._file.metadata.num_rows)
 
-    def values(self, name: str) -> "pd.Series[Any]":
-        """A column, as a model gets it; all of its values are missing if no request of the file has it."""
+    def values(self, name: str, positions: "NDArray[np.int64] | None" = None) -> "pd.Series[Any]":
+        """A column, as a model gets it; all of its values are missing if no request of the file has it.
+
+        Args:
+            name: The column.
+            positions: The rows; None for all.
+        """
         from taxiway.data.engine.read_rows import rows_of_table
         from taxiway.features.encoding import raw_frame
 
@@ -205,10 +213,16 @@ class WindowFile:
             tuple({name}.intersection(names)) for names in (self._columns.numeric, self._columns.categorical)
         )
         if name in self._file.schema_arrow.names:
-            rows: Any = rows_of_table(self._file.read(columns=[name]))
+            table = self._file.read(columns=[name])
+            rows: Any = rows_of_table(table if positions is None else table.take(positions))
         else:
-            rows = {name: [None] * len(self)}
+            rows = {name: [None] * (len(self) if positions is None else len(positions))}
         return raw_frame(rows, numeric, categorical, self._columns.types, lenient=True)[name]
+
+    def own(self, name: str, positions: "NDArray[np.int64]") -> list[Any]:
+        """The values of some rows in a column that is no input."""
+        found: list[Any] = self._file.read(columns=[name]).column(0).take(positions).to_pylist()
+        return found
 
     def numbers(self, name: str) -> "NDArray[np.float64]":
         """A column of numbers that is no input; NaN for none."""

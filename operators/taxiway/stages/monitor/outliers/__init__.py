@@ -1,0 +1,1 @@
+"""The rows of a window that are unlike the evaluation rows."""
