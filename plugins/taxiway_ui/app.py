@@ -20,6 +20,7 @@ from taxiway_ui.doctor import diagnosis
 from taxiway_ui.monitoring.metrics import scrape
 from taxiway_ui.overview.overview import overview
 from taxiway_ui.overview.rows import Order, RowFilter
+from taxiway_ui.people import audit_routes
 from taxiway_ui.people.forms import DONE, forms_for
 from taxiway_ui.people.tokens import ForgedFormError
 from taxiway_ui.people.upload import InvalidFormError
@@ -92,6 +93,7 @@ def run(request: Request, dag_id: str, run_id: str, session: SessionDep, user: G
 
 
 app.include_router(actions.router)
+app.include_router(audit_routes.router)
 app.add_route("/metrics", scrape)  # a plain route, without Airflow's login: it asks for a token of its own
 
 

@@ -1,5 +1,6 @@
 """Labels of audits: they name the person, replace no label of anybody else, and do not get into the rows for the next gate by themselves."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from taxiway.cli.main import main
 from taxiway.errors import RequestError
 from taxiway.serving.audit_labels import auditor_header, auditor_of, marked_caller, read_auditor
 from taxiway.serving.client import GatewayClient
+from taxiway_ui.people.audits import send_audit
 
 
 @pytest.fixture(scope="module")
@@ -100,3 +102,21 @@ def test_the_client_sends_the_person(labelled: Running, model: str) -> None:
     with GatewayClient(labelled.url, ADMIN) as client:
         assert client.send_labels(model, body, "text/csv", auditor="ann")["recorded"] == 1
     assert stored(labelled, model)[-1][-1] == "audit/admin/ann"
+
+
+def test_the_page_sends_labels_with_the_name_of_the_user(
+    labelled: Running, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two people who have the same rows on their pages: the second one is told which rows the first has labelled differently."""
+    connection = {"conn_type": "taxiway_gateway", "host": labelled.url, "password": ADMIN}
+    monkeypatch.setenv("AIRFLOW_CONN_TAXIWAY_GATEWAY", json.dumps(connection))
+    rows = [asked(labelled, model) for _ in range(3)]
+    fields = {f"label:{row}:0": str(at) for at, row in enumerate(rows)}
+    first = send_audit(model, {"token": "t", "after": "", **fields}, "ann")
+    assert (first.recorded, first.taken, first.refused) == (3, "3 labels", ())
+    second = send_audit(model, {**fields, f"label:{rows[1]}:0": "7", f"label:{rows[2]}:0": ""}, "bob")
+    assert (second.recorded, second.unchanged) == (0, 1)
+    assert second.refused == (
+        f"row 0 of request {rows[1]}: its label is 7, and ann has labelled the row as 1, which stands; agree on one",
+    )
+    assert {caller for *_, caller in stored(labelled, model)} == {"audit/admin/ann"}
