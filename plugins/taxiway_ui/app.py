@@ -16,11 +16,11 @@ from fastapi.responses import FileResponse
 from taxiway.credentials import without_credentials
 from taxiway.errors import TaxiwayError, TransientError
 from taxiway_ui import actions, views
+from taxiway_ui.audits import routes as audit_routes
 from taxiway_ui.doctor import diagnosis
 from taxiway_ui.monitoring.metrics import scrape
 from taxiway_ui.overview.overview import overview
 from taxiway_ui.overview.rows import Order, RowFilter
-from taxiway_ui.people import audit_routes
 from taxiway_ui.people.forms import DONE, forms_for
 from taxiway_ui.people.tokens import ForgedFormError
 from taxiway_ui.people.upload import InvalidFormError

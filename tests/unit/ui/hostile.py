@@ -56,6 +56,7 @@ from taxiway.stages.labels.importing import Agreement, Imported
 from taxiway.stages.monitor.windows.audit_rows import AuditPage, AuditRow
 from taxiway.stages.review import Reopening, ReviewedVersion, Standing
 from taxiway_ui.airflow_db import APPROVAL, DagFacts, LastRun, Question, RunState
+from taxiway_ui.audits.task import AuditTask, SentLabels
 from taxiway_ui.history.ledger_view import LedgerView
 from taxiway_ui.history.metric_history import MetricHistory, Point, Return
 from taxiway_ui.history.served import Served
@@ -63,7 +64,6 @@ from taxiway_ui.monitoring.health import ChampionHealth, HealthState
 from taxiway_ui.overview.changes import Change
 from taxiway_ui.overview.overview import Overview
 from taxiway_ui.overview.rows import Row, RowFilter
-from taxiway_ui.people.audits import AuditTask, SentLabels
 from taxiway_ui.people.forms import Forms
 from taxiway_ui.people.labels import LabelsPage
 from taxiway_ui.render import page

@@ -15,7 +15,7 @@ from taxiway.records import Interval
 from taxiway.records.served import ServedAudit, ServedPerformance, ServedWindow
 from taxiway.store import Store
 from taxiway_ui.airflow_db import DagFile
-from taxiway_ui.people.audits import ROWS, audit_task, send_audit
+from taxiway_ui.audits.task import ROWS, audit_task, send_audit
 from taxiway_ui.people.forms import Forms
 from taxiway_ui.people.upload import InvalidFormError
 from taxiway_ui.render import page

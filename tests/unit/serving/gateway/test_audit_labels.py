@@ -15,7 +15,7 @@ from taxiway.cli.main import main
 from taxiway.errors import RequestError
 from taxiway.serving.audit_labels import auditor_header, auditor_of, marked_caller, read_auditor
 from taxiway.serving.client import GatewayClient
-from taxiway_ui.people.audits import send_audit
+from taxiway_ui.audits.task import send_audit
 
 
 @pytest.fixture(scope="module")

@@ -127,10 +127,8 @@ def audit_page(log: Path, version: Version, window: tuple[date, Every], labels: 
         export_rows(log, version.model, path, since=first, until=last_day(first, every), types={})
         with connect() as connection:
             inputs = _sample(connection, path, version.version, labels)
-            ((sampled, open_rows),) = connection.execute(
-                f"SELECT count(*), count(*) FILTER ({_NOT_LABELLED}) FROM sample"
-            ).fetchall()
-            ((classes,),) = connection.execute(f"SELECT any_value({_OWN['classes']}) FROM sample").fetchall()  # noqa: S608 (the names are quoted)
+            counts = f"SELECT count(*), count(*) FILTER ({_NOT_LABELLED}), any_value({_OWN['classes']}) FROM sample"  # noqa: S608 (the names are quoted)
+            ((sampled, open_rows, classes),) = connection.execute(counts).fetchall()
             cells = ", ".join(f"{quoted_name(name)}::VARCHAR" for name, _ in inputs)
             found = connection.execute(
                 f"""SELECT {_PLACE} AS place, {_OWN["request_id"]}, {_OWN["row"]}, {_OWN[OTHER_INPUTS]}, [{cells}]::VARCHAR[] FROM sample

@@ -137,11 +137,7 @@ def send_audit(dag: str, fields: Mapping[str, str], person: str) -> SentLabels:
         ConfigError: There is no connection to a gateway.
         TaxiwayError: The gateway does not take labels now.
     """
-    given = [
-        (place["request"], place["row"], value.strip())
-        for name, value in fields.items()
-        if value.strip() and (place := _FIELD.fullmatch(name))
-    ]
+    given = given_labels(fields)
     if not given:
         raise InvalidFormError("no row has a label; label at least one")
     body = io.StringIO()
@@ -152,6 +148,15 @@ def send_audit(dag: str, fields: Mapping[str, str], person: str) -> SentLabels:
         f"row {given[each['index']][1]} of request {given[each['index']][0]}: {each['reason']}" for each in answer["refused"]
     )
     return SentLabels(answer["recorded"], answer["corrected"], answer["unchanged"], refused)
+
+
+def given_labels(fields: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """The labels of a form: request id, row and label. Rows that were left open have none."""
+    return [
+        (place["request"], place["row"], value.strip())
+        for name, value in fields.items()
+        if value.strip() and (place := _FIELD.fullmatch(name))
+    ]
 
 
 def _gateway() -> "GatewayClient":

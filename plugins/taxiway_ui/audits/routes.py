@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 from taxiway.hooks import config as settings
 from taxiway_ui import airflow_db
 from taxiway_ui.actions import MAY_DECIDE, PIPELINE, LabelsDep
-from taxiway_ui.people.audits import audit_task, send_audit
+from taxiway_ui.audits.task import audit_task, send_audit
 from taxiway_ui.people.forms import forms_for
 from taxiway_ui.responses import html
 from taxiway_ui.reviews.loaded import LoadedPipeline, load
