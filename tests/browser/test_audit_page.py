@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -74,7 +75,8 @@ def read(body: bytes) -> dict[str, str]:
     async def receive() -> dict[str, object]:
         return {"type": "http.request", "body": body, "more_body": False}
 
-    return asyncio.run(_fields(Request({"type": "http", "headers": []}, receive)))
+    with ThreadPoolExecutor(1) as thread:  # Playwright has an event loop in this one
+        return thread.submit(asyncio.run, _fields(Request({"type": "http", "headers": []}, receive))).result()
 
 
 @pytest.mark.parametrize(("classes", "label"), [(("False", "True & <b>"), "True & <b>"), ((), "-1.25")])
