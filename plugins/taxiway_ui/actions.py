@@ -64,7 +64,7 @@ class Form:
     Attributes:
         dag: The id of the DAG that it is about.
         fields: Its fields.
-        reason: Why, in one line; empty for an import of labels.
+        reason: Why, in one line; empty for labels.
         token: Its token.
         here: The path of the pages.
     """
@@ -122,6 +122,11 @@ async def _submitted(request: Request, dag_id: str, user: GetUserDep) -> Form:
     return _form(request, dag_id, user, await _fields(request))
 
 
+async def _labelled(request: Request, dag_id: str, user: GetUserDep) -> Form:
+    _check_origin(request)
+    return _form(request, dag_id, user, await _fields(request), with_reason=False)
+
+
 async def _uploaded(request: Request, dag_id: str, user: GetUserDep) -> tuple[Form, Upload]:
     _check_origin(request)
     fields, upload = await read_upload(request)
@@ -163,6 +168,7 @@ def _one_line(text: str) -> str:
 
 
 FormDep = Annotated[Form, Depends(_submitted)]
+LabelsDep = Annotated[Form, Depends(_labelled)]
 UploadDep = Annotated[tuple[Form, Upload], Depends(_uploaded)]
 
 

@@ -16,6 +16,7 @@ from fastapi.responses import FileResponse
 from taxiway.credentials import without_credentials
 from taxiway.errors import TaxiwayError, TransientError
 from taxiway_ui import actions, views
+from taxiway_ui.audits import routes as audit_routes
 from taxiway_ui.doctor import diagnosis
 from taxiway_ui.monitoring.metrics import scrape
 from taxiway_ui.overview.overview import overview
@@ -92,6 +93,7 @@ def run(request: Request, dag_id: str, run_id: str, session: SessionDep, user: G
 
 
 app.include_router(actions.router)
+app.include_router(audit_routes.router)
 app.add_route("/metrics", scrape)  # a plain route, without Airflow's login: it asks for a token of its own
 
 

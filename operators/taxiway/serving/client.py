@@ -10,6 +10,7 @@ import httpx
 from taxiway.errors import TerminalError, TransientError
 from taxiway.records.shadow_pairs import Pair, PairedLog
 from taxiway.serving.api import ChallengerRequest, ChallengerStatus, ModelStatus, Remote
+from taxiway.serving.audit_labels import auditor_header
 
 # A refresh and a new challenger are answered when the model is loaded.
 _TIMEOUT_S = 180.0
@@ -70,18 +71,22 @@ class GatewayClient:
         ]
         return predictions
 
-    def send_labels(self, model: str, body: bytes, media_type: str = "application/json") -> dict[str, Any]:
+    def send_labels(
+        self, model: str, body: bytes, media_type: str = "application/json", *, auditor: str = ""
+    ) -> dict[str, Any]:
         """Send true labels of predictions.
 
         Args:
             model: The registered model.
             body: The labels as JSON, CSV or Parquet.
             media_type: The media type of the body.
+            auditor: The person who has made the labels for an audit, which replace no label of anybody else; empty for other labels.
 
         Returns:
             The numbers `recorded`, `corrected` and `unchanged`, and `refused`, a list with the index of a label and the reason.
         """
-        answer: dict[str, Any] = self._call("POST", model, "/feedback", content=body, headers={"Content-Type": media_type})
+        headers = {"Content-Type": media_type, **(auditor_header(auditor) if auditor else {})}
+        answer: dict[str, Any] = self._call("POST", model, "/feedback", content=body, headers=headers)
         return answer
 
     def statuses(self) -> list[ModelStatus]:

@@ -55,8 +55,10 @@ from taxiway.registry.champions import ChampionInfo
 from taxiway.serving.api import ModelStatus
 from taxiway.stages.installation.diagnosis import Finding, Health
 from taxiway.stages.labels.importing import Agreement, Imported
+from taxiway.stages.monitor.windows.audit_rows import AuditPage, AuditRow
 from taxiway.stages.review import Reopening, ReviewedVersion, Standing
 from taxiway_ui.airflow_db import APPROVAL, DagFacts, LastRun, Question, RunState
+from taxiway_ui.audits.task import AuditTask, SentLabels
 from taxiway_ui.history.ledger_view import LedgerView
 from taxiway_ui.history.metric_history import MetricHistory, Point, Return
 from taxiway_ui.history.served import Served
@@ -247,6 +249,12 @@ def hostile_labels() -> LabelsPage:
     return LabelsPage(HOSTILE, HOSTILE, HOSTILE, made, (HOSTILE,), HOSTILE)
 
 
+def hostile_audit() -> AuditTask:
+    row = AuditRow(HOSTILE, HOSTILE, 0, ((HOSTILE, HOSTILE), (HOSTILE, None)), HOSTILE)
+    rows = AuditPage((row,), (HOSTILE,), 1, 0)
+    return AuditTask(HOSTILE, 2, WHEN.date(), (HOSTILE,), rows, HOSTILE, SentLabels(1, 1, 0, (HOSTILE,)))
+
+
 def hostile_batch() -> BatchRun:
     named = dict.fromkeys(
         ("model", "files", "training_run", "data", "data_digest", "folder", "host", "span", "scoring"), HOSTILE
@@ -362,6 +370,7 @@ def every_page() -> dict[str, str]:
         "pipelines": page("pipelines.html", view=overview, doctor=True, **PLACES),
         "files": page("files.html", view=files, **PLACES),
         "doctor": page("doctor.html", findings=(Finding(HOSTILE, Health.ERROR, HOSTILE),), **PLACES),
+        "audit": page("audit.html", view=hostile_audit(), forms=FORMS, **PLACES),
         "labels": page("labels.html", view=hostile_labels(), forms=FORMS, **PLACES),
         "pipeline": page("pipeline.html", view=history, forms=FORMS, done=HOSTILE, **PLACES),
         "run": page("run.html", view=run_page, forms=FORMS, done=HOSTILE, **PLACES),

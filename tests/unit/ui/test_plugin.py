@@ -62,7 +62,7 @@ def test_importing_the_plugin_costs_scheduler_and_workers_nothing_heavy(tmp_path
 def test_every_route_asks_who_calls() -> None:
     client = TestClient(app)
     routes = [route for route in app.routes if isinstance(route, APIRoute)]
-    assert len(routes) == 16
+    assert len(routes) == 18
     (metrics,) = (route for route in app.routes if not isinstance(route, APIRoute))
     assert isinstance(metrics, Route)
     assert metrics.path == "/metrics", "it asks for a token of its own"

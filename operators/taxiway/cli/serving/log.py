@@ -137,12 +137,24 @@ def labels(folder: Path, model: str | None, as_json: bool) -> None:
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     help="The schema with the types of the inputs; without it, they are inferred from all values.",
 )
+@click.option(
+    "--with-audits",
+    is_flag=True,
+    help="Write the rows, too, that were labelled for an audit. Use them for training only: they are no test set for a gate.",
+)
 def export_log(
-    model: str, folder: Path, out: Path, since: "datetime | None", until: "datetime | None", schema: Path | None
+    model: str,
+    folder: Path,
+    out: Path,
+    since: "datetime | None",
+    until: "datetime | None",
+    schema: Path | None,
+    with_audits: bool,
 ) -> None:
     """Write the rows that MODEL has predicted to a Parquet file, with their predictions and labels.
 
     The inputs are columns with their own names and types, so the file can be profiled and checked as any other data.
+    Rows that were labelled for an audit are left out: their labels have been looked at to decide about the champion.
     """
     from taxiway.data.schema.file import load_schema
     from taxiway.messages import counted, quoted
@@ -150,7 +162,7 @@ def export_log(
 
     types = load_schema(schema).types if schema is not None else {}
     first, last = (day.date() if day is not None else None for day in (since, until))
-    written = export_rows(folder, model, out, since=first, until=last, types=types)
+    written = export_rows(folder, model, out, since=first, until=last, types=types, with_audits=with_audits)
     for each in written.not_typed:
         have = f"{counted(each.rows, 'row')} of {written.rows:,}"
         click.echo(
@@ -158,3 +170,7 @@ def export_log(
             err=True,
         )
     click.echo(f"{counted(written.rows, 'row')} written to {out}")
+    if written.audited:
+        click.echo(
+            f"{counted(written.audited, 'row')} left out, labelled for an audit; to write them, too: --with-audits", err=True
+        )

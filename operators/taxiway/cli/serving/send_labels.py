@@ -4,6 +4,7 @@ import csv
 import io
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from getpass import getuser
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,20 +27,25 @@ _SHOWN = 10
 @click.command("send")
 @click.argument("model")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--by", "person", help="Who has made the labels of a file of taxiway audit. Default: your user name.")
 @click.option("--gateway", envvar="TAXIWAY_GATEWAY", show_envvar=True, help="The address of the gateway.")
 @click.option("--token", envvar="TAXIWAY_GATEWAY_TOKEN", show_envvar=True, hidden=True)
-def send(model: str, file: Path, gateway: str | None, token: str | None) -> None:
+def send(model: str, file: Path, person: str | None, gateway: str | None, token: str | None) -> None:
     """Send the true labels of predictions of MODEL in FILE to the gateway.
 
     FILE is CSV or Parquet with the column `label`, and either `request_id` (and `row` for requests of several rows), or input columns
-    that identify the rows. Of a CSV file of taxiway audit, the rows that have a label are sent. The gateway's token is read from TAXIWAY_GATEWAY_TOKEN; its caller needs the scope `feedback`.
+    that identify the rows. Of a CSV file of taxiway audit, the rows that have a label are sent, as labels of an audit by the person: they
+    replace no label of anybody else, and taxiway log export leaves their rows out. The gateway's token is read from TAXIWAY_GATEWAY_TOKEN; its caller needs the scope `feedback`.
     """
     if file.suffix not in _MEDIA_TYPES:
         raise click.UsageError(f"{file} ends in {file.suffix or 'nothing'}; allowed: {' or '.join(_MEDIA_TYPES)}")
+    auditor = (person or getuser()) if file.suffix == ".csv" and _is_audit(file) else ""
+    if person and not auditor:
+        raise click.UsageError(f"--by is for a CSV file of taxiway audit, and {file} is none; leave it out")
     counts, refused, first = dict.fromkeys(("recorded", "corrected", "unchanged"), 0), list[str](), 0
     with _client(gateway, token) as client:
         for body, rows in (_csv_parts if file.suffix == ".csv" else _parquet_parts)(file):
-            answer = client.send_labels(model, body, _MEDIA_TYPES[file.suffix])
+            answer = client.send_labels(model, body, _MEDIA_TYPES[file.suffix], auditor=auditor)
             counts = {name: count + answer[name] for name, count in counts.items()}
             refused += [f"label {first + each['index'] + 1:,}: {each['reason']}" for each in answer["refused"]]
             first += rows
@@ -75,7 +81,7 @@ def _csv_parts(file: Path) -> Iterator[tuple[bytes, int]]:
         try:
             rows: Iterator[list[str]] = csv.reader(lines, strict=True)
             header = next(rows, [])
-            if set(header) > set(_OF_REQUEST) and len(set(header)) == len(header):
+            if _has_inputs(header):
                 header, rows = list(_OF_REQUEST), _labelled(rows, header, file)
             part, count = _new_part(header), 0
             for row in rows:
@@ -88,6 +94,19 @@ def _csv_parts(file: Path) -> Iterator[tuple[bytes, int]]:
             raise ConfigError(f"{file} is not CSV in UTF-8: {error}") from None
     if count:
         yield part.getvalue().encode(), count
+
+
+def _has_inputs(header: Sequence[str]) -> bool:
+    """Whether a header is that of a file of `taxiway audit`, which has the inputs next to the ids and the label."""
+    return set(header) > set(_OF_REQUEST) and len(set(header)) == len(header)
+
+
+def _is_audit(file: Path) -> bool:
+    with file.open(encoding="utf-8-sig", newline="") as lines:
+        try:
+            return _has_inputs(next(csv.reader(lines), []))
+        except (csv.Error, UnicodeDecodeError):
+            return False  # reading its rows says why
 
 
 def _labelled(rows: Iterable[list[str]], header: Sequence[str], file: Path) -> Iterator[list[str]]:

@@ -10,6 +10,7 @@ from taxiway.data.engine.conditions import quoted_name
 from taxiway.data.engine.connection import connect, path_literal
 from taxiway.data.engine.keys_sql import literal
 from taxiway.errors import ConfigError, NoRequestsError
+from taxiway.serving.audit_labels import is_audit_sql
 from taxiway.serving.request_log.files import (
     INPUT,
     OTHER_INPUTS,
@@ -67,10 +68,12 @@ class Exported:
     Attributes:
         rows: How many rows.
         not_typed: The inputs that were written as text.
+        audited: How many rows were left out, because they were labelled for an audit.
     """
 
     rows: int
     not_typed: tuple[NotTyped, ...]
+    audited: int = 0
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,14 @@ class TypedInput:
 
 
 def export_rows(
-    folder: Path, model: str, out: Path, *, since: date | None = None, until: date | None = None, types: Mapping[str, str]
+    folder: Path,
+    model: str,
+    out: Path,
+    *,
+    since: date | None = None,
+    until: date | None = None,
+    types: Mapping[str, str],
+    with_audits: bool = True,
 ) -> Exported:
     """Write the rows that a model has predicted to a Parquet file, with their predictions and labels.
 
@@ -108,6 +118,8 @@ def export_rows(
         since: The first day of the requests, in UTC; None for all.
         until: The last day; None for all.
         types: The types of inputs, in the words of a schema.
+        with_audits: Whether rows are written that were labelled for an audit. Their labels have been looked at to decide about the
+            champion, so they are no test set for the next one.
 
     Raises:
         ConfigError: The folder does not exist, or the file would be one of the log's.
@@ -124,7 +136,7 @@ def export_rows(
     def write(files: LogFiles) -> Exported:
         if not files.requests:
             raise NoRequestsError(no_requests_text(folder, model, since, until))
-        return _write(files, temporary, types)
+        return _write(files, temporary, types, with_audits=with_audits)
 
     try:
         written = read_files(log_files(folder, model, since, until), write)
@@ -134,9 +146,15 @@ def export_rows(
     return written
 
 
-def _write(files: LogFiles, out: Path, types: Mapping[str, str]) -> Exported:
+def _write(files: LogFiles, out: Path, types: Mapping[str, str], *, with_audits: bool) -> Exported:
     with connect() as connection:
         rows = f"(SELECT * FROM {files_sql(files.requests)} WHERE champion_status = 200)"  # noqa: S608 (the paths are quoted)
+        audited = 0
+        if not with_audits and files.labels:
+            ids = f"SELECT request_id, row FROM {files_sql(files.labels)} WHERE {is_audit_sql('caller')}"  # noqa: S608 (the paths are quoted)
+            is_audited = f"(request_id, row) IN ({ids})"
+            ((audited,),) = connection.execute(f"SELECT count(*) FROM {rows} WHERE {is_audited}").fetchall()  # noqa: S608 (the paths are quoted)
+            rows = f"(SELECT * FROM {rows} WHERE NOT {is_audited})"  # noqa: S608 (the paths are quoted)
         inputs = typed_inputs(connection, rows, types)
         columns = ", ".join([*(each.as_column for each in inputs), OWN_COLUMNS])
         labels = f"({newest_labels_sql(files.labels)}) AS labels"
@@ -144,7 +162,7 @@ def _write(files: LogFiles, out: Path, types: Mapping[str, str]) -> Exported:
         (count,) = connection.execute(
             f"COPY (SELECT {columns} FROM {joined} ORDER BY received_at, requests.seq, row) TO {path_literal(out)} (FORMAT parquet, COMPRESSION zstd)"  # noqa: S608 (names and paths are quoted)
         ).fetchall()[0]
-    return Exported(int(count), tuple(each.not_typed for each in inputs if each.not_typed is not None))
+    return Exported(int(count), tuple(each.not_typed for each in inputs if each.not_typed is not None), int(audited))
 
 
 def is_hash(entry: str) -> str:

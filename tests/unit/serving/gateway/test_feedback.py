@@ -1,6 +1,5 @@
 """Feedback: true labels reach the prediction that they are for, whenever, however often and in whatever form they come."""
 
-import csv
 import io
 import json
 import sqlite3
@@ -10,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import httpx
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
+from labelling import asked, counts, csv_of, send, stored
 from mlflow import MlflowClient
 from running import ADMIN, CALLER, Running, add_version, register, start_gateway
 
@@ -46,26 +45,10 @@ def model(labelled: Running, registry: MlflowClient) -> str:
     return found
 
 
-def send(gateway: Running, model: str, labels: Any, **headers: str) -> httpx.Response:
-    body = labels if isinstance(labels, bytes) else json.dumps({"labels": labels}).encode()
-    headers = {"Authorization": f"Bearer {ADMIN}", **headers}
-    return gateway.http.post(f"{gateway.url}/models/{model}/feedback", content=body, headers=headers)
-
-
 def test_private_columns_that_no_model_takes_are_named(labelled: Running, model: str) -> None:
     assert labelled.admin.status(model).champion == 1
     warning = 'no served model takes "card", "name", which --hash-column or --omit-column names'
     until(lambda: warning in (labelled.state / "output").read_text(), "the gateway warns of misspelled names")
-
-
-def counts(answer: httpx.Response) -> tuple[int, int, int, list[int]]:
-    content = answer.json()
-    return content["recorded"], content["corrected"], content["unchanged"], [each["index"] for each in content["refused"]]
-
-
-def asked(gateway: Running, model: str, **inputs: Any) -> str:
-    answer = gateway.post(model, {"dataframe_records": [{"x": 0.5, **inputs}]})
-    return answer.headers["X-Taxiway-Request-Id"]
 
 
 def forget(gateway: Running) -> None:
@@ -73,12 +56,6 @@ def forget(gateway: Running) -> None:
     roll(gateway.state)
     with closing(sqlite3.connect(gateway.state / "requests.sqlite")) as log, log:
         log.execute("DELETE FROM requests")
-
-
-def stored(gateway: Running, model: str) -> list[tuple[Any, ...]]:
-    roll(gateway.state)
-    files = f"{gateway.state}/log/labels/model={model}/*/*.parquet"
-    return duckdb.sql(f"SELECT request_id, row, label, label_value, caller FROM '{files}' ORDER BY labelled_at, seq").fetchall()
 
 
 def test_labels_are_stored_once_and_corrected(labelled: Running, model: str) -> None:
@@ -190,14 +167,6 @@ def test_a_body_with_many_kinds_of_keys_is_bounded(labelled: Running, model: str
     answer = send(labelled, model, kinds)
     assert counts(answer) == (0, 0, 1, [5, 6, 7, 8, 9])  # all are for the same prediction
     assert "more than 5 sets of columns" in answer.json()["refused"][0]["reason"]
-
-
-def csv_of(rows: list[dict[str, str]]) -> bytes:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, rows[0])
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue().encode()
 
 
 def parquet_of(rows: list[dict[str, Any]]) -> bytes:

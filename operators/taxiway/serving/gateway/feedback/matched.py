@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from taxiway.errors import RequestError, TaxiwayError
 from taxiway.messages import error_line, listed, quoted
+from taxiway.serving.audit_labels import auditor_of
 from taxiway.serving.gateway.feedback.given import GivenLabel, number_of_text, read_labels
 from taxiway.serving.gateway.feedback.predictions import Prediction, Predictions, same_columns
 from taxiway.serving.gateway.rolling.roll import private_columns, roll
@@ -65,7 +66,7 @@ class Matched:
     refused: Mapping[int, str] = field(default_factory=dict)
 
 
-def match_labels(state: Path, model: str, classes: Sequence[str], body: bytes, media_type: str) -> Matched:
+def match_labels(state: Path, model: str, classes: Sequence[str], body: bytes, media_type: str, auditor: str = "") -> Matched:
     """Parse a body and match its labels. This runs in a background process.
 
     Args:
@@ -74,6 +75,7 @@ def match_labels(state: Path, model: str, classes: Sequence[str], body: bytes, m
         classes: The classes of the champion; empty if it has none, or they are not known.
         body: The body.
         media_type: Its media type.
+        auditor: The person who has made the labels for an audit, which replace no label of anybody else; empty for other labels.
 
     Raises:
         RequestError: The body cannot be read, or 503 if the request log cannot.
@@ -82,7 +84,7 @@ def match_labels(state: Path, model: str, classes: Sequence[str], body: bytes, m
 
     given = read_labels(body, media_type)
     try:
-        return _matched(state, model, classes, given)
+        return _matched(state, model, classes, given, auditor)
     except RequestError:
         raise
     except (TaxiwayError, duckdb.Error, sqlite3.Error, OSError) as error:
@@ -92,7 +94,7 @@ def match_labels(state: Path, model: str, classes: Sequence[str], body: bytes, m
         ) from None
 
 
-def _matched(state: Path, model: str, classes: Sequence[str], given: Sequence[GivenLabel]) -> Matched:
+def _matched(state: Path, model: str, classes: Sequence[str], given: Sequence[GivenLabel], auditor: str) -> Matched:
     settings = read_settings(state)
     predictions = Predictions(state, settings.folder, model)
     refused: dict[int, str] = {}
@@ -113,12 +115,12 @@ def _matched(state: Path, model: str, classes: Sequence[str], given: Sequence[Gi
         label.key or (label.request_id, label.row): label.index for label, _ in usable
     }  # of several labels for the same rows
     counting = (
-        (row, text)
+        (row, text, label.index)
         for label, text in usable
         if last[label.key or (label.request_id, label.row)] == label.index
         for row in found.get(label.index, ())
     )
-    return _compared(predictions, counting, refused)
+    return _compared(predictions, counting, refused, auditor)
 
 
 def _refuse_texts(
@@ -203,11 +205,23 @@ def _label_text(label: GivenLabel, classes: Sequence[str]) -> tuple[str, str]:
 
 
 def _compared(
-    predictions: Predictions, labelled: Iterable[tuple[tuple[str, int, float], str]], refused: Mapping[int, str]
+    predictions: Predictions,
+    labelled: Iterable[tuple[tuple[str, int, float], str, int]],
+    refused: dict[int, str],
+    auditor: str,
 ) -> Matched:
     """Leave out the labels that the predictions have already; of several for a prediction, the last one counts."""
-    wanted = {(request_id, row): (at, text) for (request_id, row, at), text in labelled}
+    wanted = {(request_id, row): (at, text, index) for (request_id, row, at), text, index in labelled}
     known = predictions.labels(request_id for request_id, _ in wanted)
-    new = [NewLabel(*place, at, text) for place, (at, text) in wanted.items() if known.get(place) != text]
-    corrected = sum((label.request_id, label.row) in known for label in new)
-    return Matched(new, corrected, len(wanted) - len(new), refused)
+    new, unchanged, corrected = [], 0, 0
+    for place, (at, text, index) in wanted.items():
+        label, caller = known.get(place, ("", ""))
+        if label == text:
+            unchanged += 1
+        elif label and auditor and auditor_of(caller) != auditor:
+            by = auditor_of(caller) or caller
+            refused[index] = f"its label is {text}, and {by} has labelled the row as {label}, which stands; agree on one"
+        else:
+            new.append(NewLabel(*place, at, text))
+            corrected += bool(label)
+    return Matched(new, corrected, unchanged, refused)

@@ -145,9 +145,11 @@ class Predictions:
             versions = read_versions(connection, self._model, {each["champion_version"] for each in requests})
         return predicted_rows(requests, versions, private) if requests else None
 
-    def labels(self, request_ids: Iterable[str]) -> dict[tuple[str, int], str]:
-        """The newest labels of requests, as JSON by request id and row, as far as the log still has them."""
-        return {(name, row): label for name, row, label in self._from_log(sql.LABELS_OF, sorted(set(request_ids)))}
+    def labels(self, request_ids: Iterable[str]) -> dict[tuple[str, int], tuple[str, str]]:
+        """The newest labels of requests, as JSON, with their callers, by request id and row, as far as the log still has them."""
+        return {
+            (name, row): (label, caller) for name, row, label, caller in self._from_log(sql.LABELS_OF, sorted(set(request_ids)))
+        }
 
     def _open_log(self) -> "closing[sqlite3.Connection]":
         return closing(sqlite3.connect(f"{self._log.absolute().as_uri()}?mode=ro", uri=True))

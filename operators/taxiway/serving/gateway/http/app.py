@@ -19,6 +19,7 @@ from taxiway.messages import listed, quoted
 from taxiway.records.shadow_pairs import Pair
 from taxiway.serving.answer_check import MAX_CHECKED
 from taxiway.serving.api import MAX_VERSION, ChallengerRequest, ModelStatus
+from taxiway.serving.audit_labels import AUDITOR_HEADER, read_auditor
 from taxiway.serving.callers import Caller, Scope
 from taxiway.serving.gateway.feedback.given import MEDIA_TYPES
 from taxiway.serving.gateway.http.auth import Access, refusal
@@ -254,7 +255,8 @@ async def _predict(request: Request, model: ServedModel, *, explain: bool) -> Re
 async def _feedback(request: Request, model: ServedModel) -> Response:
     caller = _require_scope(request, Scope.FEEDBACK)
     media_type = request.headers.get("content-type", MEDIA_TYPES[0]).partition(";")[0].strip().lower()
-    return await take_labels(_gateway(request), model, caller, await request.body(), media_type)
+    auditor = read_auditor(request.headers.get(AUDITOR_HEADER))
+    return await take_labels(_gateway(request), model, caller, await request.body(), media_type, auditor)
 
 
 async def _refusal(_: Request, error: Exception) -> Response:

@@ -8,6 +8,7 @@ import time
 from starlette.responses import JSONResponse, Response
 
 from taxiway.errors import RequestError, WorkerDiedError
+from taxiway.serving.audit_labels import marked_caller
 from taxiway.serving.callers import Caller
 from taxiway.serving.gateway.feedback.matched import Matched, match_labels
 from taxiway.serving.gateway.http.gateway import Gateway
@@ -19,7 +20,9 @@ _MAX_WAITING = 8
 _LIMIT_S = 30.0
 
 
-async def take_labels(gateway: Gateway, model: ServedModel, caller: Caller, body: bytes, media_type: str) -> Response:
+async def take_labels(
+    gateway: Gateway, model: ServedModel, caller: Caller, body: bytes, media_type: str, auditor: str = ""
+) -> Response:
     """Match labels with predictions in a process of its own, and store them; they are committed when this returns.
 
     Args:
@@ -28,6 +31,7 @@ async def take_labels(gateway: Gateway, model: ServedModel, caller: Caller, body
         caller: Who sends them.
         body: The body.
         media_type: Its media type.
+        auditor: The person who has made the labels for an audit; empty for other labels.
 
     Returns:
         How many labels are stored for predictions that had none, replace another label, and are known already; and for each of the others,
@@ -41,12 +45,13 @@ async def take_labels(gateway: Gateway, model: ServedModel, caller: Caller, body
         raise RequestError(503, f"{_MAX_WAITING} requests with labels are waiting; try again later")
     gateway.labels_waiting += 1
     try:
-        found = await _matched(gateway, model, body, media_type)
+        found = await _matched(gateway, model, body, media_type, auditor)
     finally:
         gateway.labels_waiting -= 1
     now = time.time()
     if found.new:
-        rows = [(new.request_id, new.row, model.name, new.predicted_at, new.label, now, caller.name) for new in found.new]
+        sender = marked_caller(caller.name, auditor)
+        rows = [(new.request_id, new.row, model.name, new.predicted_at, new.label, now, sender) for new in found.new]
         try:
             await gateway.log.add_labels(rows)
         except (sqlite3.Error, OSError) as error:
@@ -58,14 +63,14 @@ async def take_labels(gateway: Gateway, model: ServedModel, caller: Caller, body
     return JSONResponse({**counts, "refused": refused})
 
 
-async def _matched(gateway: Gateway, model: ServedModel, body: bytes, media_type: str) -> Matched:
+async def _matched(gateway: Gateway, model: ServedModel, body: bytes, media_type: str, auditor: str) -> Matched:
     """Match the labels, one body after the other; the limit is for this one, not for those that it waits for."""
     champion = model.champion.current
     classes = tuple(champion.version.classes) if champion else ()
     state = gateway.settings.state_folder
     try:
         async with gateway.matching_turn, asyncio.timeout(_LIMIT_S):
-            return await gateway.matching.run(match_labels, state, model.name, classes, body, media_type)
+            return await gateway.matching.run(match_labels, state, model.name, classes, body, media_type, auditor)
     except TimeoutError:
         raise RequestError(
             503, f"the labels were not matched within {_LIMIT_S:g} s; send fewer labels at once, or request ids instead of keys"

@@ -164,7 +164,7 @@ NUMBERS_OF = """
 SELECT request_id FROM requests WHERE request_id IN ({marks}) AND champion_status = 200
 AND json_type(champion_answer, '$[0]') IN ('integer', 'real')
 """
-LABELS_OF = "SELECT request_id, row, label FROM labels WHERE request_id IN ({marks}) ORDER BY seq"
+LABELS_OF = "SELECT request_id, row, label, caller FROM labels WHERE request_id IN ({marks}) ORDER BY seq"
 NOT_ROLLED_CHARACTERS = "SELECT coalesce(sum(length(payload)), 0) FROM requests WHERE seq > (SELECT seq FROM rolled)"
 POSITIONS = {kind: f"SELECT seq, request_id FROM {kind} WHERE seq BETWEEN ? AND ?" for kind in ("requests", "labels")}  # noqa: S608 (no values)
 SET_LOG_ID = "UPDATE rolled SET log_id = lower(hex(randomblob(8)))"
