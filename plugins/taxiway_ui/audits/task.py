@@ -21,7 +21,7 @@ from taxiway.spec.monitor import Monitor
 from taxiway.spec.source.span_pattern import DATA
 from taxiway.stages.batch.version import Version
 from taxiway.stages.context import Services
-from taxiway.stages.monitor.windows.audit_rows import AuditPage, audit_page
+from taxiway.stages.monitor.windows.labels.audit_rows import AuditPage, audit_page
 from taxiway.stages.monitor.windows.log_windows import Every, last_day
 from taxiway.stages.monitor.windows.performance import MIN_ROWS
 from taxiway.store import Store
