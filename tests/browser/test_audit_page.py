@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from fastapi import Request
-from taxiway.stages.monitor.windows.audit_rows import AuditPage, AuditRow
 
 from helping import require
+from taxiway.stages.monitor.windows.labels.audit_rows import AuditPage, AuditRow
 from taxiway_ui.actions import _fields
 from taxiway_ui.audits.task import ROWS, AuditTask, SentLabels, given_labels
 from taxiway_ui.people.forms import Forms

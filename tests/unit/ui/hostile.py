@@ -3,8 +3,6 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from taxiway.stages.monitor.windows.audit_rows import AuditPage, AuditRow
-
 from taxiway.ledger.entry import Entry, State
 from taxiway.lineage.batches import BatchRun
 from taxiway.lineage.run_records import RunRecords
@@ -57,6 +55,7 @@ from taxiway.registry.champions import ChampionInfo
 from taxiway.serving.api import ModelStatus
 from taxiway.stages.installation.diagnosis import Finding, Health
 from taxiway.stages.labels.importing import Agreement, Imported
+from taxiway.stages.monitor.windows.labels.audit_rows import AuditPage, AuditRow
 from taxiway.stages.review import Reopening, ReviewedVersion, Standing
 from taxiway_ui.airflow_db import APPROVAL, DagFacts, LastRun, Question, RunState
 from taxiway_ui.audits.task import AuditTask, SentLabels
