@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import FitError
+from taxiway.messages import counted
 from taxiway.records import FeatureSet
 from taxiway.spec.metrics import Problem
 from taxiway.spec.model.section import Model
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 MOST_SIZES = 6
 """A half, a fourth and so on, up to a 32nd, of the rows to learn from; all fits together learn from less than twice these rows."""
+LEAST_SIZES = 2
+"""With fewer sizes there is no curve."""
 _HELD_OUT, _MOST_HELD_OUT = 0.2, 20_000
 _LEAST_ROWS, _LEAST_OF_A_CLASS = 50, 5
 
@@ -49,7 +52,20 @@ class PredictedBySize:
     labels: "Floats"
 
 
-def predicted_by_size(features: FeatureSet, model: Model, overrides: Mapping[str, Any], *, store: Store) -> PredictedBySize:
+@dataclass(frozen=True)
+class NotMeasured:
+    """That there is no learning curve.
+
+    Attributes:
+        reason: Why not, for people: a clause.
+    """
+
+    reason: str
+
+
+def predicted_by_size(
+    features: FeatureSet, model: Model, overrides: Mapping[str, Any], *, store: Store
+) -> PredictedBySize | NotMeasured:
     """Fit an estimator on parts of the training rows of which each contains the one before, and predict a fifth of the rows.
 
     At most 20,000 rows are held out. A part has at least 50 rows, and 5 of each class; smaller ones are left out, and so is one to
@@ -61,6 +77,9 @@ def predicted_by_size(features: FeatureSet, model: Model, overrides: Mapping[str
         overrides: Parameters that replace those of `model.params`.
         store: Where the rows are.
 
+    Returns:
+        The predictions; why there are none, if fewer than two parts are large enough, or if fewer than two could be fitted to.
+
     Raises:
         ConfigError: The estimator or a parameter is not valid.
     """
@@ -69,10 +88,15 @@ def predicted_by_size(features: FeatureSet, model: Model, overrides: Mapping[str
     rows, names = read_training_rows(features, store)
     problem: Problem = "classification" if features.classes else "regression"
     fraction = min(_HELD_OUT, _MOST_HELD_OUT / len(rows.labels))
+    if len(rows.labels) * (1 - fraction) < _LEAST_ROWS << 1:
+        return _too_few(len(rows.labels), problem)
     learned, held = split_rows(rows, fraction, stratified=bool(features.classes))
     labels = np.unique(rows.labels, return_inverse=True)[1] if features.classes else rows.labels
+    parts = _parts(learned, labels if features.classes else None)
+    if len(parts) < LEAST_SIZES:
+        return _too_few(len(rows.labels), problem)
     answers: dict[int, Floats] = {}
-    for part in _parts(learned, labels if features.classes else None):
+    for part in parts:
         estimator = build_estimator(model, overrides, problem)
         try:
             if isinstance(estimator, OwnTraining):
@@ -82,7 +106,19 @@ def predicted_by_size(features: FeatureSet, model: Model, overrides: Mapping[str
                 answers[len(part)] = np.asarray(answers_of(estimator, rows.matrix[held]), dtype=float)
         except FitError as error:
             _log.warning("the learning curve has no value for %d rows: %s", len(part), error)
+    if len(answers) < LEAST_SIZES:
+        return NotMeasured(
+            f"the estimator could be fitted to {len(answers)} of {len(parts)} parts of the training rows; see above"
+        )
     return PredictedBySize(tuple(answers), tuple(answers.values()), np.asarray(labels[held], dtype=float))
+
+
+def _too_few(rows: int, problem: Problem) -> NotMeasured:
+    of_classes = f" and {_LEAST_OF_A_CLASS} of each class" if problem == "classification" else ""
+    return NotMeasured(
+        f"{counted(rows, 'training row')} are too few: of four fifths of them, at least {LEAST_SIZES} parts, such as a half and all, must "
+        f"have {_LEAST_ROWS} rows{of_classes}"
+    )
 
 
 def _parts(learned: "Positions", classes: "Positions | None") -> "Sequence[Positions]":

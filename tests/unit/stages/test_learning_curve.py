@@ -22,7 +22,7 @@ from taxiway.stages.installation import Installation
 from taxiway.stages.monitor.retraining.learning_curve import measured_curve
 from taxiway.stages.runner import run_in
 from taxiway.training import learning_curve
-from taxiway.training.learning_curve import predicted_by_size
+from taxiway.training.learning_curve import NotMeasured, PredictedBySize, predicted_by_size
 
 FUNCTION = """
 from sklearn.linear_model import LogisticRegression
@@ -48,6 +48,12 @@ def features_of(installation: Installation, pipeline: Pipeline) -> FeatureSet:
     return found.features
 
 
+def predicted(installation: Installation, pipeline: Pipeline, features: FeatureSet | None = None) -> PredictedBySize:
+    found = predicted_by_size(features or features_of(installation, pipeline), pipeline.model, {}, store=installation.store)
+    assert isinstance(found, PredictedBySize), found
+    return found
+
+
 def test_parts_contain_each_other_and_no_row_that_is_held_out(
     site: Site, installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -60,13 +66,13 @@ def test_parts_contain_each_other_and_no_row_that_is_held_out(
 
     monkeypatch.setattr(learning_curve, "fit", watched)
     features = features_of(installation, pipeline)
-    found = predicted_by_size(features, pipeline.model, {}, store=installation.store)
+    found = predicted(installation, pipeline, features)
     assert found.sizes == (50, 100, 200, 400, 800), "a 32nd would be 25 rows"
     assert [len(rows) for rows in seen] == [*found.sizes]
     assert all(smaller < larger for smaller, larger in pairwise(seen))
     assert {answers.shape for answers in found.answers} == {(200, 2)}
     assert found.labels.tolist().count(1.0) == pytest.approx(100, abs=10)
-    again = predicted_by_size(features, pipeline.model, {}, store=installation.store)
+    again = predicted(installation, pipeline, features)
     assert all(np.array_equal(*pair) for pair in zip(found.answers, again.answers, strict=True)), "the same in each try"
 
 
@@ -75,7 +81,7 @@ def test_a_part_without_enough_rows_of_a_class_is_left_out(site: Site, installat
     rows = pd.read_parquet(path)
     rows.assign(y=np.arange(len(rows)) % 100 < 2).to_parquet(path)
     pipeline = site.pipeline()
-    found = predicted_by_size(features_of(installation, pipeline), pipeline.model, {}, store=installation.store)
+    found = predicted(installation, pipeline)
     assert found.sizes[-1] == 800
     assert len(found.sizes) < 4
 
@@ -118,7 +124,7 @@ def test_a_regression_has_a_curve(site: Site, installation: Installation) -> Non
     model = {"estimator": "sklearn.linear_model.Ridge"}
     gate = {"thresholds": {"mae": 3}, "against_champion": {"metric": "mae"}}
     pipeline = relabelled(site, "number", lambda a: a * 2.5, model=model, gate=gate)
-    found = predicted_by_size(features_of(installation, pipeline), pipeline.model, {}, store=installation.store)
+    found = predicted(installation, pipeline)
     assert found.sizes == (50, 100, 200, 400, 800)
     errors = [abs(answers - found.labels).mean() for answers in found.answers]
     assert errors[0] > 2 * errors[-1]
@@ -128,7 +134,7 @@ def test_more_than_two_classes_have_a_curve(site: Site, installation: Installati
     names = ["low", "mid", "top"]
     gate = {"thresholds": {"accuracy": 0.5}, "against_champion": {"metric": "accuracy"}}
     pipeline = relabelled(site, "string", lambda a: pd.cut(a, [-9, -0.5, 0.5, 9], labels=names).astype(str), gate=gate)
-    found = predicted_by_size(features_of(installation, pipeline), pipeline.model, {}, store=installation.store)
+    found = predicted(installation, pipeline)
     assert {answers.shape for answers in found.answers} == {(200, 3)}
     assert (found.answers[-1].argmax(axis=1) == found.labels).mean() > 0.9
 
@@ -137,7 +143,7 @@ def test_more_than_two_classes_have_a_curve(site: Site, installation: Installati
 def test_a_function_of_a_team_trains_on_the_parts(site: Site, installation: Installation, name: str) -> None:
     (site.folder / "own.py").write_text(FUNCTION)
     pipeline = site.pipeline(model={"train": f"{Path(site.folder) / 'own.py'}:{name}"})
-    found = predicted_by_size(features_of(installation, pipeline), pipeline.model, {}, store=installation.store)
+    found = predicted(installation, pipeline)
     assert found.sizes == (50, 100, 200, 400, 800)
     right = [((answers[:, 1] > 0.5) == found.labels).mean() for answers in found.answers]
     assert min(right) > 0.65, "the rows of the answers are those of the labels"
@@ -148,6 +154,37 @@ def test_a_size_that_cannot_be_fitted_is_left_out(
 ) -> None:
     model = {"estimator": "sklearn.neighbors.KNeighborsClassifier", "params": {"n_neighbors": 120}}
     pipeline = site.pipeline(model=model)
-    found = predicted_by_size(features_of(installation, pipeline), pipeline.model, {}, store=installation.store)
+    found = predicted(installation, pipeline)
     assert found.sizes == (200, 400, 800)
     assert "the learning curve has no value for 50 rows" in caplog.text
+
+
+def test_why_there_is_no_curve(site: Site, installation: Installation, caplog: pytest.LogCaptureFixture) -> None:
+    def reason(pipeline: Pipeline) -> str:
+        features = features_of(installation, pipeline)
+        found = predicted_by_size(features, pipeline.model, {}, store=installation.store)
+        assert isinstance(found, NotMeasured)
+        return found.reason
+
+    unfit = {"estimator": "sklearn.neighbors.KNeighborsClassifier", "params": {"n_neighbors": 700}}
+    assert reason(site.pipeline(model=unfit)).startswith("the estimator could be fitted to 1 of 5 parts of the training rows")
+    path = site.data / "1.parquet"
+    rows = pd.read_parquet(path)
+    rows.assign(y=np.arange(len(rows)) < 7).to_parquet(path)
+    assert reason(site.pipeline()).endswith("must have 50 rows and 5 of each class")
+    rows.head(120).to_parquet(path)
+    caplog.clear()
+    assert reason(site.pipeline()).startswith("120 training rows are too few")
+    assert "the learning curve has no value" not in caplog.text, "nothing is fitted"
+
+
+def test_the_log_names_the_reason_why_there_is_no_curve(
+    site: Site, installation: Installation, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = site.data / "1.parquet"
+    pd.read_parquet(path).head(120).to_parquet(path)
+    retrain = {"min_gain": 0.01, "new_labels": 100, "learning_curve": True}
+    pipeline = site.pipeline(schedule="retrain", monitor={"log": "log", "metric": "brier", "retrain": retrain})
+    with caplog.at_level("WARNING"):
+        run_in(installation, pipeline)
+    assert "the learning curve is not known: 120 training rows are too few" in caplog.text

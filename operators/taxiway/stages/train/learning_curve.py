@@ -16,11 +16,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from taxiway.store import StageKey
-    from taxiway.training.learning_curve import PredictedBySize
+    from taxiway.training.learning_curve import NotMeasured, PredictedBySize
 
     Floats = NDArray[np.float64]
-
-_LEAST_SIZES = 2
 
 
 def learning_curve(
@@ -38,10 +36,10 @@ def learning_curve(
         key: The key of that version.
 
     Returns:
-        The curve; None if it is not wanted, or if fewer than two models could be scored.
+        The curve; None if it is not wanted, or if it could not be measured, and the log says why.
     """
     from taxiway.store.cache import keep, made_before
-    from taxiway.training.learning_curve import predicted_by_size
+    from taxiway.training.learning_curve import NotMeasured, predicted_by_size
 
     section = context.pipeline.monitor
     if section is None or section.retrain is None or not section.retrain.learning_curve:
@@ -52,12 +50,13 @@ def learning_curve(
     if found is None:
         started = time.monotonic()
         predicted = predicted_by_size(features, context.pipeline.model, replaced, store=context.store)
-        found = _scored(features, metric, candidate.threshold, predicted)
-        if found is None:
-            context.log.warning(
-                "the learning curve is not known: %s have too few of some class", counted(features.row_count, "row")
-            )
+        measured = (
+            predicted if isinstance(predicted, NotMeasured) else _scored(features, metric, candidate.threshold, predicted)
+        )
+        if isinstance(measured, NotMeasured):
+            context.log.warning("the learning curve is not known: %s", measured.reason)
             return None
+        found = measured
         keep(context.store, ours, found)
         context.recorder.metrics({"learning_curve.seconds": time.monotonic() - started})
     _record(context, found)
@@ -85,22 +84,24 @@ def _record(context: StageContext, curve: LearningCurve) -> None:
     )
 
 
-def _scored(features: FeatureSet, metric: str, threshold: float | None, predicted: "PredictedBySize") -> LearningCurve | None:
-    """The values and covariances of the metric; None with fewer than two values."""
+def _scored(
+    features: FeatureSet, metric: str, threshold: float | None, predicted: "PredictedBySize"
+) -> "LearningCurve | NotMeasured":
+    """The values and covariances of the metric; why not, if fewer than two are defined."""
     import numpy as np
 
     from taxiway.evaluation.metrics import metric_of
     from taxiway.evaluation.predictions import positive_class, predictions_of
     from taxiway.stats.bootstrap import covariances
+    from taxiway.training.learning_curve import LEAST_SIZES, NotMeasured
 
     classes = features.classes
     sides = [predictions_of(answers, classes, classes, positive_class(classes), threshold) for answers in predicted.answers]
-    if len(sides) < _LEAST_SIZES:
-        return None
     values, between = covariances(metric_of(metric, classes).compute, predicted.labels, sides)
     known = np.flatnonzero(np.isfinite(values) & np.isfinite(np.diag(between)))
-    if len(known) < _LEAST_SIZES:
-        return None
+    if len(known) < LEAST_SIZES:
+        unknown = len(sides) - len(known)
+        return NotMeasured(f"{metric} of the held-out rows, or its error, is not a number for {unknown} of {len(sides)} models")
     return LearningCurve(
         features=features.digest,
         metric=metric,
