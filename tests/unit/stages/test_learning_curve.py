@@ -13,7 +13,7 @@ from stages.conftest import Site
 from taxiway.monitoring.retraining import RetrainingDecision
 from taxiway.monitoring.retraining.expected_gain import ExpectedGain, Trigger, TriggerKind
 from taxiway.monitoring.retraining.learning_curve import MeasuredCurve, gain_of_labels
-from taxiway.records import FeatureSet
+from taxiway.records import FeatureSet, LearningCurve
 from taxiway.records.recorder import InMemoryRun
 from taxiway.spec.monitor.action import Action
 from taxiway.spec.pipeline import Pipeline
@@ -21,8 +21,11 @@ from taxiway.stages.context import StageContext
 from taxiway.stages.installation import Installation
 from taxiway.stages.monitor.retraining.learning_curve import measured_curve
 from taxiway.stages.runner import run_in
-from taxiway.training import learning_curve
-from taxiway.training.learning_curve import NotMeasured, PredictedBySize, predicted_by_size
+from taxiway.tracking.run import refs_of
+from taxiway.training.learning_curve import predictions
+from taxiway.training.learning_curve.parts import Groups, NotMeasured, Parts, parts_of
+from taxiway.training.learning_curve.predictions import PredictedBySize, predicted_by_size
+from taxiway.training.rows import TrainingRows
 
 FUNCTION = """
 from sklearn.linear_model import LogisticRegression
@@ -58,13 +61,13 @@ def test_parts_contain_each_other_and_no_row_that_is_held_out(
     site: Site, installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipeline, seen = site.pipeline(), []
-    real = learning_curve.fit
+    real = predictions.fit
 
     def watched(estimator: Any, rows: Any, *others: Any) -> None:
         seen.append({row.tobytes() for row in rows.matrix})
         real(estimator, rows, *others)
 
-    monkeypatch.setattr(learning_curve, "fit", watched)
+    monkeypatch.setattr(predictions, "fit", watched)
     features = features_of(installation, pipeline)
     found = predicted(installation, pipeline, features)
     assert found.sizes == (50, 100, 200, 400, 800), "a 32nd would be 25 rows"
@@ -188,3 +191,60 @@ def test_the_log_names_the_reason_why_there_is_no_curve(
     with caplog.at_level("WARNING"):
         run_in(installation, pipeline)
     assert "the learning curve is not known: 120 training rows are too few" in caplog.text
+
+
+def test_whole_groups_are_held_out() -> None:
+    """Rows of a group that is in both would be predicted from its other rows, and the curve would show nothing to gain."""
+    rng = np.random.default_rng(1)
+    numbers = rng.permutation(np.concatenate([np.repeat(np.arange(200), 10), np.full(3_000, 200)]))
+    rows = TrainingRows(rng.random((5_000, 2)), rng.random(5_000) > 0.5, "y")
+    found = parts_of(rows, "classification", Groups("customer", numbers))
+    assert isinstance(found, Parts)
+    assert len(found.held) == 1_000, "the group with more than a fifth of the rows is learned"
+    assert not set(numbers[found.held]) & set(numbers[found.learned[-1]])
+    assert len(found.held) + len(found.learned[-1]) == 5_000
+    for smaller, larger in pairwise(found.learned):
+        assert set(smaller) < set(larger)
+    assert len(set(numbers[found.learned[0]])) < 20 < len(set(numbers[found.learned[-1]])), "more groups, not only more rows"
+    few = parts_of(rows, "classification", Groups("day", np.arange(5_000) % 50))
+    assert few == NotMeasured(
+        "whole groups by day are held out, and a fifth of the training rows has 10 groups; at least 20 are needed"
+    )
+
+
+@pytest.mark.parametrize("key", ["split", "group_by"])
+def test_what_is_known_of_the_customers_of_a_pipeline_does_not_flatten_its_curve(
+    site: Site, installation: Installation, key: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each customer has rows of one class, which nothing else predicts: a forest knows those of its own customers only."""
+    rng = np.random.default_rng(5)
+    customers = np.repeat(np.arange(250), 8)
+    a, y = rng.normal(size=250), rng.random(250) > 0.5
+    ids = np.arange(2_000)
+    names = [f"c{each}" for each in customers]
+    rows = pd.DataFrame({"id": ids, "a": a[customers], "b": names, "y": y[customers]})
+    for span in (1, 2):
+        rows.assign(id=ids + 10_000 * span).to_parquet(site.data / f"{span}.parquet")
+    retrain = {"min_gain": 0.01, "new_labels": 100, "learning_curve": True}
+    source = {"spans": "{data}/{SPAN}.parquet", "window": 1, "label": "y"}
+    gate = {"thresholds": {"roc_auc": 0.1}, "against_champion": {"metric": "roc_auc"}}
+    changes: dict[str, Any] = {
+        "split": {"source": {**source, "split": {"by": "b", "evaluation": 0.2}}},
+        "group_by": {"gate": {**gate, "group_by": "b"}},
+    }[key]
+    pipeline = site.pipeline(
+        model={"estimator": "sklearn.ensemble.RandomForestClassifier", "params": {"n_estimators": 20, "random_state": 1}},
+        features={"drop": ["b"]},
+        schedule="retrain",
+        monitor={"log": "log", "metric": "roc_auc", "retrain": retrain},
+        **{"gate": gate, **changes},
+    )
+    with caplog.at_level("INFO"):
+        found = run_in(installation, pipeline)
+    assert found.summary is not None
+    assert "held-out training rows of whole groups by b: " in caplog.text
+    run = installation.client.get_run(found.summary.mlflow_run)
+    digests = {ref.record: ref.digest for ref in refs_of(run.data.tags)}
+    curve = installation.store.get(LearningCurve, digests["LearningCurve"])
+    assert max(curve.values) < 0.75, "by row, it is 1.0"
+    assert np.sqrt(curve.covariances[-1][-1]) > 0.04, "50 customers, and not 400 rows, are resampled"
