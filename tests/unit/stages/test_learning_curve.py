@@ -112,6 +112,21 @@ def test_the_curve_of_a_training_on_all_spans_says_so(site: Site, installation: 
     assert isinstance(gain_of_labels(second, 500, Action(action="retrain", window="all")), ExpectedGain)
 
 
+def test_the_rows_that_a_training_gets_are_those_of_the_sample_and_not_held_out(site: Site, installation: Installation) -> None:
+    retrain = {"min_gain": 0.01, "new_labels": 100, "learning_curve": True}
+    source = {"spans": "{data}/{SPAN}.parquet", "window": 1, "label": "y", "rows": "a > -2"}
+    parts = {"sample": {"fraction": 0.5, "by": "id"}, "split": {"evaluation": 0.2}}
+    monitor = {"log": "log", "metric": "brier", "retrain": retrain}
+    pipeline = site.pipeline(schedule="retrain", monitor=monitor, source={**source, **parts})
+    context = StageContext(pipeline, installation.store, InMemoryRun(), installation.client, "test")
+    found = run_in(installation, pipeline)
+    assert found.summary is not None
+    measured = measured_curve(context, installation.client.get_run(found.summary.mlflow_run), "brier")
+    assert isinstance(measured, MeasuredCurve)
+    assert (measured.share, measured.is_filtered) == (pytest.approx(0.4), True)
+    assert measured.curve.rows == pytest.approx(400, abs=60)
+
+
 def relabelled(site: Site, kind: str, label: Callable[[pd.Series], Any], **changes: Any) -> Pipeline:
     """The pipeline with another label, of this type of the schema."""
     for path in site.data.glob("*.parquet"):
