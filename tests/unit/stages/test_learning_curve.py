@@ -36,6 +36,10 @@ def by_matrix(data, params):
     return LogisticRegression().fit(data.matrix, data.labels)
 
 
+def from_champion(data, params, previous):
+    return by_matrix(data, params)
+
+
 def by_frame(data, params):
     from sklearn.compose import make_column_transformer
     from sklearn.pipeline import make_pipeline
@@ -263,3 +267,19 @@ def test_what_is_known_of_the_customers_of_a_pipeline_does_not_flatten_its_curve
     curve = installation.store.get(LearningCurve, digests["LearningCurve"])
     assert max(curve.values) < 0.75, "by row, it is 1.0"
     assert np.sqrt(curve.covariances[-1][-1]) > 0.04, "50 customers, and not 400 rows, are resampled"
+
+
+def test_no_curve_is_measured_of_a_function_that_starts_from_the_champion(
+    site: Site, installation: Installation, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its models would be trained anew: the curve would promise a gain that the next training, from the champion, does not have."""
+    (site.folder / "own.py").write_text(FUNCTION)
+    retrain = {"min_gain": 0.01, "new_labels": 100, "learning_curve": True}
+    model = {"train": f"{site.folder / 'own.py'}:from_champion"}
+    pipeline = site.pipeline(model=model, schedule="retrain", monitor={"log": "log", "retrain": retrain})
+    with caplog.at_level("INFO"):
+        found = run_in(installation, pipeline)
+    assert found.summary is not None
+    run = installation.client.get_run(found.summary.mlflow_run)
+    assert "LearningCurve" not in {ref.record for ref in refs_of(run.data.tags)}
+    assert "the learning curve is not measured: its models are trained anew" in caplog.text

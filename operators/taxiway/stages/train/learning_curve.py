@@ -24,10 +24,16 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 
+def wants_learning_curve(context: StageContext) -> bool:
+    """Whether the pipeline has `monitor.retrain.learning_curve`."""
+    section = context.pipeline.monitor
+    return section is not None and section.retrain is not None and section.retrain.learning_curve
+
+
 def learning_curve(
     context: StageContext, features: FeatureSet, replaced: Mapping[str, Any], candidate: Candidate, key: "StageKey"
 ) -> LearningCurve | None:
-    """Measure the learning curve if `monitor.retrain.learning_curve` says so, and record it.
+    """Measure the learning curve, and record it.
 
     It is cached, so a retry does not measure it again.
 
@@ -39,16 +45,14 @@ def learning_curve(
         key: The key of that version.
 
     Returns:
-        The curve; None if it is not wanted, or if it could not be measured, and the log says why.
+        The curve; None if it could not be measured, and the log says why.
     """
     from taxiway.store.cache import keep, made_before
     from taxiway.training.learning_curve.parts import NotMeasured
     from taxiway.training.learning_curve.predictions import predicted_by_size
 
     section = context.pipeline.monitor
-    if section is None or section.retrain is None or not section.retrain.learning_curve:
-        return None
-    metric = section.metric or default_metric(len(features.classes))
+    metric = (section and section.metric) or default_metric(len(features.classes))
     group_by = group_column(context.pipeline)
     params = {**key.params, "metric": metric, "threshold": candidate.threshold, **({"group_by": group_by} if group_by else {})}
     ours = replace(key, stage="learning_curve", params=params)

@@ -49,7 +49,8 @@ class RawRows:
 
         rows = read_rows(self._spans, self.store, [column])
         codes: NDArray[np.intp] = pd.factorize(rows[column], use_na_sentinel=False)[0].astype(np.intp)
-        return codes[self._used(slice(None))]
+        used: NDArray[np.intp] = codes[self._used(slice(None))]
+        return used
 
     def _used(self, positions: Any) -> Any:
         """The positions of training rows among all rows of the spans."""
