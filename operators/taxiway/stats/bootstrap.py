@@ -89,13 +89,16 @@ def compare(
     return PairedIntervals(first, *against[0], against[1:])
 
 
-def covariances(metric: "Metric", labels: "Floats", sides: Sequence[Any]) -> "tuple[Floats, Floats]":
+def covariances(
+    metric: "Metric", labels: "Floats", sides: Sequence[Any], groups: "NDArray[np.intp] | None" = None
+) -> "tuple[Floats, Floats]":
     """The values of a metric for several predictions of the same rows, and their covariances by the paired bootstrap.
 
     Args:
         metric: The metric.
         labels: The labels, one for each row.
         sides: The predictions for the rows, of each model.
+        groups: The number of each row's group, from 0; None if each row is on its own. Whole groups are resampled.
 
     Returns:
         The values (models), and their covariances (models, models).
@@ -105,7 +108,7 @@ def covariances(metric: "Metric", labels: "Floats", sides: Sequence[Any]) -> "tu
     ones = np.ones((1, len(labels)))
     values = np.array([metric(side, labels, ones)[0] for side in sides])
     batches = _batches(len(labels))
-    draws = np.hstack([_replicates(metric, labels, [*sides], _drawn(len(labels), None, *batch)) for batch in batches])
+    draws = np.hstack([_replicates(metric, labels, [*sides], _drawn(len(labels), groups, *batch)) for batch in batches])
     return values, np.atleast_2d(np.cov(draws))
 
 

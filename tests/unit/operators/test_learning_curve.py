@@ -72,14 +72,15 @@ def test_new_labels_wait_or_are_a_reason_by_the_curve(measured: Path) -> None:
     log_week(0, 1000, labelled=600, labelled_at=time.time(), version=1)
     waits = monitored("too little")[0]["retraining"]
     assert re.fullmatch(
-        r"wait: 600 rows with a label are new since the last training, but by the learning curve of the last training, they gain "
-        r"0\.\d+ \(0\.\d+ to 0\.\d+\), less than the 0\.9 that a training is worth",
+        r"wait: 600 rows with a label are new since the last training, but by the learning curve of the last training, the 480 of "
+        r"them that are trained on gain 0\.\d+ \(0\.\d+ to 0\.\d+\), less than the 0\.9 that a training is worth",
         waits,
     )
     measured.write_text(measured.read_text().replace("0.9", "0"))
     found, events = monitored("enough")
     assert found["retraining"].startswith(
-        "retrain: 600 rows with a label are new since the last training; by the learning curve of the last training, they gain 0."
+        "retrain: 600 rows with a label are new since the last training; by the learning curve of the last training, the 480 of "
+        "them that are trained on gain 0."
     )
     assert f"{NAME}.retrain" in events
     measured.write_text(measured.read_text().replace(ONE_FILE, SPANS))

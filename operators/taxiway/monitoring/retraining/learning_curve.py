@@ -4,7 +4,7 @@ The metric of models that are trained on n rows approaches a value as a power of
 for a metric of which higher values are better (Hestness et al. 2017, arXiv 1712.00409; Viering and Loog 2022, arXiv 2103.10948).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from taxiway.messages import counted
@@ -23,6 +23,7 @@ MIN_SIZES = 4
 """The fewest sizes that determine a curve: it has three parameters."""
 MOST_TIMES = 4
 """Up to how many times the largest number of rows that was measured a curve is followed."""
+_BY_CURVE = "by the learning curve of the last training,"
 _EXPONENTS = (0.05, 2.0)
 _STEPS = 400
 _STEPS_NEAR_BEST = 100
@@ -51,12 +52,16 @@ class MeasuredCurve:
         window: How many spans a training reads by the pipeline file, `all` of a source that is one span; None for a fixed window.
         spans: How many spans the last training has read.
         has_all_spans: Whether these are all before the evaluated one, so that another training has these rows and new ones.
+        share: Which share of labelled rows is trained on: that of `source.sample`, without what `source.split` holds out.
+        is_filtered: Whether `source.rows` leaves rows out, of which the log may have some.
     """
 
     curve: LearningCurve
     window: Spans | None
     spans: int
     has_all_spans: bool
+    share: float = 1.0
+    is_filtered: bool = False
 
 
 def gain_of_labels(measured: MeasuredCurve, new_labels: int, action: Action) -> ExpectedGain | Unknown:
@@ -64,7 +69,7 @@ def gain_of_labels(measured: MeasuredCurve, new_labels: int, action: Action) -> 
 
     Args:
         measured: The learning curve.
-        new_labels: How many rows are new.
+        new_labels: How many rows with a label are new, of which a training may get only a part.
         action: What the training does.
     """
     window = action.window or measured.window
@@ -77,7 +82,14 @@ def gain_of_labels(measured: MeasuredCurve, new_labels: int, action: Action) -> 
         return Unknown(
             "does not show it: that one did not read all spans, so it is not known how many more rows a training has"
         )
-    return gain_of_rows(measured.curve, new_labels)
+    if measured.is_filtered:
+        return Unknown("does not show it: source.rows leaves rows out, so it is not known how many of these a training gets")
+    more = max(1, round(new_labels * measured.share))
+    gain = gain_of_rows(measured.curve, more)
+    if more == new_labels or isinstance(gain, Unknown):
+        return gain
+    trained = f"the {more:,} of them that are trained on gain {interval_text(gain.value, gain.low, gain.high)}"
+    return replace(gain, message=f"{_BY_CURVE} {trained}")
 
 
 def gain_of_rows(curve: LearningCurve, more: int, confidence: float = GAIN_CONFIDENCE) -> ExpectedGain | Unknown:
@@ -108,7 +120,7 @@ def gain_of_rows(curve: LearningCurve, more: int, confidence: float = GAIN_CONFI
     scale = max(1.0, float(fits.distances[best]) / freedom)
     low, high = fits.ends(float(fits.distances[best]) + scale * float(fdtri(1, freedom, confidence)))
     value, low, high = (min(each, _possible_gain(curve)) for each in (float(fits.gains[best]), low, high))
-    message = f"by the learning curve of the last training, they gain {interval_text(value, low, high)}"
+    message = f"{_BY_CURVE} they gain {interval_text(value, low, high)}"
     return ExpectedGain(value, low, high, message, is_extrapolated=True)
 
 

@@ -9,6 +9,8 @@ from taxiway.messages import counted, decimal_texts
 from taxiway.records import Candidate, FeatureSet, LearningCurve
 from taxiway.spec.metrics import metric_key
 from taxiway.spec.monitor import default_metric
+from taxiway.spec.pipeline import Pipeline
+from taxiway.spec.source.selection import Split
 from taxiway.stages.context import StageContext
 
 if TYPE_CHECKING:
@@ -16,17 +18,22 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from taxiway.store import StageKey
-    from taxiway.training.learning_curve import PredictedBySize
+    from taxiway.training.learning_curve.parts import NotMeasured
+    from taxiway.training.learning_curve.predictions import PredictedBySize
 
     Floats = NDArray[np.float64]
 
-_LEAST_SIZES = 2
+
+def wants_learning_curve(context: StageContext) -> bool:
+    """Whether the pipeline has `monitor.retrain.learning_curve`."""
+    section = context.pipeline.monitor
+    return section is not None and section.retrain is not None and section.retrain.learning_curve
 
 
 def learning_curve(
     context: StageContext, features: FeatureSet, replaced: Mapping[str, Any], candidate: Candidate, key: "StageKey"
 ) -> LearningCurve | None:
-    """Measure the learning curve if `monitor.retrain.learning_curve` says so, and record it.
+    """Measure the learning curve, and record it.
 
     It is cached, so a retry does not measure it again.
 
@@ -38,33 +45,41 @@ def learning_curve(
         key: The key of that version.
 
     Returns:
-        The curve; None if it is not wanted, or if fewer than two models could be scored.
+        The curve; None if it could not be measured, and the log says why.
     """
     from taxiway.store.cache import keep, made_before
-    from taxiway.training.learning_curve import predicted_by_size
+    from taxiway.training.learning_curve.parts import NotMeasured
+    from taxiway.training.learning_curve.predictions import predicted_by_size
 
     section = context.pipeline.monitor
-    if section is None or section.retrain is None or not section.retrain.learning_curve:
-        return None
-    metric = section.metric or default_metric(len(features.classes))
-    ours = replace(key, stage="learning_curve", params={**key.params, "metric": metric, "threshold": candidate.threshold})
+    metric = (section and section.metric) or default_metric(len(features.classes))
+    group_by = group_column(context.pipeline)
+    params = {**key.params, "metric": metric, "threshold": candidate.threshold, **({"group_by": group_by} if group_by else {})}
+    ours = replace(key, stage="learning_curve", params=params)
     found = made_before(context.store, ours, LearningCurve)
     if found is None:
         started = time.monotonic()
-        predicted = predicted_by_size(features, context.pipeline.model, replaced, store=context.store)
-        found = _scored(features, metric, candidate.threshold, predicted)
-        if found is None:
-            context.log.warning(
-                "the learning curve is not known: %s have too few of some class", counted(features.row_count, "row")
-            )
+        predicted = predicted_by_size(features, context.pipeline.model, replaced, store=context.store, group_by=group_by)
+        measured = (
+            predicted if isinstance(predicted, NotMeasured) else _scored(features, metric, candidate.threshold, predicted)
+        )
+        if isinstance(measured, NotMeasured):
+            context.log.warning("the learning curve is not known: %s", measured.reason)
             return None
+        found = measured
         keep(context.store, ours, found)
         context.recorder.metrics({"learning_curve.seconds": time.monotonic() - started})
-    _record(context, found)
+    _record(context, found, group_by)
     return found
 
 
-def _record(context: StageContext, curve: LearningCurve) -> None:
+def group_column(pipeline: Pipeline) -> str | None:
+    """The column whose values say which training rows belong together: that of `source.split.by`, else of `gate.group_by`."""
+    split = pipeline.source.split
+    return (split.by if isinstance(split, Split) else None) or pipeline.gate.group_by
+
+
+def _record(context: StageContext, curve: LearningCurve, group_by: str | None) -> None:
     """Record the curve, and log its points and what twice as many rows would gain."""
     from taxiway.monitoring.retraining.expected_gain import ExpectedGain, interval_text
     from taxiway.monitoring.retraining.learning_curve import gain_of_rows
@@ -80,27 +95,28 @@ def _record(context: StageContext, curve: LearningCurve) -> None:
         if isinstance(twice, ExpectedGain)
         else f"what more rows would gain is not known: the curve {twice.reason}"
     )
-    context.log.info(
-        "learning curve: %s of %s held-out training rows: %s; %s", curve.metric, f"{curve.held_out:,}", points, gain
-    )
+    held_out = f"{curve.held_out:,} held-out training rows{f' of whole groups by {group_by}' if group_by else ''}"
+    context.log.info("learning curve: %s of %s: %s; %s", curve.metric, held_out, points, gain)
 
 
-def _scored(features: FeatureSet, metric: str, threshold: float | None, predicted: "PredictedBySize") -> LearningCurve | None:
-    """The values and covariances of the metric; None with fewer than two values."""
+def _scored(
+    features: FeatureSet, metric: str, threshold: float | None, predicted: "PredictedBySize"
+) -> "LearningCurve | NotMeasured":
+    """The values and covariances of the metric; why not, if fewer than two are defined."""
     import numpy as np
 
     from taxiway.evaluation.metrics import metric_of
     from taxiway.evaluation.predictions import positive_class, predictions_of
     from taxiway.stats.bootstrap import covariances
+    from taxiway.training.learning_curve.parts import LEAST_SIZES, NotMeasured
 
     classes = features.classes
     sides = [predictions_of(answers, classes, classes, positive_class(classes), threshold) for answers in predicted.answers]
-    if len(sides) < _LEAST_SIZES:
-        return None
-    values, between = covariances(metric_of(metric, classes).compute, predicted.labels, sides)
+    values, between = covariances(metric_of(metric, classes).compute, predicted.labels, sides, predicted.groups)
     known = np.flatnonzero(np.isfinite(values) & np.isfinite(np.diag(between)))
-    if len(known) < _LEAST_SIZES:
-        return None
+    if len(known) < LEAST_SIZES:
+        unknown = len(sides) - len(known)
+        return NotMeasured(f"{metric} of the held-out rows, or its error, is not a number for {unknown} of {len(sides)} models")
     return LearningCurve(
         features=features.digest,
         metric=metric,

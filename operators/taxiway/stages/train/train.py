@@ -9,7 +9,7 @@ from taxiway.errors import ConfigError
 from taxiway.records import Candidate, DataReport, FeatureSet, Snapshot, Trials
 from taxiway.spec.monitor.action import has_warm_start
 from taxiway.stages.context import StageContext
-from taxiway.stages.train.learning_curve import learning_curve
+from taxiway.stages.train.learning_curve import learning_curve, wants_learning_curve
 from taxiway.stages.train.threshold import decision_threshold
 from taxiway.tracking import tags
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from taxiway.models.row_model import RowModel
     from taxiway.stages.train.recalibrate import Recalibration
+    from taxiway.store import StageKey
 
 
 def train(
@@ -81,9 +82,21 @@ def train(
     size = size_in(version_tags)
     metrics = {"model.bytes": size} if size is not None else {}
     context.recorder.record(candidate, metrics=metrics, tags={tags.VERSION: str(version)})
-    if recalibration is None:
-        learning_curve(context, features, replaced, candidate, key)
+    if recalibration is None and wants_learning_curve(context):
+        _measure(context, features, replaced, candidate, key)
     return candidate
+
+
+def _measure(
+    context: StageContext, features: FeatureSet, replaced: Mapping[str, Any], candidate: Candidate, key: "StageKey"
+) -> None:
+    """Measure the learning curve if trainings begin anew, as its models do."""
+    if _starts_from_champion(context):
+        context.log.info(
+            "the learning curve is not measured: its models are trained anew, and the training function starts from the champion"
+        )
+        return
+    learning_curve(context, features, replaced, candidate, key)
 
 
 def _recalibration(context: StageContext, snapshot: Snapshot, overrides: Mapping[str, Any] | None) -> "Recalibration | None":
@@ -119,12 +132,8 @@ def _estimator(context: StageContext, replaced: Mapping[str, Any], recalibration
     return model.name, json.dumps({**model.params, **replaced}, sort_keys=True)
 
 
-def _champion_to_start_from(context: StageContext, features: FeatureSet) -> int | None:
-    """The champion's version, if the pipeline starts from it; of a champion that was trained on the same rows, the one before it.
-
-    So a second run on the same rows finds the version of the first, also if that has become champion.
-    """
-    from taxiway.registry.alias_moves import champion_now
+def _starts_from_champion(context: StageContext) -> bool:
+    """Whether trainings like this one start from the champion, if there is one: by `model.warm_start` or a training function."""
     from taxiway.training.own.function import OwnFunction
 
     model, action = context.pipeline.model, context.action
@@ -132,7 +141,17 @@ def _champion_to_start_from(context: StageContext, features: FeatureSet) -> int 
     if function is not None and action is not None and action.action == "warm_start":
         function.require_previous()
     begins_anew = action is not None and action.action == "retrain" and has_warm_start(context.actions)
-    if begins_anew or (model.warm_start is None and not (function and function.takes_previous)):
+    return not begins_anew and (model.warm_start is not None or bool(function and function.takes_previous))
+
+
+def _champion_to_start_from(context: StageContext, features: FeatureSet) -> int | None:
+    """The champion's version, if the pipeline starts from it; of a champion that was trained on the same rows, the one before it.
+
+    So a second run on the same rows finds the version of the first, also if that has become champion.
+    """
+    from taxiway.registry.alias_moves import champion_now
+
+    if not _starts_from_champion(context):
         return None
     version = champion_now(context.ledger, context.pipeline.name)
     if version is None:

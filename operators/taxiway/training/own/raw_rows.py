@@ -10,8 +10,10 @@ from taxiway.records import FeatureSet, Snapshot, Span
 from taxiway.store import Store
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     import pyarrow as pa
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,16 @@ class RawRows:
         features = self.features
         rows = read_rows(self._spans, self.store, [*features.columns])
         return _taken(frame_of(features, rows), self._used(positions))
+
+    def groups(self, column: str) -> "NDArray[np.intp]":
+        """The number of each training row's group, from 0: rows with the same value of a column. Rows without a value are one group."""
+        import numpy as np
+        import pandas as pd
+
+        rows = read_rows(self._spans, self.store, [column])
+        codes: NDArray[np.intp] = pd.factorize(rows[column], use_na_sentinel=False)[0].astype(np.intp)
+        used: NDArray[np.intp] = codes[self._used(slice(None))]
+        return used
 
     def _used(self, positions: Any) -> Any:
         """The positions of training rows among all rows of the spans."""

@@ -39,7 +39,13 @@ def measured_curve(context: StageContext, run: "Run", metric: str) -> MeasuredCu
     action, window, spans = json.loads(run.data.tags.get(tags.ACTION) or "{}"), _window(context), len(snapshot.training)
     before = action.get("window", window)
     has_all = before == "all" or (before is not None and spans < before)
-    return MeasuredCurve(curve, window, spans, has_all)
+    return MeasuredCurve(curve, window, spans, has_all, _trained_share(snapshot), is_filtered=snapshot.rows is not None)
+
+
+def _trained_share(snapshot: Snapshot) -> float:
+    """The share of labelled rows that the training has got, by its sample and its split."""
+    sampled = snapshot.sample.fraction if snapshot.sample is not None else 1.0
+    return sampled * (1 - snapshot.split.evaluation if snapshot.split is not None else 1.0)
 
 
 def _window(context: StageContext) -> Spans | None:

@@ -1,0 +1,1 @@
+"""Models of parts of the training rows, by which a learning curve is measured."""
