@@ -36,7 +36,7 @@ def read_auditor(value: str | None) -> str:
 
 
 def marked_caller(caller: str, auditor: str) -> str:
-    """What the request log has as the caller of a label: no name of a caller has a slash, so labels of audits are told apart."""
+    """What the request log has as the caller of a label: names of callers have no slash, so it identifies labels of audits."""
     return f"{_MARK}{caller}/{auditor}" if auditor else caller
 
 
