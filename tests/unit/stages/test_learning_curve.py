@@ -40,6 +40,12 @@ def from_champion(data, params, previous):
     return by_matrix(data, params)
 
 
+def not_of_few(data, params):
+    if len(data.labels) < 900:
+        raise MemoryError("cannot allocate the table of parts")
+    return by_matrix(data, params)
+
+
 def by_frame(data, params):
     from sklearn.compose import make_column_transformer
     from sklearn.pipeline import make_pipeline
@@ -283,3 +289,16 @@ def test_no_curve_is_measured_of_a_function_that_starts_from_the_champion(
     run = installation.client.get_run(found.summary.mlflow_run)
     assert "LearningCurve" not in {ref.record for ref in refs_of(run.data.tags)}
     assert "the learning curve is not measured: its models are trained anew" in caplog.text
+
+
+def test_an_error_in_the_curve_does_not_fail_the_training(
+    site: Site, installation: Installation, caplog: pytest.LogCaptureFixture
+) -> None:
+    (site.folder / "own.py").write_text(FUNCTION)
+    retrain = {"min_gain": 0.01, "new_labels": 100, "learning_curve": True}
+    model = {"train": f"{site.folder / 'own.py'}:not_of_few"}
+    found = run_in(
+        installation, site.pipeline(model=model, schedule="retrain", monitor={"log": "log", "retrain": retrain}), until="train"
+    )
+    assert found.candidate is not None
+    assert "could not be measured: cannot allocate the table of parts; the run goes on without it" in caplog.text
