@@ -89,4 +89,7 @@ def test_new_labels_wait_or_are_a_reason_by_the_curve(measured: Path) -> None:
         in (monitored("full")[0]["retraining"])
     )
     measured.write_text(measured.read_text().replace("  log: log", "  metric: brier\n  log: log"))
-    assert monitored("other metric")[0]["retraining"].endswith("; nothing is known about what a training gains")
+    assert monitored("other metric")[0]["retraining"].endswith(
+        "; nothing is known about what a training gains, and the learning curve of the last one is of the metric roc_auc, and brier is "
+        "monitored"
+    )

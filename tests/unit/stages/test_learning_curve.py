@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from mlflow.entities import Run
 from stages.conftest import Site
 
 from taxiway.monitoring.retraining import RetrainingDecision
 from taxiway.monitoring.retraining.expected_gain import ExpectedGain, Trigger, TriggerKind
-from taxiway.monitoring.retraining.learning_curve import MeasuredCurve, gain_of_labels
+from taxiway.monitoring.retraining.learning_curve import MeasuredCurve, Unknown, gain_of_labels
 from taxiway.records import FeatureSet, LearningCurve
 from taxiway.records.recorder import InMemoryRun
 from taxiway.spec.monitor.action import Action
@@ -104,22 +105,29 @@ def test_the_curve_of_a_training_on_all_spans_says_so(site: Site, installation: 
     pipeline = site.pipeline(schedule="retrain", monitor={"log": "log", "metric": "brier", "retrain": retrain})
     context = StageContext(pipeline, installation.store, InMemoryRun(), installation.client, "test")
 
-    def curve(action: Action | None) -> MeasuredCurve | None:
+    runs: list[Run] = []
+
+    def curve(action: Action | None) -> MeasuredCurve | Unknown | None:
         reason = Trigger(TriggerKind.NEW_LABELS, 500)
         decision = RetrainingDecision(True, reason.kind, "because", reason, action=action) if action is not None else None
         found = run_in(installation, pipeline, retraining=decision)
         assert found.summary is not None
-        return measured_curve(context, installation.client.get_run(found.summary.mlflow_run), "brier")
+        runs.append(installation.client.get_run(found.summary.mlflow_run))
+        return measured_curve(context, runs[-1:], "brier")
 
     first = curve(None)
-    assert first is not None
+    assert isinstance(first, MeasuredCurve)
     assert (first.window, first.spans, first.has_all_spans, first.curve.rows) == (1, 1, False, 1_000)
     assert first.curve.values[0] > first.curve.values[-1], "lower is better"
     site.arrive(3)
     second = curve(Action(action="retrain", window="all"))
-    assert second is not None
+    assert isinstance(second, MeasuredCurve)
     assert (second.window, second.spans, second.has_all_spans, second.curve.rows) == (1, 2, True, 2_000)
     assert isinstance(gain_of_labels(second, 500, Action(action="retrain", window="all")), ExpectedGain)
+    assert measured_curve(context, runs, "brier") == second
+    again = measured_curve(context, runs[::-1], "brier")
+    assert again == Unknown("does not show it: that one was on span 2, and not on the newest one, 3"), "a run of an old span"
+    assert measured_curve(context, runs, "roc_auc") == Unknown("is of the metric brier, and roc_auc is monitored")
 
 
 def test_the_rows_that_a_training_gets_are_those_of_the_sample_and_not_held_out(site: Site, installation: Installation) -> None:
@@ -131,7 +139,7 @@ def test_the_rows_that_a_training_gets_are_those_of_the_sample_and_not_held_out(
     context = StageContext(pipeline, installation.store, InMemoryRun(), installation.client, "test")
     found = run_in(installation, pipeline)
     assert found.summary is not None
-    measured = measured_curve(context, installation.client.get_run(found.summary.mlflow_run), "brier")
+    measured = measured_curve(context, [installation.client.get_run(found.summary.mlflow_run)], "brier")
     assert isinstance(measured, MeasuredCurve)
     assert (measured.share, measured.is_filtered) == (pytest.approx(0.4), True)
     assert measured.curve.rows == pytest.approx(400, abs=60)

@@ -130,7 +130,8 @@ def _expected_gain(
     """What a training is expected to gain, None if that is not known; and what is known about it, for people."""
     gain = gain_after_similar(found.trigger, evidence.trainings, action) or found.gain
     if gain is None and found.trigger.kind is TriggerKind.NEW_LABELS and evidence.curve is not None:
-        by_curve = gain_of_labels(evidence.curve, evidence.new_labels, action)
+        curve = evidence.curve
+        by_curve = curve if isinstance(curve, Unknown) else gain_of_labels(curve, evidence.new_labels, action)
         if isinstance(by_curve, Unknown):
             return (
                 None,
