@@ -43,11 +43,11 @@ def measured_curve(context: StageContext, runs: "Sequence[Run]", metric: str) ->
         return Unknown("is lost: its record cannot be read from the store")
     if curve.metric != metric:
         return Unknown(f"is of the metric {curve.metric}, and {metric} is monitored")
-    newest = max(runs, key=_span)
-    if _span(run) < _span(newest):
+    newest, window = max(runs, key=_span), _window(context)
+    if window != "all" and _span(run) < _span(newest):  # a source that is one span has no older one
         names = f"{run.data.tags.get(tags.SPAN)}, and not on the newest one, {newest.data.tags.get(tags.SPAN)}"
         return Unknown(f"does not show it: that one was on span {names}")
-    action, window, spans = json.loads(run.data.tags.get(tags.ACTION) or "{}"), _window(context), len(snapshot.training)
+    action, spans = json.loads(run.data.tags.get(tags.ACTION) or "{}"), len(snapshot.training)
     before = action.get("window", window)
     has_all = before == "all" or (before is not None and spans < before)
     return MeasuredCurve(curve, window, spans, has_all, _trained_share(snapshot), is_filtered=snapshot.rows is not None)
