@@ -84,9 +84,10 @@ def test_new_labels_wait_or_are_a_reason_by_the_curve(measured: Path) -> None:
     )
     assert f"{NAME}.retrain" in events
     measured.write_text(measured.read_text().replace(ONE_FILE, SPANS))
-    assert (
-        "and the learning curve of the last one does not show it, because a training reads 1 span: other rows"
-        in (monitored("full")[0]["retraining"])
-    )
+    other_source = monitored("full")[0]["retraining"]
+    assert "and the learning curve of the last one does not show it: that one was on span 1 v" in other_source
     measured.write_text(measured.read_text().replace("  log: log", "  metric: brier\n  log: log"))
-    assert monitored("other metric")[0]["retraining"].endswith("; nothing is known about what a training gains")
+    assert monitored("other metric")[0]["retraining"].endswith(
+        "; nothing is known about what a training gains, and the learning curve of the last one is of the metric roc_auc, and brier is "
+        "monitored"
+    )

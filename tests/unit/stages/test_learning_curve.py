@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from mlflow.entities import Run
 from stages.conftest import Site
 
 from taxiway.monitoring.retraining import RetrainingDecision
 from taxiway.monitoring.retraining.expected_gain import ExpectedGain, Trigger, TriggerKind
-from taxiway.monitoring.retraining.learning_curve import MeasuredCurve, gain_of_labels
+from taxiway.monitoring.retraining.learning_curve import MeasuredCurve, Unknown, gain_of_labels
 from taxiway.records import FeatureSet, LearningCurve
 from taxiway.records.recorder import InMemoryRun
 from taxiway.spec.monitor.action import Action
@@ -37,6 +38,12 @@ def by_matrix(data, params):
 
 
 def from_champion(data, params, previous):
+    return by_matrix(data, params)
+
+
+def not_of_few(data, params):
+    if len(data.labels) < 900:
+        raise MemoryError("cannot allocate the table of parts")
     return by_matrix(data, params)
 
 
@@ -98,22 +105,29 @@ def test_the_curve_of_a_training_on_all_spans_says_so(site: Site, installation: 
     pipeline = site.pipeline(schedule="retrain", monitor={"log": "log", "metric": "brier", "retrain": retrain})
     context = StageContext(pipeline, installation.store, InMemoryRun(), installation.client, "test")
 
-    def curve(action: Action | None) -> MeasuredCurve | None:
+    runs: list[Run] = []
+
+    def curve(action: Action | None) -> MeasuredCurve | Unknown | None:
         reason = Trigger(TriggerKind.NEW_LABELS, 500)
         decision = RetrainingDecision(True, reason.kind, "because", reason, action=action) if action is not None else None
         found = run_in(installation, pipeline, retraining=decision)
         assert found.summary is not None
-        return measured_curve(context, installation.client.get_run(found.summary.mlflow_run), "brier")
+        runs.append(installation.client.get_run(found.summary.mlflow_run))
+        return measured_curve(context, runs[-1:], "brier")
 
     first = curve(None)
-    assert first is not None
+    assert isinstance(first, MeasuredCurve)
     assert (first.window, first.spans, first.has_all_spans, first.curve.rows) == (1, 1, False, 1_000)
     assert first.curve.values[0] > first.curve.values[-1], "lower is better"
     site.arrive(3)
     second = curve(Action(action="retrain", window="all"))
-    assert second is not None
+    assert isinstance(second, MeasuredCurve)
     assert (second.window, second.spans, second.has_all_spans, second.curve.rows) == (1, 2, True, 2_000)
     assert isinstance(gain_of_labels(second, 500, Action(action="retrain", window="all")), ExpectedGain)
+    assert measured_curve(context, runs, "brier") == second
+    again = measured_curve(context, runs[::-1], "brier")
+    assert again == Unknown("does not show it: that one was on span 2, and not on the newest one, 3"), "a run of an old span"
+    assert measured_curve(context, runs, "roc_auc") == Unknown("is of the metric brier, and roc_auc is monitored")
 
 
 def test_the_rows_that_a_training_gets_are_those_of_the_sample_and_not_held_out(site: Site, installation: Installation) -> None:
@@ -125,7 +139,7 @@ def test_the_rows_that_a_training_gets_are_those_of_the_sample_and_not_held_out(
     context = StageContext(pipeline, installation.store, InMemoryRun(), installation.client, "test")
     found = run_in(installation, pipeline)
     assert found.summary is not None
-    measured = measured_curve(context, installation.client.get_run(found.summary.mlflow_run), "brier")
+    measured = measured_curve(context, [installation.client.get_run(found.summary.mlflow_run)], "brier")
     assert isinstance(measured, MeasuredCurve)
     assert (measured.share, measured.is_filtered) == (pytest.approx(0.4), True)
     assert measured.curve.rows == pytest.approx(400, abs=60)
@@ -283,3 +297,16 @@ def test_no_curve_is_measured_of_a_function_that_starts_from_the_champion(
     run = installation.client.get_run(found.summary.mlflow_run)
     assert "LearningCurve" not in {ref.record for ref in refs_of(run.data.tags)}
     assert "the learning curve is not measured: its models are trained anew" in caplog.text
+
+
+def test_an_error_in_the_curve_does_not_fail_the_training(
+    site: Site, installation: Installation, caplog: pytest.LogCaptureFixture
+) -> None:
+    (site.folder / "own.py").write_text(FUNCTION)
+    retrain = {"min_gain": 0.01, "new_labels": 100, "learning_curve": True}
+    model = {"train": f"{site.folder / 'own.py'}:not_of_few"}
+    found = run_in(
+        installation, site.pipeline(model=model, schedule="retrain", monitor={"log": "log", "retrain": retrain}), until="train"
+    )
+    assert found.candidate is not None
+    assert "could not be measured: cannot allocate the table of parts; the run goes on without it" in caplog.text

@@ -92,10 +92,11 @@ def decide(policy: RetrainingPolicy, evidence: Evidence) -> RetrainingDecision:
     """Decide whether to train again.
 
     The triggers are evaluated in this order: performance, concept drift, age, new labels, drift of inputs. The first whose expected
-    gain is at least `min_gain`, or what follows from `costs`, or about whose gain nothing is known, decides. The expected gain is the mean of what the last
-    trainings after similar triggers gained. With fewer than three of them, it is the loss of performance, which a training can
-    regain at most, or for new labels, what they gain by the learning curve of the last training. Only if the whole interval of the
-    latter is below `min_gain`, the trigger does not decide: a training shows what new labels gain, a curve only extrapolates it. What the training does is chosen by `choose_action`.
+    gain is at least `min_gain`, or what follows from `costs`, or about whose gain nothing is known, decides. The expected gain is
+    the mean of what the last trainings after similar triggers gained. With fewer than three of them, it is the loss of performance,
+    which a training can regain at most, or for new labels, what they gain by the learning curve of the last training. Only if the
+    whole interval of the latter is below `min_gain`, the trigger does not decide: a training shows what new labels gain, a curve
+    only extrapolates it. What the training does is chosen by `choose_action`.
 
     Args:
         policy: The policy.
@@ -130,7 +131,8 @@ def _expected_gain(
     """What a training is expected to gain, None if that is not known; and what is known about it, for people."""
     gain = gain_after_similar(found.trigger, evidence.trainings, action) or found.gain
     if gain is None and found.trigger.kind is TriggerKind.NEW_LABELS and evidence.curve is not None:
-        by_curve = gain_of_labels(evidence.curve, evidence.new_labels, action)
+        curve = evidence.curve
+        by_curve = curve if isinstance(curve, Unknown) else gain_of_labels(curve, evidence.new_labels, action)
         if isinstance(by_curve, Unknown):
             return (
                 None,

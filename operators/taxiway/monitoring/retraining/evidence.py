@@ -7,7 +7,7 @@ from datetime import datetime
 
 from taxiway.messages import decimal_texts
 from taxiway.monitoring.retraining.expected_gain import ExpectedGain, Training, interval_text
-from taxiway.monitoring.retraining.learning_curve import MeasuredCurve
+from taxiway.monitoring.retraining.learning_curve import MeasuredCurve, Unknown
 from taxiway.records import Interval
 from taxiway.spec.metrics import facts_of
 
@@ -26,7 +26,7 @@ class Evidence:
             window; None if it cannot be estimated.
         drifted: The inputs that have drifted in the newest window.
         new_labels: The rows with a label that have come since the last training, whether its model was promoted or not.
-        curve: The learning curve of the last training; None if it has measured none.
+        curve: The learning curve of the last training, or why it does not count; None if it was to measure none.
     """
 
     at: datetime
@@ -37,7 +37,7 @@ class Evidence:
     estimated: Interval | None = None
     drifted: Sequence[str] = ()
     new_labels: int = 0
-    curve: MeasuredCurve | None = None
+    curve: MeasuredCurve | Unknown | None = None
 
 
 @dataclass(frozen=True)

@@ -96,7 +96,10 @@ def _measure(
             "the learning curve is not measured: its models are trained anew, and the training function starts from the champion"
         )
         return
-    learning_curve(context, features, replaced, candidate, key)
+    try:
+        learning_curve(context, features, replaced, candidate, key)
+    except Exception as error:  # of any library; the version is registered, and the curve is only for later decisions
+        context.log.warning("the learning curve could not be measured: %s; the run goes on without it", error, exc_info=True)
 
 
 def _recalibration(context: StageContext, snapshot: Snapshot, overrides: Mapping[str, Any] | None) -> "Recalibration | None":

@@ -52,7 +52,7 @@ def retraining(context: StageContext, found: Monitored) -> RetrainingDecision | 
         return None
     runs = _training_runs(context)
     trainings = _trainings(context, runs, found.reference.metric)
-    curve = measured_curve(context, runs[-1], found.reference.metric) if runs else None
+    curve = measured_curve(context, runs, found.reference.metric) if runs else None
     log = log_folder(context, section)
     new_labels = _new_labels(log, found, trainings[-1].at if trainings else _EVER)
     # Labels may come a window late: then the newest window has an estimate, and one before it the realised performance.
