@@ -172,6 +172,15 @@ def test_the_most_outlying_requests_of_the_newest_window_that_was_scored_are_lis
     )
 
 
+def test_the_page_of_a_champion_whose_requests_are_not_scored_has_no_outliers() -> None:
+    found = SAMPLES["ServedPerformance"]
+    assert isinstance(found, ServedPerformance)
+    windows = tuple(window.model_copy(update={"outliers": None}) for window in found.windows)
+    served = Served(found.model_copy(update={"windows": windows}), "", "", "https://m")
+    view = History("a.b", None, LedgerView(promotions=(), writable=True), (), (), False, served=served)
+    assert "outlying requests" not in page("pipeline.html", view=view, **PLACES)
+
+
 def test_the_worse_value_is_marked_and_the_higher_one_is_above() -> None:
     before = Interval(value=0.8, low=0.75, high=0.85, rows=9)
     now = Interval(value=0.6, low=0.55, high=0.65, rows=9)
