@@ -223,8 +223,8 @@ def started(folder: Path) -> Iterator[Running]:
             "AIRFLOW__TAXIWAY__POLL_SECONDS": "1",
             # The stack of a demonstration is quick to start the next task; here, it leaves the processor to the other tests.
             "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "1",
-            # Files that change are read at once; each reading of the others is half a second of the processor.
-            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600",
+            # Not longer: a file that changed soon after it was read is stored with an old schedule until it is read again.
+            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "120",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,editor:user,viewer:viewer,nobody:",
             "AIRFLOW_CONN_MLFLOW_DEFAULT": json.dumps({"conn_type": "mlflow", "host": default}),
             "AIRFLOW_CONN_FLAKY_MLFLOW": json.dumps({"conn_type": "mlflow", "host": mlflow}),
