@@ -126,8 +126,8 @@ def compare_isotonic(values: "Floats", labels: "Floats") -> Comparison | None:
 def fit_knots(values: "Floats", labels: "Floats") -> Knots:
     """Fit isotonic regression to the rows of two classes.
 
-    No probability becomes 0 or 1: they stay 1 / (n + 2) away, which is what no row of a class among n says about its probability
-    (Laplace's rule of succession).
+    Probabilities are clipped to 1 / (n + 2) and 1 - 1 / (n + 2), the estimates of Laplace's rule of succession for a class with none
+    or all of n rows.
 
     Args:
         values: The probabilities of both classes (n, 2).

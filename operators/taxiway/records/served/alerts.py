@@ -1,5 +1,6 @@
 """Alerts of monitoring, each of which a person can acknowledge."""
 
+from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
 
@@ -33,6 +34,18 @@ class AlertKind(StrEnum):
     DRIFT = "drift"
 
 
+_SENTENCES: Mapping[AlertKind, str] = {
+    AlertKind.AUDIT: "labels are needed for the {metric} of {version}; the last audit was on {first}",
+    AlertKind.TARGET: "the {metric} of {version} misses its target by the audit on {first}",
+    AlertKind.DATA: "inputs of {version} have anomalies in the window from {first}",
+    AlertKind.LABELS: "labels of {version} are late for the window from {first}",
+    AlertKind.DRIFT: "inputs of {version} have drifted in the window from {first}",
+    AlertKind.OUTLIERS: "more rows than usual are outliers in the window of {version} from {first}",
+    AlertKind.CHECK: "a check of the team's own has found something in the window of {version} from {first}",
+}
+_WORSE = "the {kind} {metric} of {version} is worse in the window from {first} than on the evaluation rows"
+
+
 class ServedAlert(Record):
     """An alert of monitoring. Every run that finds it finds the same record, so a person can acknowledge it by its digest.
 
@@ -50,21 +63,6 @@ class ServedAlert(Record):
 
     def describe(self, metric: str) -> str:
         """The alert in a sentence; `metric` is the name of the monitored one."""
-        if self.kind is AlertKind.AUDIT:
-            return f"labels are needed for the {metric} of version {self.version}; the last audit was on {self.first}"
-        if self.kind is AlertKind.TARGET:
-            return f"the {metric} of version {self.version} misses its target by the audit on {self.first}"
-        if self.kind is AlertKind.DATA:
-            return f"inputs of version {self.version} have anomalies in the window from {self.first}"
-        if self.kind is AlertKind.LABELS:
-            return f"labels of version {self.version} are late for the window from {self.first}"
-        if self.kind is AlertKind.DRIFT:
-            return f"inputs of version {self.version} have drifted in the window from {self.first}"
-        if self.kind is AlertKind.OUTLIERS:
-            return f"more rows than usual are outliers in the window of version {self.version} from {self.first}"
-        if self.kind is AlertKind.CHECK:
-            return f"a check of the team's own has found something in the window of version {self.version} from {self.first}"
-        return (
-            f"the {self.kind} {metric} of version {self.version} is worse in the window from {self.first} than on the "
-            "evaluation rows"
+        return _SENTENCES.get(self.kind, _WORSE).format(
+            kind=self.kind, metric=metric, version=f"version {self.version}", first=self.first
         )
