@@ -2,6 +2,9 @@
 
 from datetime import UTC, date, datetime
 
+from records.data_samples import CONTENT, PART, REPORT, ROWS, SCHEMA, SNAPSHOT, SPAN, TRANSFORM, WAIVER
+from records.served_samples import SERVED
+
 from taxiway.data.profiling.distinct_sketch import DistinctSample
 from taxiway.data.profiling.profile import ColumnProfile, Lengths, PairCount, Profile, ValueCount, WithLabel
 from taxiway.data.schema.constraints import Drift, FeatureSkew, Range, Rule
@@ -9,19 +12,16 @@ from taxiway.data.schema.feature import Feature
 from taxiway.data.schema.model import Schema
 from taxiway.data.schema.watch import MetricMonitor
 from taxiway.records import (
-    Anomaly,
     Answered,
     Asked,
     BaselineModel,
     Candidate,
-    DataReport,
     Decision,
     DecisionKind,
     Evaluation,
     EvaluationSet,
     FeatureSet,
     Interval,
-    JoinMatch,
     LabelsDue,
     LearningCurve,
     MetricResult,
@@ -31,15 +31,8 @@ from taxiway.records import (
     ReasonCode,
     Record,
     RunSummary,
-    SampleRule,
-    SchemaChange,
-    Severity,
     ShadowReport,
     SliceResult,
-    Snapshot,
-    SourceFile,
-    Span,
-    SplitRule,
     Status,
     SweepPlan,
     SweepReport,
@@ -47,89 +40,8 @@ from taxiway.records import (
     Trials,
     Verdict,
     WaitingSpan,
-    Waiver,
 )
-from taxiway.records.served import (
-    CalibrationCheck,
-    EarlierWindow,
-    LossChange,
-    Operation,
-    Outlier,
-    PreviousPerformance,
-    ServedAudit,
-    ServedPerformance,
-    ServedWindow,
-    WindowOutliers,
-    WorseSlice,
-)
-from taxiway.records.served.causes import Cause, CauseKind, Causes
 
-CONTENT, FILE, SCHEMA, TRANSFORM, ROWS = (f"{number:032x}" for number in (1, 2, 6, 7, 8))
-
-SPAN = Span(source="s3://data/{YYYY}-{MM}.parquet", name="2013-03", rows=400, content=CONTENT)
-PART = Span(
-    source="db: SELECT 1",
-    name="2013-04",
-    version=2,
-    rows=300,
-    content=CONTENT,
-    part="training",
-    original=SourceFile(content=FILE, rows=350),
-)
-SNAPSHOT = Snapshot(
-    pipeline="flights.late",
-    training=(SPAN,),
-    evaluation=(PART,),
-    joins=(
-        JoinMatch(
-            name="weather",
-            span="2013-04",
-            table="weather.parquet",
-            content=FILE,
-            keys=("origin", "time_hour"),
-            rows=350,
-            matched=300,
-            min_match_rate=0.8,
-            without_key=5,
-            unmatched_keys=3,
-            examples=("EWR, 3",),
-        ),
-    ),
-    sample=SampleRule(fraction=0.5, by="id"),
-    split=SplitRule(by="id", evaluation=0.2),
-)
-WAIVER = Waiver(kind="range", column="wind", owner="ann", reason="new sensor", until=date(2026, 3, 1))
-REPORT = DataReport(
-    snapshot=SNAPSHOT.digest,
-    schema_version=SCHEMA,
-    status=Status.PASS,
-    checks=12,
-    anomalies=(
-        Anomaly(
-            kind="range",
-            span="2013-04",
-            column="wind",
-            severity=Severity.ERROR,
-            observed="154.3",
-            expected="0 to 75",
-            message="wind is outside 0 to 75 in 2 rows",
-            examples=("154.3",),
-            rows=(7, 9),
-            fix=SchemaChange(path=("features", "wind", "range", "max"), value=154.3),
-            proposal="features.wind.range.max: 154.3",
-        ),
-        Anomaly(
-            kind="min_rows",
-            span="2013-04",
-            severity=Severity.WARNING,
-            observed="3",
-            expected="at least 10",
-            message="2013-04 has 3 rows",
-        ),
-    ),
-    waivers=(WAIVER,),
-    notes=("skew was not judged",),
-)
 FEATURES = FeatureSet(
     snapshot=SNAPSHOT.digest,
     schema_version=SCHEMA,
@@ -312,106 +224,6 @@ ANSWERED = Answered(
     log_values=4.5,
     by="late/manual__1",
     at=datetime(2026, 3, 1, 12, tzinfo=UTC),
-)
-
-SERVED = ServedPerformance(
-    model="flights.late",
-    version=2,
-    metric="roc_auc",
-    evaluation=Interval(value=0.7, low=0.68, high=0.72, rows=2000),
-    windows=(
-        ServedWindow(first=date(2026, 3, 2), rows=900, labelled=0),
-        ServedWindow(
-            first=date(2026, 3, 9),
-            rows=900,
-            labelled=300,
-            estimated=Interval(value=0.65, low=0.6, high=0.7, rows=900),
-            realised=Interval(value=0.55, low=0.5, high=0.6, rows=300),
-            worse="realised",
-            drifted=("carrier",),
-            distances=(0.25,),
-            messages=("carrier: changed",),
-            band=Interval(value=0.55, low=0.5, high=0.6, rows=300),
-            operation=Operation(requests=800, errors=3, p50_ms=2.5, p99_ms=12.0),
-            repeated=4,
-            alike=850,
-            before=date(2026, 3, 2),
-            drifted_since=("dep_delay",),
-            calibration=CalibrationCheck(
-                label="True", assumed=0.18, observed=Interval(value=0.24, low=0.2, high=0.28, rows=300), error=0.06
-            ),
-            labels_due=date(2026, 3, 30),
-            outliers=WindowOutliers(
-                method="ecod",
-                share=Interval(value=0.05, low=0.03, high=0.07, rows=900),
-                usual=0.01,
-                by_chance=0.02,
-                too_many=True,
-                most=(Outlier(request="r-7", row=1, score=31.25, tail=0.0, inputs=('carrier "ZZ" (no evaluation row)',)),),
-            ),
-            labels_late="labels are late: 300 of 900 rows have one",
-            concept_drift="concept drift: the realised accuracy is below the one that was estimated",
-        ),
-    ),
-    cause="80% of it from carrier",
-    causes=Causes(
-        first=date(2026, 3, 9),
-        since=date(2026, 3, 9),
-        message="80% of it from carrier",
-        causes=(
-            Cause(kind=CauseKind.INPUT, name="carrier", message="carrier: changed", share=0.8, error=0.02),
-            Cause(kind=CauseKind.UPSTREAM, name="2026-01", message="span 2026-01 was corrected"),
-        ),
-    ),
-    audit=ServedAudit(
-        target=0.65,
-        tolerance=0.05,
-        max_change=0.002,
-        last=Interval(value=0.55, low=0.5, high=0.6, rows=300),
-        last_at=date(2026, 3, 12),
-        band=Interval(value=0.55, low=0.49, high=0.61, rows=300),
-        answer="missed",
-        due=date(2026, 5, 1),
-        labels=400,
-        messages=("5 days after the last audit",),
-    ),
-    earlier=(
-        EarlierWindow(
-            version=1,
-            evaluation=Interval(value=0.6, low=0.58, high=0.62, rows=2000),
-            window=ServedWindow(first=date(2026, 2, 23), rows=800, labelled=0),
-        ),
-    ),
-    slices=(
-        WorseSlice(
-            column="carrier",
-            value='"UA"',
-            realised=Interval(value=0.45, low=0.35, high=0.55, rows=120),
-            evaluation=Interval(value=0.7, low=0.65, high=0.75, rows=400),
-        ),
-    ),
-    previous=PreviousPerformance(
-        version=1,
-        since=datetime(2026, 3, 1, tzinfo=UTC),
-        rows=300,
-        served=Interval(value=0.55, low=0.5, high=0.6, rows=300),
-        previous=Interval(value=0.65, low=0.6, high=0.7, rows=300),
-        difference=Interval(value=-0.1, low=-0.13, high=-0.07, rows=300),
-        log_evidence=7.5,
-    ),
-    at=datetime(2026, 3, 10, 12, tzinfo=UTC),
-    changes=(
-        LossChange(
-            loss="Brier score",
-            day=date(2026, 3, 9),
-            earliest=date(2026, 3, 8),
-            latest=date(2026, 3, 11),
-            before=0.2,
-            after=0.26,
-            rows_before=700,
-            rows_after=300,
-        ),
-    ),
 )
 
 SAMPLES: dict[str, Record] = {
