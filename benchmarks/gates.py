@@ -19,7 +19,7 @@ from measuring import show
 
 from taxiway.gates.bounds.clause import Seen
 from taxiway.gates.conditions.decide import Truth, answer
-from taxiway.gates.plan import Question
+from taxiway.gates.sample_size import GuaranteedCondition
 from taxiway.spec.conditions import parse_condition
 from taxiway.spec.conditions.budget import Budget
 
@@ -73,7 +73,7 @@ def gates(rows: int, budget: Budget) -> tuple[Gate, ...]:
 
 def condition_gate(rows: int, budget: Budget) -> Callable[[Any, Any], "Flags"]:
     """Whether challengers meet a condition, as the model gate decides it."""
-    question = Question(parse_condition("n - o > 0 +/- 0.01"), CONFIDENCE, budget)
+    guaranteed = GuaranteedCondition(parse_condition("n - o > 0 +/- 0.01"), CONFIDENCE, budget)
 
     @functools.cache
     def least_wins(differing: int) -> int:
@@ -84,7 +84,7 @@ def condition_gate(rows: int, budget: Budget) -> Callable[[Any, Any], "Flags"]:
             new = ACCURACY + (2 * wins - differing) / rows
             variance = (differing / rows - (new - ACCURACY) ** 2) * rows / (rows - 1)
             seen = Seen(rows, {"n": new, "o": ACCURACY, "d": differing / rows}, variance)
-            low, high = (low, wins) if answer(question, seen).truth is Truth.TRUE else (wins, high)
+            low, high = (low, wins) if answer(guaranteed, seen).truth is Truth.TRUE else (wins, high)
         return high
 
     def passes(wins: Any, losses: Any) -> "Flags":

@@ -42,7 +42,7 @@ from taxiway.records import (
 from taxiway.spec.source import Source, read_source
 from taxiway.stages.ingest import next_span
 from taxiway.stages.review import PipelineReview, Standing, review_versions
-from taxiway.stages.review.versions import MOST_FORMER
+from taxiway.stages.review.versions import MAX_FORMER
 from taxiway.store import SpanIndex, Store, index
 from taxiway.triggers.new_span import NewSpanTrigger
 from taxiway_ui.airflow_db import Decided
@@ -126,7 +126,7 @@ def evaluated(store: Store, size: int) -> tuple[dict[str, Decided], Subject]:
         for record in (snapshot, evaluation, report, verdict):
             store.put(record)
         verdicts[f"r{number}"] = Decided(RecordRef(record="Verdict", digest=verdict.digest), NOW)
-        if number <= MOST_FORMER:
+        if number <= MAX_FORMER:
             versions[version] = (Standing.FORMER if number else Standing.PRODUCTION, verdict.digest)
     return verdicts, Subject(PIPELINE, versions, lambda: _review(RememberingStore(store.url)))
 

@@ -200,7 +200,7 @@ USED_BY = {
     "are in them, or their numbers; `auto`: the schema's, without label and key",
     "features.build": "`transform`: `FILE.py:function` in the same folder, or `package.module:function`; called with the names of the "
     "columns by kind, it returns an unfitted scikit-learn transformer. None: Taxiway's own transform",
-    "model.threshold": "`train`, and wherever a class is predicted: the probability from which on the second of two classes is predicted, or "
+    "model.threshold": "`train`, and wherever a class is predicted: the probability at or above which the second of two classes is predicted, or "
     "how to choose it; see below. None: 0.5",
     "model.threshold.by": "`train`: the metric to choose it by: `accuracy`, `balanced_accuracy`, `f1`, `f1_macro`, `f1_weighted`, "
     "`matthews_corrcoef`, or a name of `gate.metrics` with `costs` and without `times`",

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from pydantic import ValidationError
 
 _SHOWN_CHARACTERS = 60
-_MOST_OF_AN_ERROR = 200
+_MAX_OF_AN_ERROR = 200
 SHOWN_VALUES = 3
-MOST_KEPT_CHARACTERS = 2000
+MAX_KEPT_CHARACTERS = 2000
 """How many characters a reason may have."""
 _SIZE_UNITS = ("B", "kB", "MB", "GB")
 _CPP_PLACE = re.compile(r"(?:\[\d\d:\d\d:\d\d\] \S+|[\w/]+\.(?:cpp|cu|cuh|h)):\d+: ")
@@ -132,7 +132,7 @@ def one_line(text: str) -> str:
     return printable(text).replace("\n", "\\n")
 
 
-def kept_text_problem(text: str, advice: str, characters: int = MOST_KEPT_CHARACTERS, *, lines: bool = False) -> str | None:
+def kept_text_problem(text: str, advice: str, characters: int = MAX_KEPT_CHARACTERS, *, lines: bool = False) -> str | None:
     """What is wrong with a text of a person that is kept, such as a reason, as the end of a sentence about it; None if nothing is.
 
     Args:
@@ -175,7 +175,7 @@ def error_text(error: BaseException) -> str:
 
 def error_line(error: BaseException) -> str:
     """The first line of `error_text`, at most 200 characters."""
-    return clipped(error_text(error).splitlines()[0], _MOST_OF_AN_ERROR)
+    return clipped(error_text(error).splitlines()[0], _MAX_OF_AN_ERROR)
 
 
 def invalid_text(error: "ValidationError") -> str:
@@ -183,7 +183,7 @@ def invalid_text(error: "ValidationError") -> str:
     first, count = error.errors()[0], error.error_count()
     place = ".".join(map(str, first["loc"]))
     more = f", and {counted(count - 1, 'more mistake')}" if count > 1 else ""
-    return clipped(f"{place}: {first['msg']}{more}" if place else f"{first['msg']}{more}", _MOST_OF_AN_ERROR)
+    return clipped(f"{place}: {first['msg']}{more}" if place else f"{first['msg']}{more}", _MAX_OF_AN_ERROR)
 
 
 def listed(values: Iterable[object], total: int | None = None) -> str:

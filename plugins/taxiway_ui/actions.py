@@ -41,9 +41,9 @@ from taxiway_ui.serving import tell_gateway
 
 router = APIRouter()
 
-_MOST_BYTES = 32 * 1024
-_MOST_CHARACTERS = 2000
-_MOST_DIGITS = 9
+_MAX_BYTES = 32 * 1024
+_MAX_CHARACTERS = 2000
+_MAX_DIGITS = 9
 MAY_RUN = Depends(requires_access_dag("POST", DagAccessEntity.RUN))
 MAY_DECIDE = Depends(requires_access_dag("PUT"))
 MAY_ANSWER = Depends(requires_access_dag("PUT", DagAccessEntity.HITL_DETAIL))
@@ -93,7 +93,7 @@ class Form:
             InvalidFormError: It is no version.
         """
         text = self.field("version")
-        if not (text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS and int(text) > 0):
+        if not (text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS and int(text) > 0):
             raise InvalidFormError(f'the version is "{text}"; allowed: a whole number from 1 on', key="version", got=text)
         return int(text)
 
@@ -143,10 +143,8 @@ def _form(request: Request, dag_id: str, user: BaseUser, fields: dict[str, str],
     reason = _one_line(fields.get("reason", ""))
     if with_reason and not reason:
         raise InvalidFormError("the reason is empty; it is kept for ever, so say why", key="reason")
-    if len(reason) > _MOST_CHARACTERS:
-        raise InvalidFormError(
-            f"the reason has {len(reason):,} characters; allowed: at most {_MOST_CHARACTERS:,}", key="reason"
-        )
+    if len(reason) > _MAX_CHARACTERS:
+        raise InvalidFormError(f"the reason has {len(reason):,} characters; allowed: at most {_MAX_CHARACTERS:,}", key="reason")
     return Form(dag_id, fields, reason, token, str(request.scope.get("root_path", "")))
 
 
@@ -154,8 +152,8 @@ async def _fields(request: Request) -> dict[str, str]:
     content = b""
     async for chunk in request.stream():
         content += chunk
-        if len(content) > _MOST_BYTES:
-            raise InvalidFormError(f"the form has more than {_MOST_BYTES:,} bytes")
+        if len(content) > _MAX_BYTES:
+            raise InvalidFormError(f"the form has more than {_MAX_BYTES:,} bytes")
     try:
         return dict(parse_qsl(content.decode("ascii"), errors="strict", max_num_fields=20))
     except ValueError as error:

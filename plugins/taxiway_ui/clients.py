@@ -27,7 +27,7 @@ ANSWER_SECONDS = 5
 NO_STORE = "Records are not shown: [taxiway] store is not set in Airflow's API server."
 READERS = 16
 """How many threads read from the store for a page."""
-_MOST_RECORDS = 20_000
+_MAX_RECORDS = 20_000
 NO_KEYS = (
     "The ledger is signed, and Airflow's API server has no key to sign with, so nothing can be decided here. Set [taxiway] ledger_keys "
     "for the API server too, or decide with the commands of taxiway."
@@ -85,7 +85,7 @@ def _read(kind: type[R], url: str, digest: str) -> R:
     found: R | None = _records.get(key)
     if found is None:
         found = _records[key] = Store(url).get(kind, digest)
-        for oldest in list(_records)[: len(_records) - _MOST_RECORDS]:
+        for oldest in list(_records)[: len(_records) - _MAX_RECORDS]:
             _records.pop(oldest, None)
     return found
 

@@ -16,11 +16,11 @@ from taxiway.records.evaluation import Better
 from taxiway.spec.metrics import facts_of
 from taxiway_ui.clients import NO_KEYS
 from taxiway_ui.history.drawing import draw
-from taxiway_ui.history.metric_history import MOST_POINTS
+from taxiway_ui.history.metric_history import MAX_POINTS
 from taxiway_ui.history.served_drawing import draw_served
 from taxiway_ui.history.served_marks import anchor, opacity
-from taxiway_ui.overview.changes import MOST_CHANGES
-from taxiway_ui.overview.overview import MOST_NEEDS
+from taxiway_ui.overview.changes import MAX_CHANGES
+from taxiway_ui.overview.overview import MAX_NEEDS
 from taxiway_ui.overview.rows import Order
 from taxiway_ui.runs.marks import stages, stopped_at
 from taxiway_ui.runs.states import State
@@ -153,9 +153,9 @@ def _environment() -> Environment:
         "no_keys": NO_KEYS,
         "states": tuple(State),
         "orders": tuple(Order),
-        "most_needs": MOST_NEEDS,
-        "most_changes": MOST_CHANGES,
-        "most_points": MOST_POINTS,
+        "most_needs": MAX_NEEDS,
+        "most_changes": MAX_CHANGES,
+        "most_points": MAX_POINTS,
         "draw": draw,
         "draw_served": draw_served,
         "opacity": opacity,

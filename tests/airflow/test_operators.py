@@ -11,10 +11,11 @@ from typing import cast
 
 import pytest
 from airflow.sdk import BaseOperator, Context
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 import taxiway.operators
 from taxiway.operators.base import MlflowRunLink, StageOperator, parse_params
+from taxiway.operators.ingest import plan_run
 from taxiway.provider_info import get_provider_info
 from taxiway.records import Span
 from taxiway.serving.api import ChallengerStatus
@@ -126,6 +127,31 @@ def test_ingest_fails_at_once_on_a_pattern_that_cannot_be(monkeypatch: pytest.Mo
     wrong = PIPELINE.model_copy(update={"source": PIPELINE.source.model_copy(update={"spans": f"{tmp_path}/{{MM}}.parquet"})})
     with pytest.raises(AirflowFailException):
         taxiway.operators.IngestOperator(task_id="ingest", pipeline=wrong, span="2013-04").execute(first_try({}))
+
+
+@pytest.mark.parametrize(("previous", "read"), [("backfill", None), ("scheduled", "2013-04"), (None, "2013-04")])
+def test_a_backfill_run_leaves_a_span_only_to_a_previous_run_of_a_backfill(
+    previous: str | None, read: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A scheduled run processes the oldest span that is due, and not the newest that had ended by then."""
+    monkeypatch.setenv("AIRFLOW__TAXIWAY__STORE", str(tmp_path / "store"))
+    for month in ("02", "03", "04"):
+        (tmp_path / f"2013-{month}.parquet").touch()
+    changed = {"spans": f"{tmp_path}/{{YYYY}}-{{MM}}.parquet", "window": 2, "join": {}, "unlabelled": "drop"}
+    pipeline = PIPELINE.model_copy(update={"source": PIPELINE.source.model_copy(update=changed)})
+
+    def dag_run(kind: str, day: int) -> SimpleNamespace:
+        return SimpleNamespace(conf={}, run_type=kind, logical_date=datetime(2013, 5, day, tzinfo=UTC), data_interval_end=None)
+
+    earlier = None if previous is None else dag_run(previous, 2)
+    context = cast("Context", {"ti": SimpleNamespace(get_previous_dagrun=lambda: earlier), "dag_run": dag_run("backfill", 3)})
+    if read is None:
+        with pytest.raises(AirflowSkipException, match="the previous run of the backfill"):
+            plan_run(pipeline, context, None)
+    else:
+        target = plan_run(pipeline, context, None).window.target
+        assert target is not None
+        assert target.name == read
 
 
 def first_try(conf: dict[str, object]) -> Context:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-_MOST_ADDRESSES = 8 << 30
-_MOST_CPU_S = 120
+_MAX_ADDRESSES = 8 << 30
+_MAX_CPU_S = 120
 """Far above what any of the attacks needs; without limits of ours, some would take minutes and gigabytes."""
 _PROGRAM = """
 import json, resource, sys
@@ -70,5 +70,5 @@ def attacked(function: str, inputs: dict[str, Any]) -> dict[str, Refusal]:
 
 
 def _limited() -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (_MOST_ADDRESSES, _MOST_ADDRESSES))
-    resource.setrlimit(resource.RLIMIT_CPU, (_MOST_CPU_S, _MOST_CPU_S))
+    resource.setrlimit(resource.RLIMIT_AS, (_MAX_ADDRESSES, _MAX_ADDRESSES))
+    resource.setrlimit(resource.RLIMIT_CPU, (_MAX_CPU_S, _MAX_CPU_S))

@@ -10,10 +10,10 @@ from taxiway.cli.options import usage_errors
 from taxiway.cli.people.opened import Given, installation_options, opened, pipeline_options
 from taxiway.errors import ConfigError
 from taxiway.ledger.decisions import local_person
-from taxiway.spec.conditions.budget import DEFAULT_STEPS, MOST_STEPS, Budget, check_adaptivity
+from taxiway.spec.conditions.budget import DEFAULT_STEPS, MAX_STEPS, Budget, check_adaptivity
 
 if TYPE_CHECKING:
-    from taxiway.gates.plan import Method, Mode
+    from taxiway.gates.sample_size import Method, Mode
     from taxiway.records import Show
 
 _ROWS = click.IntRange(1, 10**12)
@@ -50,7 +50,7 @@ def _number(_: click.Context, __: click.Parameter, given: float | None) -> float
 )
 @click.option(
     "--steps",
-    type=click.IntRange(1, MOST_STEPS),
+    type=click.IntRange(1, MAX_STEPS),
     default=DEFAULT_STEPS,
     show_default=True,
     help="How many models are tried on the same rows.",
@@ -111,23 +111,23 @@ def plan_command(
     with a tolerance: 'n - o > 0.02 +/- 0.01 and d < 0.1 +/- 0.01'.
     """
     from taxiway.cli.views.plan import plan_json, plan_text
-    from taxiway.gates.plan import Question, shown_values
+    from taxiway.gates.sample_size import GuaranteedCondition, log_shown_values
     from taxiway.spec.conditions import parse_condition
 
     with usage_errors():
         parsed = parse_condition(condition)
-        impossible = parsed.impossible()
-        if impossible is not None:
-            raise ConfigError(impossible)
+        undecidable = parsed.undecidable_reason()
+        if undecidable is not None:
+            raise ConfigError(undecidable)
         budget = Budget(steps=steps, adaptivity=adaptivity)
-        shown = shown_values(parsed, show)
-        question = Question(parsed, confidence, budget, mode, method, disagreement, log_values=shown)
-        click.echo(plan_json(question, rows) if as_json else plan_text(question, rows))
+        shown = log_shown_values(parsed, show)
+        guaranteed = GuaranteedCondition(parsed, confidence, budget, mode, method, disagreement, log_values=shown)
+        click.echo(plan_json(guaranteed, rows) if as_json else plan_text(guaranteed, rows))
 
 
 @gate.command("ledger")
 @click.argument("model")
-@click.option("--json", "as_json", is_flag=True, help="Print the questions as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the queries as JSON.")
 @installation_options
 def ledger_command(model: str, as_json: bool, **given: Any) -> None:
     """List what was asked about versions of MODEL, by whom, and what is left of its evaluation rows."""

@@ -57,7 +57,7 @@ def infer(
     """Draft a schema from DATA: a file, a pattern such as 'sales/*.csv', or a URL."""
     from taxiway.data.formats.open_data import open_data
     from taxiway.data.profiling.profiler import profile_table
-    from taxiway.data.schema.draft import draft_text
+    from taxiway.data.schema.draft import render_draft
     from taxiway.data.schema.infer import infer_from
     from taxiway.data.schema.remarks import remarks_of
     from taxiway.data.schema.suggest import suggest_table
@@ -72,7 +72,7 @@ def infer(
             drafted = infer_from(profile, label, ranges="observed" if ranges == "observed" else "none", without=without)
             suggestions = suggest_table(table, profile, label) if with_suggestions else ()
             notes, remarks = table.notes, remarks_of(table, profile)
-    text = draft_text(drafted, profile, Path(data).name, remarks, suggestions)
+    text = render_draft(drafted, profile, Path(data).name, remarks, suggestions)
     write_output(output, text)
     click.echo(f"wrote {output}: {_summary(drafted, profile.rows)}")
     for column in left_out:

@@ -14,7 +14,7 @@ from taxiway.evaluation.scoring import LoadedModel
 from taxiway.features.labels import label_classes, with_unseen
 from taxiway.messages import error_line, listed
 from taxiway.spec.gate import Gate
-from taxiway.stats.bootstrap import LEAST_GROUPS, PairedIntervals, compare, within
+from taxiway.stats.bootstrap import MIN_GROUPS, PairedIntervals, compare, within
 
 if TYPE_CHECKING:
     import numpy as np
@@ -79,7 +79,7 @@ class Comparison:
     @property
     def has_enough_groups(self) -> bool:
         """Whether there are enough groups of rows for an interval; also if each row is on its own."""
-        return self.groups is None or int(self.groups.max()) + 1 >= LEAST_GROUPS
+        return self.groups is None or int(self.groups.max()) + 1 >= MIN_GROUPS
 
     def take(self, rows: "Indices") -> "Comparison":
         """The comparison on some rows."""

@@ -155,9 +155,9 @@ def _evaluation(
         confidence=gate.confidence,
         metrics=metrics,
         slices=results_by_slice(rows, comparison, gate) if champion else (),
-        candidate_without=missing_columns(candidate, rows),
-        champion_without=missing_columns(champion, rows) if champion else (),
-        alone=_suspicious_columns(candidate, comparison, metrics),
+        candidate_missing_columns=missing_columns(candidate, rows),
+        champion_missing_columns=missing_columns(champion, rows) if champion else (),
+        leakage_suspects=_suspicious_columns(candidate, comparison, metrics),
         unseen_classes=_unseen_classes(candidate, comparison),
         champion_unseen_classes=_unseen_classes(champion, comparison) if champion else (),
         absent_classes=_absent_classes(candidate, comparison),
@@ -262,7 +262,7 @@ def _groups(comparison: Comparison) -> RowGroups | None:
 
 
 def _suspicious_columns(model: LoadedModel, comparison: Comparison, metrics: Sequence[MetricResult]) -> tuple[ColumnAlone, ...]:
-    """The columns that may give the label away; they are only looked for if the model is almost perfect."""
+    """The columns that may leak the label; they are only looked for if the model is almost perfect."""
     if not any(map(is_almost_perfect, metrics)):
         return ()
     columns, rows = signature_columns(model.predictor), comparison.rows

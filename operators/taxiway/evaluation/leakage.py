@@ -1,4 +1,4 @@
-"""Find columns that alone nearly give the label away.
+"""Find columns that alone nearly determine the label, and may leak it.
 
 A column that is only known after the label, or was made from it, is the most frequent kind of leakage (Kaufman, Rosset, Perlich and
 Stitelman, "Leakage in Data Mining: Formulation, Detection, and Avoidance", ACM TKDD 6(4), 2012). Each column is scored as if it were a
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 Kind = Literal["missing", "order", "values"]
 
 SUSPECT = {"roc_auc": 0.95, "r2": 0.81}
-"""The score from which on a column alone is reported; an R² of 0.81 is a correlation of 0.9."""
+"""The score at or above which a column alone is reported; an R² of 0.81 is a correlation of 0.9."""
 CERTAIN = 0.999
-"""The score from which on a column practically determines the label."""
+"""The score at or above which a column practically determines the label."""
 _ALMOST_PERFECT = 0.99
 _PERFECT_AT_1 = ("average_precision", "r2", "roc_auc")
 _ROWS = 20_000
 _LEAST = 20
-_MOST_CLASSES = 20
+_MAX_CLASSES = 20
 _FOLDS = 5
 
 
@@ -78,7 +78,7 @@ def _scores(frame: "pd.DataFrame", labels: "Floats", *, classes: bool) -> "dict[
     enough = [one for one, rows in zip(present, counts, strict=True) if _LEAST <= rows <= len(labels) - _LEAST]
     if len(present) == 2:
         enough = enough[1:]  # the other class has the same scores
-    each = [_scores_of(frame, (labels == one).astype(float), classes=True) for one in enough[:_MOST_CLASSES]]
+    each = [_scores_of(frame, (labels == one).astype(float), classes=True) for one in enough[:_MAX_CLASSES]]
     return {kind: _means([scores[kind] for scores in each]) for kind in (each[0] if each else ())}
 
 

@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 _ROWS = 2_000
 """The rows that permutation importance and residuals are computed on, drawn at random if there are more."""
 _REPEATS = 3
-_MOST_COLUMNS = 200
+_MAX_COLUMNS = 200
 """With more columns, permutation importance would take many times as long as everything else in the evaluation."""
 _BINS = 10
 _SHOWN_COLUMNS = 20
@@ -67,10 +67,10 @@ def _draw(model: LoadedModel, rows: "pd.DataFrame", comparison: Comparison, gate
     else:
         _add_files(files, "residuals", *_residuals(labels[sample], predictions.values[sample]))
     columns = len(signature_columns(model.predictor).names)
-    if columns <= _MOST_COLUMNS:
+    if columns <= _MAX_COLUMNS:
         _add_files(files, "permutation_importance", *_importances(model, rows.iloc[sample], comparison.take(sample), gate))
     else:
-        _log.info("permutation importances are not computed: %d columns, at most %d", columns, _MOST_COLUMNS)
+        _log.info("permutation importances are not computed: %d columns, at most %d", columns, _MAX_COLUMNS)
     return files
 
 

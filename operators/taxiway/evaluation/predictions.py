@@ -49,7 +49,7 @@ def predictions_of(
         model_classes: The classes of the model, in the order of the probabilities; empty for a regression.
         classes: The classes of the comparison, among them all of the model's. Those that it has not learned have the probability 0.
         positive: See `Predictions.positive`.
-        threshold: The probability from which on the model predicts the second of its two classes; None for 0.5.
+        threshold: The probability at or above which the model predicts the second of its two classes; None for 0.5.
     """
     import numpy as np
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from taxiway.data.engine.read_rows import LIST_OF
-from taxiway.features.columns import MOST_CATEGORIES, FeatureColumns
+from taxiway.features.columns import MAX_CATEGORIES, FeatureColumns
 from taxiway.stats.seed import SEED
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def many_valued(frame: "pd.DataFrame", categorical: tuple[str, ...], classes: tu
     """
     if len(classes) > 2:
         return ()
-    return tuple(name for name in categorical if (frame[name].value_counts() >= MIN_CATEGORY_ROWS).sum() > MOST_CATEGORIES)
+    return tuple(name for name in categorical if (frame[name].value_counts() >= MIN_CATEGORY_ROWS).sum() > MAX_CATEGORIES)
 
 
 def build_transform(
@@ -50,7 +50,7 @@ def build_transform(
     many_valued: tuple[str, ...] = (),
     classes: tuple[str, ...] = (),
     sparse: bool = False,
-    max_categories: int = MOST_CATEGORIES,
+    max_categories: int = MAX_CATEGORIES,
 ) -> Any:
     """The unfitted transform of raw columns to features.
 

@@ -13,7 +13,7 @@ from taxiway.spec.pipeline import Features
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_CATEGORIES = 255
+MAX_CATEGORIES = 255
 """A column with more frequent values is not encoded value by value."""
 
 LIST_ADVICE = (
@@ -159,5 +159,5 @@ def with_free_text(columns: FeatureColumns, features: Features, rows: "pd.DataFr
 
     if features.categorical != "auto" or features.text != "auto":
         return columns
-    found = tuple(name for name in columns.categorical if is_free_text(rows[name], MOST_CATEGORIES))
+    found = tuple(name for name in columns.categorical if is_free_text(rows[name], MAX_CATEGORIES))
     return columns._replace(categorical=tuple(name for name in columns.categorical if name not in found), text=found)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 # model differ in their last bits. With multiples of 16 rows, none of its kernels has rows left over.
 _ROWS_AT_ONCE = 16
 _QUOTED = 40
-LARGEST_NUMBER = 3.4e38
+MAX_NUMBER = 3.4e38
 """The largest number of a column: about that of 32-bit floats."""
 _EPOCH = datetime(1970, 1, 1)
 _EPOCH_DAY = _EPOCH.toordinal()
@@ -151,7 +151,7 @@ def _numbers(name: str, values: Any, kind: str | None, *, lenient: bool) -> Any:
 
     numbers = _floats(name, values, kind, lenient=lenient)
     sizes = np.abs(numbers)
-    too_large = sizes > LARGEST_NUMBER
+    too_large = sizes > MAX_NUMBER
     if lenient:
         return np.where(too_large, np.nan, numbers) if too_large.any() else numbers
     _require_none(too_large, name, numbers, "a number from -3.4e38 to 3.4e38, or null")

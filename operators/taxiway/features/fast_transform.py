@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-_MOST_CATEGORIES = 200_000
+_MAX_CATEGORIES = 200_000
 _UNKNOWN = "\x00 a category that no row has"
 _UNKNOWN_NUMBER = -1e29
 
@@ -188,7 +188,7 @@ def _tables(encoder: Any, known: Sequence[Sequence[Any]], unknown: Any, missing:
     import numpy as np
     from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, TargetEncoder
 
-    if type(encoder) not in (OneHotEncoder, OrdinalEncoder, TargetEncoder) or sum(map(len, known)) > _MOST_CATEGORIES:
+    if type(encoder) not in (OneHotEncoder, OrdinalEncoder, TargetEncoder) or sum(map(len, known)) > _MAX_CATEGORIES:
         return None
     present = [[value for value in values if value is not None and value == value] for values in known]
     longest = max(map(len, present)) + 2

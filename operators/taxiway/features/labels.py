@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MAX_CLASSES = 1_000
 DECISION_THRESHOLD = 0.5
-"""The probability from which on the second of two classes is predicted."""
+"""The probability at or above which the second of two classes is predicted."""
 
 
 def require_labels(labels: "pd.Series[Any]", rows: str, spans: Sequence[Span] = ()) -> None:

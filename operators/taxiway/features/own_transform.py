@@ -13,7 +13,7 @@ from taxiway.spec.python_refs import look_up, same_process
 if TYPE_CHECKING:
     import pandas as pd
 
-_MOST_CELLS = 500_000_000
+_MAX_CELLS = 500_000_000
 _COMPARED_ROWS = 8
 _MAX_ERROR = 500
 
@@ -88,9 +88,9 @@ class OwnTransform:
         from scipy import sparse
 
         if sparse.issparse(found):
-            if found.shape[0] * found.shape[1] > _MOST_CELLS:
+            if found.shape[0] * found.shape[1] > _MAX_CELLS:
                 raise ConfigError(
-                    f"{self._name} makes {found.shape[1]:,} features of {found.shape[0]:,} rows; allowed: {_MOST_CELLS:,} values in total. "
+                    f"{self._name} makes {found.shape[1]:,} features of {found.shape[0]:,} rows; allowed: {_MAX_CELLS:,} values in total. "
                     "Reduce them, for example with TruncatedSVD or max_features"
                 )
             found = found.toarray()

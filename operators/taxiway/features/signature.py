@@ -70,7 +70,7 @@ def signature_columns(model: Any) -> ModelColumns:
 
 
 def decision_threshold(model: Any) -> float | None:
-    """The probability from which on a pyfunc model predicts the second of two classes; None for 0.5."""
+    """The probability at or above which a pyfunc model predicts the second of two classes; None for 0.5."""
     found: float | None = getattr(raw_model(model), "threshold", None)
     return found
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from taxiway.gates.wording import reason_to_fail, reason_to_pass
+from taxiway.gates.wording import fail_reason, reason_to_pass
 from taxiway.records import Anomaly, Candidate, DataReport, Decision, DecisionKind, Reason, ReasonCode, Severity, Status, Waiver
 
 
@@ -26,9 +26,9 @@ def data_reasons(
     """
     if report is None:
         message = f"no DataReport for snapshot {candidate.snapshot}, on which version {candidate.version} was trained"
-        yield reason_to_fail(ReasonCode.DATA_REPORT, message)
+        yield fail_reason(ReasonCode.DATA_REPORT, message)
         return
-    mismatches = (reason_to_fail(ReasonCode.DATA_REPORT, message) for message in _report_mismatches(candidate, report))
+    mismatches = (fail_reason(ReasonCode.DATA_REPORT, message) for message in _report_mismatches(candidate, report))
     problems = (*mismatches, *_invalid_data(report, today, decisions))
     yield from problems
     if not problems:
@@ -139,11 +139,11 @@ def _invalid_data(report: DataReport, today: date, decisions: Sequence[Decision]
     failed = "the data did not pass validation"
     if blocking:
         message = f"{failed}: {_anomalies(len(blocking), 'blocking ')}; the first: {blocking[0].message}"
-        yield reason_to_fail(ReasonCode.DATA_ANOMALY, message)
+        yield fail_reason(ReasonCode.DATA_ANOMALY, message)
     elif report.status is not Status.PASS and not report.blocking:
-        yield reason_to_fail(ReasonCode.DATA_ANOMALY, f"{failed}: its status is {report.status.value}")
+        yield fail_reason(ReasonCode.DATA_ANOMALY, f"{failed}: its status is {report.status.value}")
     for expired in expired_waivers(report, decisions, today):
-        yield reason_to_fail(ReasonCode.DATA_WAIVER, expired.message)
+        yield fail_reason(ReasonCode.DATA_WAIVER, expired.message)
 
 
 def _anomalies(count: int, kind: str = "") -> str:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from taxiway.records import SAMPLE_HASHES, Answered, Asked, EvaluationSet, Status
 from taxiway.stats.spending import Account
 
-LEAST_OVERLAP = 0.025
-"""The share of the rows, as it is estimated, from which on what was asked about another set counts for this one."""
+MIN_OVERLAP = 0.025
+"""The share of the rows, as it is estimated, at or above which what was asked about another set counts for this one."""
 _DEVIATIONS = 4
 _HASH_BYTES = 8
 
@@ -79,7 +79,7 @@ def overlaps(new: EvaluationSet, old: EvaluationSet) -> bool:
         return True
     by_chance = 1 - old.once / old.rows if old.rows else 0.0
     deviation = math.sqrt(by_chance * (1 - by_chance) / SAMPLE_HASHES)
-    return shared_rows(new, old) >= by_chance + _DEVIATIONS * deviation + LEAST_OVERLAP
+    return shared_rows(new, old) >= by_chance + _DEVIATIONS * deviation + MIN_OVERLAP
 
 
 def shared_rows(new: EvaluationSet, old: EvaluationSet) -> float:

@@ -6,7 +6,7 @@ from taxiway.messages import counted
 from taxiway.records import Evaluation, Reason, ReasonCode, Status
 
 
-def label_reasons(evaluation: Evaluation) -> Iterator[Reason]:
+def excluded_label_reasons(evaluation: Evaluation) -> Iterator[Reason]:
     """The reason about labelled rows that were left out, which does not change the verdict; none if all labels count."""
     if evaluation.labels_not_counted:
         rows = counted(evaluation.labels_not_counted, "row has a label and is", "rows have labels and are")
@@ -17,7 +17,7 @@ def label_reasons(evaluation: Evaluation) -> Iterator[Reason]:
         yield Reason(status=Status.INFO, code=ReasonCode.LABELS_NOT_COUNTED, message=message)
 
 
-def label_text(evaluation: Evaluation, more: int | None = None) -> str:
+def labelling_hint(evaluation: Evaluation, more: int | None = None) -> str:
     """That labels would decide what is UNDECIDED, to be added to its message.
 
     Args:

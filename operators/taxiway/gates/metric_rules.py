@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 
-from taxiway.gates.labels import label_text
+from taxiway.gates.labels import labelling_hint
 from taxiway.gates.more_rows import more_rows_needed, more_rows_text
 from taxiway.gates.noise import noise_text
 from taxiway.gates.wording import (
@@ -12,9 +12,9 @@ from taxiway.gates.wording import (
     ci_label,
     decimals,
     estimate_and_bounds,
+    fail_reason,
     interval_text,
     known,
-    reason_to_fail,
     rule_text,
 )
 from taxiway.messages import number_text
@@ -55,7 +55,7 @@ def comparison_reasons(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
     result, direction = _metric_result(evaluation, rule.metric), gate.facts(rule.metric).direction
     if result.champion is None or result.difference is None:
         message = f"the evaluation names champion version {evaluation.champion} but contains no comparison with it"
-        yield reason_to_fail(ReasonCode.EVALUATION_MISMATCH, message)
+        yield fail_reason(ReasonCode.EVALUATION_MISMATCH, message)
         return
     improvement = as_improvement(result.difference, direction)
     yield Reason(
@@ -89,7 +89,7 @@ def _improvement_text(
 def _more_rows_text(evaluation: Evaluation, interval: Interval, limit: float) -> str:
     """How many rows would decide a comparison, and that rows only lack a label."""
     more = more_rows_needed(interval, limit)
-    return more_rows_text(interval, limit) + ("" if more is None else label_text(evaluation, more))
+    return more_rows_text(interval, limit) + ("" if more is None else labelling_hint(evaluation, more))
 
 
 def _compare_with_bound(interval: Interval, bound: float, direction: int) -> Status:

@@ -6,7 +6,7 @@ from taxiway.gates.noise import half_width
 from taxiway.messages import counted
 from taxiway.records import Interval
 
-_MOST_TIMES = 1000
+_MAX_TIMES = 1000
 """With more rows than so many times those of now, an estimate lies on its limit for all practical purposes."""
 
 
@@ -26,7 +26,7 @@ def more_rows_needed(interval: Interval, limit: float) -> int | None:
         m - n, at least 1; None if the interval is not known, if the estimate is on the limit, or if m is more than 1,000 times n.
     """
     half, distance = half_width(interval), abs(interval.value - limit)
-    if half is None or not distance or distance * math.sqrt(_MOST_TIMES) < half:
+    if half is None or not distance or distance * math.sqrt(_MAX_TIMES) < half:
         return None
     return max(1, math.ceil(interval.rows * ((half / distance) ** 2 - 1)))
 

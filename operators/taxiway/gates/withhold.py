@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 
 from taxiway.gates.conditions.reasons import enough_rows, missing_rows_text
-from taxiway.gates.plan import ROUNDED_VALUES
+from taxiway.gates.sample_size import ROUNDED_VALUES
 from taxiway.messages import counted, names_text, number_text
 from taxiway.records import Evaluation, Reason, ReasonCode, RowMeans, Show, Status, Verdict, worst
 from taxiway.spec.gate import Gate

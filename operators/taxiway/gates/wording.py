@@ -8,7 +8,7 @@ from taxiway.records import Evaluation, Interval, Reason, ReasonCode, Status
 from taxiway.stats.bootstrap import METHOD
 
 _SIGNIFICANT_DIGITS = 3
-_MOST_DECIMALS = 17
+_MAX_DECIMALS = 17
 
 
 def decimals(values: Sequence[float], bounds: Sequence[float] = (), *, least: int = 3, scale: float = math.inf) -> int:
@@ -24,10 +24,10 @@ def decimals(values: Sequence[float], bounds: Sequence[float] = (), *, least: in
     if 0 < scale < math.inf:
         start = max(least, _SIGNIFICANT_DIGITS - 1 - math.floor(math.log10(scale)))
     finite = [value for value in values if math.isfinite(value)]
-    for digits in range(start, _MOST_DECIMALS):
+    for digits in range(start, _MAX_DECIMALS):
         if all(_side(float(f"{value:.{digits}f}"), bound) == _side(value, bound) for value in finite for bound in bounds):
             return digits
-    return max(start, _MOST_DECIMALS)
+    return max(start, _MAX_DECIMALS)
 
 
 def ci_label(confidence: float) -> str:
@@ -95,7 +95,7 @@ def bootstrap_method(evaluation: Evaluation, *, paired: bool = False) -> str:
     return f"{'paired ' if paired else ''}{METHOD}{groups}"
 
 
-def reason_to_fail(code: ReasonCode, message: str) -> Reason:
+def fail_reason(code: ReasonCode, message: str) -> Reason:
     """A reason for FAIL."""
     return Reason(status=Status.FAIL, code=code, message=message)
 

@@ -14,7 +14,7 @@ from taxiway.errors import ConfigError
 
 VARIABLE = "TAXIWAY_LEDGER_KEYS"
 """The environment variable of the keys outside of Airflow."""
-_LEAST_CHARACTERS = 32
+_MIN_CHARACTERS = 32
 _BETWEEN = re.compile(r"[,\s]+")
 _ID_BYTES = 4
 
@@ -38,10 +38,10 @@ class LedgerKeys:
             ConfigError: A key is too short.
         """
         keys = tuple(key for key in _BETWEEN.split(text.strip()) if key)
-        short = next((at for at, key in enumerate(keys, 1) if len(key) < _LEAST_CHARACTERS), None)
+        short = next((at for at, key in enumerate(keys, 1) if len(key) < _MIN_CHARACTERS), None)
         if short is not None:
             raise ConfigError(
-                f"key {short} of the ledger has {len(keys[short - 1])} characters; required: at least {_LEAST_CHARACTERS}. "
+                f"key {short} of the ledger has {len(keys[short - 1])} characters; required: at least {_MIN_CHARACTERS}. "
                 "`taxiway ledger new-key` makes one",
                 key="ledger_keys",
             )

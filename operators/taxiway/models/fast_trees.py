@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-_MOST_ROWS = 512  # with more, scikit-learn is as fast
+_MAX_ROWS = 512  # with more, scikit-learn is as fast
 
 
 def fast_trees(estimator: Any) -> "Callable[[Floats], Any] | None":
@@ -35,7 +35,7 @@ def fast_trees(estimator: Any) -> "Callable[[Floats], Any] | None":
     original = estimator.predict_proba if is_classifier else estimator.predict
 
     def predict(features: "Floats") -> Any:
-        if len(features) > _MOST_ROWS:
+        if len(features) > _MAX_ROWS:
             return original(features)
         sums = _sums(treelite.gtil.predict_per_tree(trees, features, nthread=1), estimator)
         return estimator._loss.predict_proba(sums) if is_classifier else estimator._loss.link.inverse(sums.ravel())

@@ -69,14 +69,14 @@ def compiled_predictor(model: Any, example: "pd.DataFrame | None") -> Predictor:
                 else (None, "its compiled form has other predictions")
             )
     except Exception as error:  # of any kind: the model is served as it was saved
-        compiled, why = None, f"{_where(error)} while it was compiled or tried on the example rows"
+        compiled, why = None, f"{place_of(error)} while it was compiled or tried on the example rows"
     if compiled is None:
         return Predictor(original.columns, original.predict, f"original: {why}")
     return Predictor(original.columns, compiled, f"{COMPILED}{why}")
 
 
-def _where(error: Exception) -> str:
-    """The type of an error and where it was raised. Its text may have values of rows."""
+def place_of(error: Exception) -> str:
+    """The type of an error and where it was raised. Unlike its text, this has no values of rows."""
     *_, last = traceback.extract_tb(error.__traceback__)
     return f"{type(error).__name__} in {last.name} ({Path(last.filename).name}:{last.lineno})"
 

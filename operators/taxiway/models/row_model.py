@@ -32,7 +32,7 @@ class RowModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         types: The types of columns at the source.
         optional: The columns in which a value may be missing.
         classes: The classes as text, in the order of the probabilities; empty for a regression.
-        threshold: The probability from which on the second of two classes is predicted; None for 0.5.
+        threshold: The probability at or above which the second of two classes is predicted; None for 0.5.
         renamed: The present name of columns that the source has renamed, by their former name.
         means: The mean of each feature in the training rows, for a linear estimator; None for others.
         calibration: The recalibration of what the estimator predicts: lines of `taxiway.models.recalibration`; None for none.

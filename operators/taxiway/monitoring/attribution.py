@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 EXACT_NAMES = 6
 """The largest number of names whose Shapley values are exact: the metric is estimated for each of their 64 subsets."""
-MOST_NAMES = 16
+MAX_NAMES = 16
 """The largest number of names. Beyond, a sample of so few orders says nothing."""
 _SAMPLED_SETS = 256
 _CONFIDENCE = 0.95

@@ -27,11 +27,11 @@ MAX_P_VALUE = 0.001
 """The largest p-value of the permutation of days with which a change is reported."""
 MIN_DAYS = 3
 """The fewest days before and after a change: a single bad day is none."""
-MOST_DAYS = 200
+MAX_DAYS = 200
 """Only the newest days are looked at."""
 CONFIDENCE = 0.99
 """The confidence level of the interval of the day."""
-_MOST_ELEMENTS = 20_000  # of ADWIN, which takes means of consecutive rows if there are more
+_MAX_ELEMENTS = 20_000  # of ADWIN, which takes means of consecutive rows if there are more
 _PERMUTATIONS = 4_999
 _AT_ONCE = 500
 _SAME = 1e-9  # differences of sums in another order
@@ -75,7 +75,7 @@ def changes(losses: "Floats", days: "Days", largest: float = 1.0) -> list[Change
     """
     import numpy as np
 
-    newest = days > days.max() - MOST_DAYS if len(days) else np.empty(0, dtype=bool)
+    newest = days > days.max() - MAX_DAYS if len(days) else np.empty(0, dtype=bool)
     values, of = np.clip(losses[newest] / largest, 0.0, 1.0) if largest > 0 else losses[:0], days[newest]
     if not len(values) or not _rows_have_changed(values):
         return []
@@ -90,7 +90,7 @@ def _rows_have_changed(values: "Floats") -> bool:
     """Whether ADWIN finds a change."""
     import numpy as np
 
-    rows = -(-len(values) // _MOST_ELEMENTS)
+    rows = -(-len(values) // _MAX_ELEMENTS)
     whole = values[: len(values) // rows * rows]
     window = Adwin(DELTA)
     return any(window.add(float(value)) for value in np.asarray(whole).reshape(-1, rows).mean(axis=1))

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 JOINT_FALSE_ALERTS = COMPARISON_FALSE_ALERTS - COLUMN_FALSE_ALERTS
 """The probability of a false report of a domain shift in a comparison, for rows without a change."""
-_MOST_ROWS = 5000
+_MAX_ROWS = 5000
 FEWEST_ROWS = 100
 """The smallest number of rows of each sample."""
 _PARTS = 5
-_MOST_CATEGORIES = 30
+_MAX_CATEGORIES = 30
 _PAIRS = 10
 _TOP = 3
 _SMALLEST_IMPORTANCE = 0.01
@@ -62,7 +62,7 @@ def sample(rows: int) -> "NDArray[np.int64]":
     """The positions of at most 5,000 rows, at random with a fixed seed: a classifier of more rows takes longer than it is worth."""
     import numpy as np
 
-    return np.random.default_rng(SEED).permutation(rows)[:_MOST_ROWS]
+    return np.random.default_rng(SEED).permutation(rows)[:_MAX_ROWS]
 
 
 def domain_shift(before: "pd.DataFrame", after: "pd.DataFrame") -> DomainShift | None:
@@ -219,5 +219,5 @@ def _coded(rows: "pd.DataFrame") -> "tuple[Floats, list[bool]]":
         ranks = np.empty(len(counts) + 1)
         ranks[np.argsort(-counts, kind="stable")] = np.arange(len(counts))
         ranks[-1] = np.nan  # missing
-        values[:, at] = np.minimum(ranks[codes], _MOST_CATEGORIES)
+        values[:, at] = np.minimum(ranks[codes], _MAX_CATEGORIES)
     return values, categorical

@@ -31,7 +31,7 @@ CONDITION = (
 _SIMULATIONS = 200
 _SIMULATED_CELLS = 100_000
 _BATCH_CELLS = 2_000_000
-_MOST_NUMBERS = 100_000_000
+_MAX_NUMBERS = 100_000_000
 
 
 def estimated(
@@ -66,8 +66,8 @@ def estimated(
     import numpy as np
 
     rows, count = probabilities.shape
-    if rows * count**2 > _MOST_NUMBERS:
-        most = _MOST_NUMBERS // count**2
+    if rows * count**2 > _MAX_NUMBERS:
+        most = _MAX_NUMBERS // count**2
         raise DataError(
             f"{metric} of {rows:,} rows with {count:,} classes needs too much memory; allowed: at most {most:,} rows"
         )

@@ -28,9 +28,9 @@ from taxiway.stats.bootstrap import within
 
 CONFIDENCE = 0.99
 """The confidence of the intervals of audits."""
-LEAST_LABELS = 200
+MIN_LABELS = 200
 """With fewer labels, an interval that assumes a normal distribution is too narrow on the side of the better values."""
-LEAST_AUDITS = 4
+MIN_AUDITS = 4
 """With fewer audits, nothing is learnt about how fast the metric changes."""
 _SHARES = ("accuracy", "top_k_accuracy")
 _LONGEST = 365
@@ -125,7 +125,7 @@ class AuditPlan:
         if self.band is None or self.max_change is None:
             return (
                 f"{self.policy.metric} was {last}, {age} ago; how fast it changes is not known: give max_change, or label rows of "
-                f"{LEAST_AUDITS} windows"
+                f"{MIN_AUDITS} windows"
             )
         low, high = decimal_texts(self.band.low, self.band.high)
         learnt = ", as learnt from the audits" if self.policy.max_change is None else ""
@@ -236,7 +236,7 @@ def learnt_change(audits: Sequence[Audit]) -> float | None:
     Returns:
         The change; None with fewer than four audits.
     """
-    if len(audits) < LEAST_AUDITS:
+    if len(audits) < MIN_AUDITS:
         return None
     pairs, half = list(combinations(audits, 2)), (audits[-1].at - audits[0].at).days / 2
     wider = _deviations(1 - (1 - CONFIDENCE) / len(pairs)) / _deviations(CONFIDENCE)
@@ -274,7 +274,7 @@ def _days(slack: float, max_change: float | None) -> int:
 def _labels(policy: AuditPolicy, found: Interval, distance: float) -> int:
     """The labels of an audit whose interval has the half width that costs the fewest labels per day."""
     wanted = 2 * (distance + policy.tolerance) / 3
-    return max(LEAST_LABELS, math.ceil(found.rows * (_half_width(found) / wanted) ** 2))
+    return max(MIN_LABELS, math.ceil(found.rows * (_half_width(found) / wanted) ** 2))
 
 
 def _half_width(found: Interval) -> float:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from taxiway.evaluation.metrics.labels import right_rows
 from taxiway.evaluation.metrics.probabilities import brier_rows, clipped_log_loss_rows
 from taxiway.evaluation.predictions import Predictions
-from taxiway.spec.metrics import LEAST_PROBABILITY, facts_of, parse_metric
+from taxiway.spec.metrics import MIN_PROBABILITY, facts_of, parse_metric
 from taxiway.spec.monitor import ROW_LOSSES
 from taxiway.stats.sequential import log_capital_of
 from taxiway.stats.sequential_t import log_t_evidence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 _WEEK = 7
-_LARGEST_LOG_LOSS = math.log(1 / LEAST_PROBABILITY)
+_LARGEST_LOG_LOSS = math.log(1 / MIN_PROBABILITY)
 
 
 def row_loss_name(metric: str) -> str | None:

@@ -89,9 +89,7 @@ def plan_run(
     from taxiway.stages.context import schema_of
     from taxiway.stages.ingest import plan_ingest
 
-    ti: Any = context["ti"]
-    source, as_of = source_of(pipeline), _date_of_backfill_run(context)
-    earlier = ti.get_previous_dagrun() if as_of is not None and not requested else None
+    source, as_of = source_of(pipeline), _end_of_backfill_run(context["dag_run"])
     plan = plan_ingest(
         source,
         pipeline.name,
@@ -101,7 +99,7 @@ def plan_run(
         requested=requested or None,
         newest=RETRAIN in pipeline.schedule,
         as_of=as_of,
-        previous_as_of=(earlier.data_interval_end or earlier.logical_date) if earlier else None,
+        previous_run_end=_end_of_previous_backfill_run(context) if as_of is not None and not requested else None,
         types=lambda: schema_of(pipeline).types,
         action=action_of(pipeline, context),
     )
@@ -158,10 +156,16 @@ def _span_of_first_pass(operator: IngestOperator, context: "Context") -> str | N
     return found.recorder.tag(SPAN_NAME) if found else None
 
 
-def _date_of_backfill_run(context: "Context") -> datetime | None:
+def _end_of_backfill_run(run: Any) -> datetime | None:
     """The end of the data interval of a backfill run, which reads nothing that ended later; None for another run."""
-    run = context["dag_run"]
     return (run.data_interval_end or run.logical_date) if run.run_type == BACKFILL else None
+
+
+def _end_of_previous_backfill_run(context: "Context") -> datetime | None:
+    """The end of the data interval of the previous run, if it belongs to a backfill: a scheduled run processes another span."""
+    ti: Any = context["ti"]
+    previous = ti.get_previous_dagrun()
+    return None if previous is None else _end_of_backfill_run(previous)
 
 
 def check_conf(conf: Mapping[str, Any], params: Mapping[str, Any]) -> None:

@@ -179,11 +179,11 @@ class Evaluation(Record):
         confidence: The confidence of the intervals on all rows.
         metrics: The metrics on all rows.
         slices: The comparison metric by slice; empty without slices or without a champion.
-        candidate_without: The columns that the candidate was trained with and the evaluation rows no longer have; it was scored
+        candidate_missing_columns: The columns that the candidate was trained with and the evaluation rows no longer have; it was scored
             with missing values in them.
-        champion_without: The same for the champion.
-        alone: The columns that alone predict the label suspiciously well, and may give it away. They are only looked for if the
-            candidate is almost perfect.
+        champion_missing_columns: The same for the champion.
+        leakage_suspects: The columns that alone predict the label suspiciously well, and may leak it. They are only looked for if
+            the candidate is almost perfect.
         unseen_classes: The classes of evaluation rows that the candidate was not trained on; it was scored with a probability of 0
             for them.
         champion_unseen_classes: The same for the champion.
@@ -196,8 +196,14 @@ class Evaluation(Record):
         labels_not_counted: How many labelled rows were left out because they were not drawn at random.
     """
 
-    record_version: ClassVar[int] = 3
-    migrations: ClassVar[Mapping[int, Migration]] = {1: without("champion"), 2: renamed(reliability="confidence")}
+    record_version: ClassVar[int] = 4
+    migrations: ClassVar[Mapping[int, Migration]] = {
+        1: without("champion"),
+        2: renamed(reliability="confidence"),
+        3: renamed(
+            candidate_without="candidate_missing_columns", champion_without="champion_missing_columns", alone="leakage_suspects"
+        ),
+    }
 
     snapshot: str
     model: str
@@ -206,9 +212,9 @@ class Evaluation(Record):
     confidence: float
     metrics: tuple[MetricResult, ...]
     slices: tuple[SliceResult, ...] = ()
-    candidate_without: tuple[str, ...] = ()
-    champion_without: tuple[str, ...] = ()
-    alone: tuple[ColumnAlone, ...] = ()
+    candidate_missing_columns: tuple[str, ...] = ()
+    champion_missing_columns: tuple[str, ...] = ()
+    leakage_suspects: tuple[ColumnAlone, ...] = ()
     unseen_classes: tuple[ClassRows, ...] = ()
     champion_unseen_classes: tuple[ClassRows, ...] = ()
     absent_classes: tuple[str, ...] = ()

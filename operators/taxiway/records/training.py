@@ -83,7 +83,7 @@ class Candidate(Record):
         estimator: The name of the estimator.
         params: The parameters of the estimator, as JSON text with sorted keys.
         sweep: The digest of the SweepReport that chose some of the parameters; None without a sweep.
-        threshold: The probability from which on the second of two classes is predicted; None for 0.5.
+        threshold: The probability at or above which the second of two classes is predicted; None for 0.5.
         files: The digest of the model's files, as they were written; None for a candidate of an earlier version of Taxiway.
     """
 
@@ -134,7 +134,7 @@ class BaselineModel(Record):
         model: The digest of the fitted scikit-learn object (skops).
         model_bytes: Its size.
         rows: The number of rows that it was fitted on.
-        threshold: The probability from which on it predicts the second of two classes; None for 0.5.
+        threshold: The probability at or above which it predicts the second of two classes; None for 0.5.
     """
 
     name: BaselineName

@@ -11,8 +11,8 @@ from taxiway.ledger.promotions import open_entry, promotion_key
 from taxiway.records import Promotion
 from taxiway.registry.alias_moves import champion_before, champion_now, move, settled
 from taxiway.registry.aliases import CHAMPION, PREVIOUS, version_at
-from taxiway.registry.described import files_of
 from taxiway.registry.downstream import downstream_pipelines
+from taxiway.registry.version_tags import files_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

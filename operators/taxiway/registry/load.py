@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import UntrustedModelError
 from taxiway.records.digests import digest_of_folder
-from taxiway.registry.described import classes_in, threshold_in
 from taxiway.registry.trust import check_model, check_parameters, described_in, needs_native_types
+from taxiway.registry.version_tags import classes_from_tags, threshold_from_tags
 from taxiway.store import temp_folder
 from taxiway.tracking import tags
 from taxiway.training.safe_parameters import objects_in
@@ -137,8 +137,8 @@ def _require_tags_of_files(version: "ModelVersion", files: Path, name: str) -> N
         UntrustedModelError: They do not.
     """
     classes, threshold = described_in(files)
-    tagged = classes_in(version.tags) if tags.CLASSES in version.tags else classes
-    if (tagged, threshold_in(version.tags)) != (classes, threshold):
+    tagged = classes_from_tags(version.tags) if tags.CLASSES in version.tags else classes
+    if (tagged, threshold_from_tags(version.tags)) != (classes, threshold):
         raise UntrustedModelError(
             f"the tags {tags.CLASSES} and {tags.THRESHOLD} of {name} are {version.tags.get(tags.CLASSES)} and "
             f"{version.tags.get(tags.THRESHOLD)}, but its files have the classes {json.dumps(classes)} and the threshold {threshold}; it was "

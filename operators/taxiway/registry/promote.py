@@ -12,8 +12,8 @@ from taxiway.ledger.promotions import open_entry, promotion_key
 from taxiway.records import Decision, DecisionKind, Promotion, ShadowReport, Status, Verdict, span_order
 from taxiway.registry.alias_moves import champion_now, move, restore_aliases, settled
 from taxiway.registry.aliases import CHAMPION
-from taxiway.registry.described import files_of
 from taxiway.registry.downstream import downstream_pipelines
+from taxiway.registry.version_tags import files_of
 from taxiway.tracking import tags
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import UntrustedModelError
 from taxiway.records.digests import digest_of_folder
-from taxiway.registry.described import files_in
 from taxiway.registry.load import own_models
 from taxiway.registry.signature import as_records, signature_of
 from taxiway.registry.trust import (
@@ -19,6 +18,7 @@ from taxiway.registry.trust import (
     check_parameters,
     untrusted_types,
 )
+from taxiway.registry.version_tags import files_in
 from taxiway.store import temp_folder
 from taxiway.tracking import tags
 from taxiway.training.libraries import packages_of

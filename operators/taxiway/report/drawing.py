@@ -11,7 +11,7 @@ from taxiway.records import Interval, Reason, ReasonCode
 
 WIDTH, HEIGHT = 320, 54
 _LETTER = 6.2
-_MOST_MARGIN = 110
+_MAX_MARGIN = 110
 """The most room for the number at an end of an interval."""
 _OF_DIFFERENCES = (ReasonCode.METRIC_AGAINST_CHAMPION, ReasonCode.SLICE_DROP, ReasonCode.BASELINE)
 _REQUIRED = {">=": "at least", "<=": "at most", ">": "above", "<": "below"}
@@ -92,7 +92,7 @@ def drawn(reason: Reason) -> Drawn | None:
     of_difference = reason.code in _OF_DIFFERENCES or (reason.code is ReasonCode.CONDITION and " - o " in f"{reason.rule} ")
     form = _number_format(found, limit, signed=of_difference)
     texts = [f"{number:{form}}" for number in estimate_and_bounds(found)]
-    margin = min(_MOST_MARGIN, 4 + _LETTER * max(map(len, texts)))
+    margin = min(_MAX_MARGIN, 4 + _LETTER * max(map(len, texts)))
     shown = [*estimate_and_bounds(found), *([] if limit is None else [limit]), *([0.0] if of_difference else [])]
     scale = scale_of(shown, margin=margin)
     zero = scale.x(0.0) if of_difference and limit != 0 else None

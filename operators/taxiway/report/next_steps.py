@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from taxiway.records import Anomaly, ReasonCode, Status, Waiver
 from taxiway.report.content import ReportContent
 
-_MOST_WAIVERS = 5
+_MAX_WAIVERS = 5
 _WHY = ("--reason", "WHY")
 _DECIDABLE = (ReasonCode.ROWS_TOO_FEW, ReasonCode.METRIC_THRESHOLD, ReasonCode.METRIC_AGAINST_CHAMPION, ReasonCode.CONDITION)
 
@@ -70,7 +70,7 @@ def _after_refusal(content: ReportContent) -> Iterator[Step]:
     verdict, span = content.verdict, content.snapshot.target_span.name
     version = f"{verdict.model}/{verdict.version}"
     open_codes = {reason.code for reason in verdict.reasons if reason.status in (Status.FAIL, Status.UNDECIDED)}
-    for name in _waivable(content, open_codes)[:_MOST_WAIVERS]:
+    for name in _waivable(content, open_codes)[:_MAX_WAIVERS]:
         yield Step(
             f"Accept the anomaly {name} until a day, if the data is right; then decide span {span} again.",
             ("taxiway", "waive", version, "--anomaly", shlex.quote(name), "--until", "YYYY-MM-DD", *_WHY),

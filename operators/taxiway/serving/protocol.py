@@ -79,7 +79,7 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class PackedRows:
+class PickledRows:
     """The rows of a large request, pickled by column: a process that only passes them on does not make objects of their cells.
 
     Attributes:
@@ -95,7 +95,7 @@ class PackedRows:
     content: bytes
 
     @classmethod
-    def of(cls, rows: Rows) -> "PackedRows":
+    def of(cls, rows: Rows) -> "PickledRows":
         """Pack rows."""
         return cls(rows.columns, rows.row_count, rows.cells, pickle.dumps(rows.by_column(), pickle.HIGHEST_PROTOCOL))
 

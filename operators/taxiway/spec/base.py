@@ -17,7 +17,7 @@ RETRAIN = "retrain"
 NEW_SPAN = "new_span"
 _PRESETS = ("@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
 _DURATION = re.compile(r"(?P<amount>\d+)(?P<unit>[smhd])")
-_MOST_DIGITS = 6
+_MAX_DIGITS = 6
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -30,8 +30,8 @@ def parse_duration(text: Any) -> timedelta:
     if isinstance(text, timedelta):
         return text
     match = _DURATION.fullmatch(str(text))
-    if match and len(match["amount"]) > _MOST_DIGITS:
-        raise ValueError(f"{text} is too long; allowed: at most {_MOST_DIGITS} digits, such as 365d")
+    if match and len(match["amount"]) > _MAX_DIGITS:
+        raise ValueError(f"{text} is too long; allowed: at most {_MAX_DIGITS} digits, such as 365d")
     if not match:
         raise ValueError(f"{text!r} is not a duration; allowed: a whole number with s, m, h or d, such as 90s, 30m, 12h, 1d")
     return timedelta(**{_UNITS[match["unit"]]: int(match["amount"])})

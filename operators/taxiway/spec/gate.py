@@ -138,7 +138,7 @@ class Gate(Section):
                 yield _mistake_at(message, entry.metric, "conditions", number, "metric")
                 continue
             facts = self.facts(entry.metric)
-            why = entry.parsed.impossible((facts.low, facts.high))
+            why = entry.parsed.undecidable_reason((facts.low, facts.high))
             if facts.problem == "regression" and "d" in entry.parsed.variables:
                 why = "d is the share of rows with different predicted classes, and a regression has none; allowed: n, o"
             if why is not None:

@@ -42,14 +42,14 @@ class MetricFacts(NamedTuple):
 
 _CLASSES: Problem = "classification"
 _NUMBERS: Problem = "regression"
-LEAST_PROBABILITY = 0.01
+MIN_PROBABILITY = 0.01
 """The least probability that `clipped_log_loss` counts, so that a row has a limit."""
 METRIC_FACTS = {
     "accuracy": MetricFacts(_CLASSES, 1, 0.0, 1.0),
     "average_precision": MetricFacts(_CLASSES, 1, 0.0, 1.0, ("class",)),
     "balanced_accuracy": MetricFacts(_CLASSES, 1, 0.0, 1.0),
     "brier": MetricFacts(_CLASSES, -1, 0.0, 2.0),
-    "clipped_log_loss": MetricFacts(_CLASSES, -1, 0.0, log(1 / LEAST_PROBABILITY)),
+    "clipped_log_loss": MetricFacts(_CLASSES, -1, 0.0, log(1 / MIN_PROBABILITY)),
     "expected_calibration_error": MetricFacts(_CLASSES, -1, 0.0, 1.0),
     "f1": MetricFacts(_CLASSES, 1, 0.0, 1.0, ("class", "threshold"), of_one_class=True),
     "f1_macro": MetricFacts(_CLASSES, 1, 0.0, 1.0),

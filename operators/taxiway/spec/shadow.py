@@ -20,7 +20,7 @@ from taxiway.spec.base import (
 LossName = Literal["accuracy", "brier", "clipped_log_loss", "mae"]
 _OF_CLASSES: tuple[LossName, ...] = ("brier", "accuracy", "clipped_log_loss")
 _TOLERANCE = 0.01
-_MOST_REPLAYED = timedelta(days=31)
+_MAX_REPLAYED = timedelta(days=31)
 _LONGEST_WAIT = timedelta(days=30)
 
 
@@ -36,8 +36,8 @@ def _loss(value: Any) -> Any:
 
 
 def _whole_days(value: timedelta | None) -> timedelta | None:
-    if value is not None and (value % timedelta(days=1) or not timedelta(days=1) <= value <= _MOST_REPLAYED):
-        raise ValueError(f"allowed: whole days, 1d to {_MOST_REPLAYED.days}d, because the log is kept by day")
+    if value is not None and (value % timedelta(days=1) or not timedelta(days=1) <= value <= _MAX_REPLAYED):
+        raise ValueError(f"allowed: whole days, 1d to {_MAX_REPLAYED.days}d, because the log is kept by day")
     return value
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from taxiway.data.schema.model import Schema
 
 _RULE = 1  # increased when the report on the same rows changes
-_MOST_VALIDATED = 24
+_MAX_VALIDATED = 24
 """How many spans are validated in one run, the newest ones: a source may have years of rows without labels."""
 
 
@@ -74,7 +74,7 @@ def validate_waiting(
             missing=unlabelled.missing,
             since=known[key].since if key in known else now,
         )
-        waiting[key] = _validated(found, unlabelled, checks) if place < _MOST_VALIDATED else found
+        waiting[key] = _validated(found, unlabelled, checks) if place < _MAX_VALIDATED else found
     spans = sorted(waiting.values(), key=lambda span: (span_order(span.name), span.version))
     validated = [span for span in spans if span.is_validated]
     yield tuple(span for span in validated if _state(span) != _state(known.get((span.name, span.version))))

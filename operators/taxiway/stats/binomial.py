@@ -7,7 +7,7 @@ or Hoeffding's bound, which are larger.
 import math
 
 from taxiway.stats.bounds import hoeffding_log_error
-from taxiway.stats.search import edge
+from taxiway.stats.search import boundary
 
 _SMALLEST = 1e-280
 _GRID = 64
@@ -92,7 +92,7 @@ def lower_limit(count: int, rows: int, log_error: float) -> float:
     if log_error > math.log(_SMALLEST):
         return float(betaincinv(count, rows - count + 1, math.exp(log_error)))
     # The largest share at which so many rows are too unlikely.
-    return edge(lambda share: log_tail(rows, share, count) <= log_error, count / rows, 0.0)
+    return boundary(lambda share: log_tail(rows, share, count) <= log_error, count / rows, 0.0)
 
 
 def upper_limit(count: int, rows: int, log_error: float) -> float:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 REPLICATES = 400
 METHOD = f"bootstrap, standard interval, {REPLICATES} replicates"
 """The intervals of `compare`, for people."""
-LEAST_GROUPS = 20
+MIN_GROUPS = 20
 """With fewer groups, intervals by the cluster bootstrap are too narrow (Cameron, Gelbach and Miller 2008)."""
 _BATCH_CELLS = 2_000_000
 

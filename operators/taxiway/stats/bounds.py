@@ -7,7 +7,7 @@ together, such as those of a customer, are not independent: n is then the number
 import math
 from collections.abc import Sequence
 
-from taxiway.stats.search import edge
+from taxiway.stats.search import boundary
 
 _ROUNDING = 1e-12
 """Rows that are a whole number but for rounding are not rounded up to the next one."""
@@ -30,7 +30,7 @@ def hoeffding_log_error(rows: float, tolerance: float, width: float = 1.0) -> fl
 
 
 def hoeffding_rows(tolerance: float, log_error: float, width: float = 1.0) -> int:
-    """The rows from which on Hoeffding's bound is at most exp(`log_error`): -r² ln(error) / (2 e²), rounded up."""
+    """The number of rows from which Hoeffding's bound is at most exp(`log_error`): -r² ln(error) / (2 e²), rounded up."""
     return whole_rows(-log_error * (width / tolerance) ** 2 / 2)
 
 
@@ -60,13 +60,13 @@ def bennett_log_error(rows: float, tolerance: float, second_moment: float, large
 
 
 def bennett_rows(tolerance: float, log_error: float, second_moment: float, largest: float = 1.0) -> int:
-    """The rows from which on Bennett's bound is at most exp(`log_error`)."""
+    """The number of rows from which Bennett's bound is at most exp(`log_error`)."""
     return whole_rows(log_error / bennett_log_error(1, tolerance, second_moment, largest))
 
 
 def bennett_tolerance(rows: float, log_error: float, second_moment: float, largest: float = 1.0) -> float:
     """The tolerance at which Bennett's bound is exp(`log_error`), at most twice the largest magnitude."""
-    return edge(lambda e: bennett_log_error(rows, e, second_moment, largest) <= log_error, 0.0, 2 * largest)
+    return boundary(lambda e: bennett_log_error(rows, e, second_moment, largest) <= log_error, 0.0, 2 * largest)
 
 
 def empirical_bernstein_tolerance(rows: int, log_error: float, variance: float, width: float = 1.0) -> float:

@@ -8,7 +8,7 @@ that for t = 0). For another t, d is replaced by a confidence limit on the safe 
 import math
 
 from taxiway.stats.binomial import log_tail, lower_limit, upper_limit
-from taxiway.stats.search import edge
+from taxiway.stats.search import boundary
 
 _FOR_LIMIT = 0.1
 """The part of the error that the confidence limit of d takes."""
@@ -33,7 +33,7 @@ def lower_limit_of_difference(wins: int, losses: int, rows: int, log_error: floa
         share = _share(difference, least if difference > 0 else most)
         return share <= 0 or (share < 1 and log_tail(differing, share, wins) <= log_error + _LOG_REST)
 
-    return edge(rejected, (wins - losses) / rows, -1.0)
+    return boundary(rejected, (wins - losses) / rows, -1.0)
 
 
 def log_error_of_difference(rows: float, tolerance: float, bound: float, differing: float) -> float:
@@ -65,7 +65,7 @@ def _log_error_above(rows: float, tolerance: float, bound: float, differing: flo
 
     if bound == 0:
         return min(of_test(differing), 0.0)
-    limit = edge(lambda at: of_limit(at) <= of_test(at), differing, 0.0 if bound > 0 else 1.0)
+    limit = boundary(lambda at: of_limit(at) <= of_test(at), differing, 0.0 if bound > 0 else 1.0)
     return min(of_test(1.0) if limit >= 1 else max(of_test(limit), of_limit(limit)), 0.0)
 
 

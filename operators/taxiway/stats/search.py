@@ -26,7 +26,7 @@ def smallest(holds: Callable[[int], bool], *, most: int) -> int | None:
     return high
 
 
-def edge(holds: Callable[[float], bool], inside: float, outside: float) -> float:
+def boundary(holds: Callable[[float], bool], inside: float, outside: float) -> float:
     """Where a condition on a real number begins to hold, between one number for which it does not and one for which it does.
 
     Args:

@@ -15,7 +15,7 @@ whatever order the rows came.
 import math
 from typing import TYPE_CHECKING, Any
 
-from taxiway.stats.search import edge, smallest
+from taxiway.stats.search import boundary, smallest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -87,8 +87,8 @@ def sequence_limits(values: "Floats", log_error: float) -> tuple[float, float]:
     def shown(signed: "Floats", bound: float) -> bool:
         return log_capital_of(signed, bound) >= -log_error
 
-    low = edge(lambda bound: shown(values, bound), mean, -1.0)
-    high = -edge(lambda bound: shown(-values, bound), -mean, -1.0)
+    low = boundary(lambda bound: shown(values, bound), mean, -1.0)
+    high = -boundary(lambda bound: shown(-values, bound), -mean, -1.0)
     return low, high
 
 

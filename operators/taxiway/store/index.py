@@ -23,9 +23,9 @@ from taxiway.store.store import Store
 
 R = TypeVar("R", bound=Record)
 _log = logging.getLogger(__name__)
-_MOST_MARKERS = 64
+_MAX_MARKERS = 64
 _TRIES = 20
-_MOST_CACHED = 256
+_MAX_CACHED = 256
 _SEGMENT = re.compile(r"[0-9a-f]{32}(\.[0-9a-f]{8})?")
 
 SpanKey = tuple[str, int]
@@ -72,7 +72,7 @@ class SpanIndex:
         self.store.set_ref(f"{self.folder}/{key}", text)
         self.store.set_ref(f"{self.folder}.new/{key}", "")
         markers, segments = self.state()
-        if len(markers) > _MOST_MARKERS or not segments:
+        if len(markers) > _MAX_MARKERS or not segments:
             self._merge(markers, segments)
 
     def spans(self) -> tuple[SpanKey, ...]:
@@ -144,7 +144,7 @@ def _segment(store: Store, ref: str) -> tuple[SpanKey, ...] | None:
         return None
     if digest_of_bytes(text.encode()) != ref.rpartition("/")[2].partition(".")[0]:
         raise CorruptArtifactError(f"{store.url}: the segment {ref} of an index is altered", got=ref)
-    if len(_segments) >= _MOST_CACHED:
+    if len(_segments) >= _MAX_CACHED:
         del _segments[next(iter(_segments))]
     keys = tuple(key for name in text.split("\n") if (key := _key(name)) is not None)
     _segments[store.url, ref] = keys

@@ -16,7 +16,7 @@ from taxiway.tracking.paging import all_pages
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-_MOST_METRICS = 1_000
+_MAX_METRICS = 1_000
 """The most that MLflow accepts in a request."""
 
 
@@ -142,8 +142,8 @@ class MlflowRun:
 
         start = self.client.get_run(self.run_id).info.start_time
         logged = [Metric(name, value, start, step) for name, steps in values.items() for step, value in steps.items()]
-        for first in range(0, len(logged), _MOST_METRICS):
-            self.client.log_batch(self.run_id, metrics=logged[first : first + _MOST_METRICS])
+        for first in range(0, len(logged), _MAX_METRICS):
+            self.client.log_batch(self.run_id, metrics=logged[first : first + _MAX_METRICS])
 
     def params(self, values: Mapping[str, Any]) -> None:
         """Log parameters. MLflow cannot change one, so a cleared task's new value becomes a tag `taxiway.changed.NAME`."""

@@ -7,7 +7,7 @@ from typing import Any
 from taxiway.spec.sweep import Between, Sweep
 from taxiway.stats.seed import SEED
 
-_MOST_DRAWS = 200_000
+_MAX_DRAWS = 200_000
 
 
 def parameter_sets(sweep: Sweep) -> tuple[dict[str, Any], ...]:
@@ -31,7 +31,7 @@ def _drawn(sampler: Any, space: dict[str, Any]) -> Any:
     """Random points, more than needed: integers repeat, so points are drawn until enough different ones are found."""
     if all(isinstance(values, list) for values in space.values()):
         return sampler(space, prod(len(values) for values in space.values()), random_state=SEED)
-    return sampler(space, _MOST_DRAWS, random_state=SEED)
+    return sampler(space, _MAX_DRAWS, random_state=SEED)
 
 
 def _distribution(values: Between) -> Any:

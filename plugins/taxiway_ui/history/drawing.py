@@ -7,7 +7,7 @@ from taxiway_ui.history.metric_history import MetricHistory, Point, Return
 
 HEIGHT = 240
 _TOP, _BOTTOM, _LEFT, _RIGHT = 26, 34, 58, 54
-_MOST_STEP, _LEAST_STEP = 46, 17
+_MAX_STEP, _MIN_STEP = 46, 17
 _FULL_WIDTH = 1100
 """The room on a wide screen; a chart of many points is as narrow as that, and a chart of few points narrower."""
 _MIN_WIDTH = 330
@@ -91,7 +91,7 @@ class Chart:
 def draw(history: MetricHistory) -> Chart:
     """The chart of a metric's history."""
     count = len(history.points)
-    step = min(_MOST_STEP, max(_LEAST_STEP, (_FULL_WIDTH - _LEFT - _RIGHT) // count))
+    step = min(_MAX_STEP, max(_MIN_STEP, (_FULL_WIDTH - _LEFT - _RIGHT) // count))
     width = max(_MIN_WIDTH, _LEFT + _RIGHT + count * step)
     inner = width - _LEFT - _RIGHT
     ticks = round_ticks(*_range(history))

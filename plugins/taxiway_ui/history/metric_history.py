@@ -15,7 +15,7 @@ from taxiway_ui.airflow_db import Decided
 from taxiway_ui.clients import READERS, cached_record
 from taxiway_ui.history.main_metric import main_metric
 
-MOST_POINTS = 60
+MAX_POINTS = 60
 """How many evaluated attempts are shown, the newest ones."""
 
 
@@ -94,7 +94,7 @@ class _Evaluated:
 
 def newest_evaluated(attempts: Iterable[RunSummary]) -> list[RunSummary]:
     """The newest attempts that have a version, as many as are shown; `attempts` are in order, the newest first."""
-    return list(islice((attempt for attempt in attempts if attempt.version is not None), MOST_POINTS))
+    return list(islice((attempt for attempt in attempts if attempt.version is not None), MAX_POINTS))
 
 
 def metric_history(

@@ -21,7 +21,7 @@ from taxiway_ui.history.served_marks import (
 
 HEIGHT = 220
 _TOP, _BOTTOM, _LEFT, _RIGHT = 26, 34, 58, 24
-_MOST_STEP, _LEAST_STEP = 84, 22
+_MAX_STEP, _MIN_STEP = 84, 22
 _FULL_WIDTH = 1100
 _LABEL = 78
 """The room of the first day of a window."""
@@ -133,7 +133,7 @@ def draw_served(found: ServedPerformance, promotions: Sequence[Promotion] = ()) 
     intervals = [each for one in shown for each in _intervals(one)]
     ticks = round_ticks(min(each.low for each in intervals), max(each.high for each in intervals))
     bottom, left = HEIGHT - _BOTTOM, _NAMES_LEFT if any(one.window.drifted for one in shown) else _LEFT
-    step = min(_MOST_STEP, max(_LEAST_STEP, (_FULL_WIDTH - left - _RIGHT) / len(shown)))
+    step = min(_MAX_STEP, max(_MIN_STEP, (_FULL_WIDTH - left - _RIGHT) / len(shown)))
     width = max(_MIN_WIDTH, round(left + _RIGHT + step * len(shown)))
     step = (width - left - _RIGHT) / len(shown)
 

@@ -10,8 +10,8 @@ from taxiway.records.served import AlertKind, EarlierWindow, ServedAlert, Served
 
 CELL = 14
 """The height of a cell of the grid of inputs."""
-_MOST_INPUTS = 15
-_MOST_BAR = 30
+_MAX_INPUTS = 15
+_MAX_BAR = 30
 _FAINTEST = 0.12
 _OF_OLD_RECORDS = 0.5
 
@@ -100,7 +100,7 @@ def bars(shown: Sequence[EarlierWindow], x: Across) -> tuple[Bar, ...]:
 
 
 def _bar(window: ServedWindow, x: float, most: int) -> Bar:
-    height, labelled = (round(_MOST_BAR * count / most, 1) for count in (window.rows, window.labelled))
+    height, labelled = (round(_MAX_BAR * count / most, 1) for count in (window.rows, window.labelled))
     return Bar(x, height, labelled, f"{window.rows:,} rows from {window.first}, {window.labelled:,} with a label")
 
 
@@ -179,5 +179,5 @@ def drifted_inputs(shown: Sequence[EarlierWindow], top: int, x: Across) -> tuple
                 cells.setdefault(name, []).append(Cell(x(number), _OF_OLD_RECORDS, text))
             else:
                 cells.setdefault(name, []).append(Cell(x(number), opacity(distance), f"{text}, by {100 * distance:.1f} points"))
-    names = sorted(cells, key=lambda name: (-len(cells[name]), name))[:_MOST_INPUTS]
+    names = sorted(cells, key=lambda name: (-len(cells[name]), name))[:_MAX_INPUTS]
     return tuple(DriftedInput(name, top + (CELL + 2) * place, tuple(cells[name])) for place, name in enumerate(names))

@@ -12,7 +12,7 @@ from taxiway_ui.overview.rows import Row
 from taxiway_ui.runs.states import State
 
 CHANGED_WITHIN = timedelta(days=1)
-MOST_CHANGES = 5
+MAX_CHANGES = 5
 """How many changes are shown."""
 
 
@@ -52,7 +52,7 @@ def changes(
         *(change for row in rows for change in _runs(row)),
     ]
     recent = [change for change in found if now - CHANGED_WITHIN < change.at]
-    return tuple(heapq.nlargest(MOST_CHANGES + 1, recent, key=lambda change: change.at))
+    return tuple(heapq.nlargest(MAX_CHANGES + 1, recent, key=lambda change: change.at))
 
 
 def _promoted(made: Promotion) -> str:

@@ -26,7 +26,7 @@ from taxiway_ui.monitoring.alerts import Acknowledgements, acknowledgements
 from taxiway_ui.monitoring.found import newest_found
 from taxiway_ui.monitoring.health import health_of
 from taxiway_ui.monitoring.runs import monitoring_states, new_alerts
-from taxiway_ui.overview.changes import CHANGED_WITHIN, MOST_CHANGES, Change, changes
+from taxiway_ui.overview.changes import CHANGED_WITHIN, MAX_CHANGES, Change, changes
 from taxiway_ui.overview.rows import ALL_ROWS, Order, Row, RowFilter, matches, ordered
 from taxiway_ui.reviews.reviews import NOT_REVIEWED, Reviewed
 from taxiway_ui.reviews.subjects import review_pipelines
@@ -34,7 +34,7 @@ from taxiway_ui.runs.states import State, state_of
 from taxiway_ui.serving import served
 
 PAGE_ROWS = 100
-MOST_NEEDS = 10
+MAX_NEEDS = 10
 """How many things of one kind that need a person are shown."""
 _NEWEST_DECISIONS = 1000
 
@@ -160,7 +160,7 @@ def overview(session: Session, readable: set[str], row_filter: RowFilter) -> Ove
         incomplete=bool(problem or unread or due_unread),
         reviewed=reviewed,
         labels_due=due,
-        changes=changes(rows, found.models.promotions, new_alerts(session, names, now - CHANGED_WITHIN, MOST_CHANGES + 1), now),
+        changes=changes(rows, found.models.promotions, new_alerts(session, names, now - CHANGED_WITHIN, MAX_CHANGES + 1), now),
         has_gateway=statuses is not None,
     )
 
@@ -171,7 +171,7 @@ def _labels_due(store: Store | None, names: Sequence[str]) -> tuple[LabelsDue, .
         return ()
     readable = set(names)
     waiting = [name for name in pipelines_with_labels_due(store) if name in readable]
-    found = (labels_due(store, name) for name in waiting[: MOST_NEEDS + 1])
+    found = (labels_due(store, name) for name in waiting[: MAX_NEEDS + 1])
     return tuple(due for due in found if due is not None)
 
 

@@ -17,9 +17,9 @@ from taxiway_ui.people.decisions import VIA, Person
 from taxiway_ui.people.upload import InvalidFormError, Upload
 from taxiway_ui.reviews.loaded import LoadedPipeline, context_of
 
-MOST_LABELS = 100_000
+MAX_LABELS = 100_000
 """How many labels a file may have, because the API server holds them in memory."""
-_MOST_CONFLICTS = 50
+_MAX_CONFLICTS = 50
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def import_upload(
                 by=person.name,
                 via=VIA,
                 at=datetime.now(UTC),
-                most_labels=MOST_LABELS,
+                most_labels=MAX_LABELS,
             )
         except (DataError, ConfigError) as error:
             if str(file) in str(error):  # it is about the file that was sent
@@ -122,4 +122,4 @@ def _conflicts(store: Store, pipeline: str, done: Imported) -> tuple[str, ...]:
         if (labels := imported_labels(store, pipeline, span)) is not None
         for key in labels.conflicting
     ]
-    return tuple(found[:_MOST_CONFLICTS])
+    return tuple(found[:_MAX_CONFLICTS])

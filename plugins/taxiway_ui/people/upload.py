@@ -11,10 +11,10 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from taxiway.errors import TerminalError, allowed_values
 
 FORMATS = (".csv", ".parquet")
-MOST_FILE_BYTES = 16 * 1024 * 1024
+MAX_FILE_BYTES = 16 * 1024 * 1024
 """How many bytes a form with a file may have."""
-_MOST_FIELDS = 20
-_MOST_FIELD_BYTES = 32 * 1024
+_MAX_FIELDS = 20
+_MAX_FIELD_BYTES = 32 * 1024
 _LONGEST_NAME = 100
 
 
@@ -46,7 +46,7 @@ async def read_upload(request: Request) -> tuple[dict[str, str], Upload]:
     if not request.headers.get("content-type", "").startswith("multipart/form-data;"):
         raise InvalidFormError("this is not a form with a file as a browser sends it (multipart/form-data)")
     parser = MultiPartParser(
-        request.headers, _limited(request), max_files=1, max_fields=_MOST_FIELDS, max_part_size=_MOST_FIELD_BYTES
+        request.headers, _limited(request), max_files=1, max_fields=_MAX_FIELDS, max_part_size=_MAX_FIELD_BYTES
     )
     try:
         form = await parser.parse()
@@ -80,9 +80,9 @@ async def _limited(request: Request) -> AsyncGenerator[bytes, None]:
     size = 0
     async for chunk in request.stream():
         size += len(chunk)
-        if size > MOST_FILE_BYTES:
+        if size > MAX_FILE_BYTES:
             raise InvalidFormError(
-                f"the file has more than {MOST_FILE_BYTES // 1024**2} MiB; import it in parts, or with taxiway label import",
+                f"the file has more than {MAX_FILE_BYTES // 1024**2} MiB; import it in parts, or with taxiway label import",
                 key="file",
             )
         yield chunk

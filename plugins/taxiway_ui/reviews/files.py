@@ -14,7 +14,7 @@ from taxiway_ui import airflow_db
 from taxiway_ui.airflow_db import DagFile
 from taxiway_ui.reviews.loaded import LoadedPipeline, beside, load
 
-_MOST_BYTES = 1024 * 1024
+_MAX_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -82,12 +82,12 @@ def _file(path: Path, shown: str, what: str, note: str = "") -> ShownFile | None
     """A file; None if it cannot be read."""
     try:
         with path.open("rb") as opened:
-            content = opened.read(_MOST_BYTES + 1)
+            content = opened.read(_MAX_BYTES + 1)
     except OSError:
         return None
-    if len(content) > _MOST_BYTES:
-        note = f"only its first {_MOST_BYTES:,} bytes are shown"
-    text = without_credentials(content[:_MOST_BYTES].decode(errors="replace"))
+    if len(content) > _MAX_BYTES:
+        note = f"only its first {_MAX_BYTES:,} bytes are shown"
+    text = without_credentials(content[:_MAX_BYTES].decode(errors="replace"))
     return ShownFile(shown, what, tuple(text.splitlines()), note)
 
 

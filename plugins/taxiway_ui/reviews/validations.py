@@ -19,7 +19,7 @@ from taxiway_ui.reviews.background import Background
 
 RETRY_SECONDS = 600
 _TIMEOUT_SECONDS = 1800
-_MOST_KNOWN = 1000
+_MAX_KNOWN = 1000
 
 
 class Validations:
@@ -46,7 +46,7 @@ class Validations:
             if found is None or (found.done() and found.exception() is not None and monotonic() - at > RETRY_SECONDS):
                 found = self._pool.submit(lambda: validate(request))
                 self._known[key] = monotonic(), found
-                while len(self._known) > _MOST_KNOWN:
+                while len(self._known) > _MAX_KNOWN:
                     del self._known[next(iter(self._known))]
         return found
 

@@ -7,9 +7,9 @@ import pytest
 from cli.drafting import drafted, unlike
 from cli.linting import lint
 
-from taxiway.cli.lint.conditions import planned_question
+from taxiway.cli.lint.conditions import planned_condition
 from taxiway.cli.new.conditions import TOLERANCES, tightest_condition
-from taxiway.gates.plan import fits, plan
+from taxiway.gates.sample_size import rows_suffice, sample_size
 from taxiway.spec.files.pipeline_file import read_pipeline
 from taxiway.spec.gate import Gate
 
@@ -64,7 +64,7 @@ def test_the_tolerance_is_the_smallest_round_one_that_the_rows_support(rows: int
     for tolerance in TOLERANCES:
         text = f"n - o > -{tolerance} +/- {tolerance}"
         gate = Gate.model_validate({"thresholds": {"roc_auc": 0.5}, "conditions": [text]})
-        question = planned_question(gate.conditions[0], gate)
-        if fits(question, rows):
-            supported.append((tolerance, plan(question).rows))
+        guaranteed = planned_condition(gate.conditions[0], gate)
+        if rows_suffice(guaranteed, rows):
+            supported.append((tolerance, sample_size(guaranteed).rows))
     assert found == (min(supported) if supported else None)

@@ -14,7 +14,7 @@ from taxiway.cli.people.review import pipelines
 from taxiway.records import Promotion, Status
 from taxiway.stages.review import PipelineReview, Review, Standing
 from taxiway.stages.review import review as review_all
-from taxiway.stages.review.versions import MOST_FORMER, versions_of
+from taxiway.stages.review.versions import MAX_FORMER, versions_of
 from taxiway.tracking.local import database_uri
 
 REVIEW = ("review", "--dags", "small.pipeline.yaml", "--data", "data")
@@ -158,9 +158,9 @@ def test_of_many_former_champions_the_newest_are_reviewed_and_all_that_were_forc
         facts = {"model": "m", "alias": "champion", "to_version": version, "by": "x", "at": at, "reason": "r"}
         return Promotion.model_validate({**facts, "verdict": f"{version:032x}", **decision})
 
-    count = MOST_FORMER + 10
+    count = MAX_FORMER + 10
     found = versions_of(None, [promoted(version) for version in range(count, 0, -1)])
-    assert list(found) == [*range(count, count - MOST_FORMER, -1), 1]
+    assert list(found) == [*range(count, count - MAX_FORMER, -1), 1]
     assert found[1] == (Standing.FORCED, f"{1:032x}")
 
 

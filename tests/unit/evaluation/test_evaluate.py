@@ -117,12 +117,12 @@ def test_metrics_are_of_the_evaluation_rows(tmp_path: Path) -> None:
 
 def test_the_columns_that_give_the_label_of_an_almost_perfect_model_away_are_named(tmp_path: Path) -> None:
     snapshot, store, rows = made(tmp_path, lambda late: late)
-    assert run(snapshot, store, LoadedModel(1, Scorer(), ("False", "True"))).alone == ()
+    assert run(snapshot, store, LoadedModel(1, Scorer(), ("False", "True"))).leakage_suspects == ()
     leaking = rows.assign(y=rows["a"] > 0)
     for path in (tmp_path / "source").iterdir():
         leaking.to_parquet(path)
     snapshot = ingest(find_spans(f"{tmp_path}/source/{{SPAN}}.parquet"), pipeline="f.y", source="s", store=store)
-    (alone,) = run(snapshot, store, LoadedModel(1, Scorer(), ("False", "True"))).alone
+    (alone,) = run(snapshot, store, LoadedModel(1, Scorer(), ("False", "True"))).leakage_suspects
     assert (alone.column, alone.metric, alone.value, alone.by) == ("a", "roc_auc", 1.0, "order")
 
 
@@ -255,8 +255,8 @@ def test_a_model_is_scored_without_values_of_a_column_that_has_left_the_source(t
     snapshot, store, _ = made(tmp_path, lambda late: late)
     known, unknown = (LoadedModel(version, model, ("False", "True")) for version, model in ((2, Scorer()), (1, other)))
     found = run(snapshot, store, known, unknown)
-    assert (found.candidate_without, found.champion_without) == ((), ("gone", "city"))
-    assert run(snapshot, store, unknown).candidate_without == ("gone", "city")
+    assert (found.candidate_missing_columns, found.champion_missing_columns) == ((), ("gone", "city"))
+    assert run(snapshot, store, unknown).candidate_missing_columns == ("gone", "city")
 
 
 def test_numbers_are_compared_in_the_labels_unit(tmp_path: Path) -> None:

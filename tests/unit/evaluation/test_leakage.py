@@ -1,4 +1,4 @@
-"""Columns that alone give the label away are found by the order of their values, by the values, and by which rows lack one."""
+"""Columns that leak the label are found by the order of their values, by the values, and by which rows lack one."""
 
 from typing import Any
 

@@ -110,21 +110,19 @@ def test_the_whole_interval_must_meet_the_required_improvement(gain: tuple[float
 @pytest.mark.parametrize(("auc", "warned"), [((0.9991, 0.9999), True), ((1.0, 1.0), True), ((0.97, 0.98), False)])
 def test_a_model_that_is_too_good_to_be_true_passes_with_a_warning(auc: tuple[float, float], warned: bool) -> None:
     verdict = judge(CANDIDATE, REPORT, evaluation(auc=auc), GATE)
-    told = [
-        reason for reason in verdict.reasons if "almost perfect: check that no column gives the label away" in reason.message
-    ]
+    told = [reason for reason in verdict.reasons if "almost perfect: check that no column leaks the label" in reason.message]
     assert [reason.status for reason in told] == [Status.INFO] * warned
     assert verdict.status is Status.PASS
 
 
 def test_the_warning_names_the_columns_that_alone_are_nearly_as_good() -> None:
-    alone = (
+    suspects = (
         ColumnAlone(column="alive", metric="roc_auc", value=1.0, by="values"),
         ColumnAlone(column="tip", metric="roc_auc", value=0.97, by="missing"),
     )
-    verdict = judge(CANDIDATE, REPORT, evaluation(auc=(0.999, 1.0)).model_copy(update={"alone": alone}), GATE)
+    verdict = judge(CANDIDATE, REPORT, evaluation(auc=(0.999, 1.0)).model_copy(update={"leakage_suspects": suspects}), GATE)
     assert any(
-        "gives the label away: `alive` alone reaches roc_auc 1.000; whether `tip` is missing alone reaches roc_auc 0.970"
+        "leaks the label: `alive` alone reaches roc_auc 1.000; whether `tip` is missing alone reaches roc_auc 0.970"
         in r.message
         for r in verdict.reasons
     )

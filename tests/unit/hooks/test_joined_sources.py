@@ -41,7 +41,7 @@ SCHEMA = Schema(
 
 def planned(source: Source) -> WindowPlan:
     found = spans_of(source, processed=frozenset(), now=NOW)
-    return plan_window(found, source, processed=frozenset(), unreadable=waiting(found, find_join_tables(source)))
+    return plan_window(found, source, processed=frozenset(), not_ready=waiting(found, find_join_tables(source)))
 
 
 def taken(source: Source, store: Store) -> Snapshot:
@@ -174,7 +174,7 @@ def test_periods_of_a_query_and_of_a_function_are_joined_to_files(
             "join": {"customers": customers(tmp_path / "customers.csv"), "rates": by_month},
         }
     )
-    assert planned(source).reason.startswith(
+    assert planned(source).skip_reason.startswith(
         "window: 1 needs 2 spans (1 to train on, 1 to evaluate on), but 1 is missing; spans that can be read: 2013-01; span 2013-02 cannot be read yet: join rates"
     )
     (rates / "2013-02.parquet").write_bytes((rates / "2013-01.parquet").read_bytes())
@@ -198,7 +198,7 @@ def test_periods_of_a_query_and_of_a_function_are_joined_to_files(
 def test_of_many_periods_that_wait_the_log_tells_a_few(tmp_path: Path) -> None:
     join = {"spans": f"{tmp_path}/{{YYYY}}-{{MM}}-{{DD}}.parquet", "on": {"a": "b"}, "columns": ["c"], "min_match_rate": 1}
     keys = {"function": "rows.py:read", "every": "day", "first": "2003-04-01", "label": "y"}
-    reason = planned(read_source({**keys, "join": {"other": join}})).reason
+    reason = planned(read_source({**keys, "join": {"other": join}})).skip_reason
     assert (
         "; 3,624 older spans are also excluded or cannot be read yet; span 2013-03-03 cannot be read yet: join other has no file for it"
         in reason

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import create_engine
 
-from taxiway.data.ingest.plan import gap_notes, newest_plan, plan_backfill, plan_window
+from taxiway.data.ingest.plan import gap_notes, newest_window, plan_backfill, plan_window
 from taxiway.data.sources.find import reader_of, spans_of, with_versions
 from taxiway.data.sources.reader import FoundSpan
 from taxiway.errors import ConfigError
@@ -145,7 +145,7 @@ def test_a_period_is_decided_again_when_its_version_is_another_and_no_database_i
 )
 def test_versions_are_asked_of_what_the_run_of_the_newest_span_reads(keys: dict[str, Any], asked: list[str]) -> None:
     source = query(**keys)
-    assert [span.name for span in newest_plan(found(source), source)] == asked
+    assert [span.name for span in newest_window(found(source), source)] == asked
 
 
 def test_a_source_without_a_version_is_never_asked_for_one(database: list[int]) -> None:

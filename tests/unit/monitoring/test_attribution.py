@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from monitoring.drifting import KINDS, change_of
 
 from helping import examples
-from taxiway.monitoring.attribution import EXACT_NAMES, MOST_NAMES, _exact, moved, shapley
+from taxiway.monitoring.attribution import EXACT_NAMES, MAX_NAMES, _exact, moved, shapley
 
 ROWS = 2000
 
@@ -34,7 +34,7 @@ def test_a_shapley_value_is_the_mean_of_what_a_name_adds_in_all_orders(drawn: li
     assert sum(found.values()) == pytest.approx(value(frozenset(names)) - value(frozenset()), abs=1e-9)
 
 
-@pytest.mark.parametrize("count", [EXACT_NAMES + 1, 8, MOST_NAMES])
+@pytest.mark.parametrize("count", [EXACT_NAMES + 1, 8, MAX_NAMES])
 def test_many_names_are_sampled_with_an_error_and_few_sets(count: int) -> None:
     names = [f"x{at}" for at in range(count)]
     rng = np.random.default_rng(4)

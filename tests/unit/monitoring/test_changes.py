@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from taxiway.evaluation.predictions import Predictions
-from taxiway.monitoring.changes import MOST_DAYS, changes
+from taxiway.monitoring.changes import MAX_DAYS, changes
 from taxiway.monitoring.row_losses import largest_loss, loss_name_of, loss_of_rows
 
 FIRST = datetime(2013, 5, 1, tzinfo=UTC).toordinal() - datetime(1970, 1, 1, tzinfo=UTC).toordinal()
@@ -60,7 +60,7 @@ def test_too_few_days_or_rows_show_nothing() -> None:
 
 
 def test_only_the_newest_days_are_looked_at() -> None:
-    rates = np.repeat([0.5, 0.1], [100, MOST_DAYS])
+    rates = np.repeat([0.5, 0.1], [100, MAX_DAYS])
     assert changes(*errors(0, rates, rows=20)) == []
     assert len(changes(*errors(0, rates[:-50], rows=20))) == 1
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from helping import examples
 from taxiway.monitoring.label_audits import (
-    LEAST_LABELS,
+    MIN_LABELS,
     Answer,
     Audit,
     AuditPlan,
@@ -158,7 +158,7 @@ def test_what_bounds_what(value: float, margin: float, target: float, tolerance:
     found, policy = interval(value, margin), AuditPolicy("accuracy", target, tolerance, change)
     plan = plan_audit(policy, [Audit(START, found)], START)
     assert START <= plan.due_if_twice_as_fast <= plan.due <= START + timedelta(days=365)
-    assert plan.labels >= LEAST_LABELS
+    assert plan.labels >= MIN_LABELS
     assert plan.due <= plan_audit(AuditPolicy("accuracy", target, 2 * tolerance, change), [plan.last], START).due
     assume(plan.due > START)
     band = band_on("accuracy", plan.last, change, plan.due)

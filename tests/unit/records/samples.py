@@ -148,7 +148,7 @@ PROFILE = Profile(
             skewness=0.0,
             kurtosis=-2.0,
             quantiles=(0.0, 1.5),
-            frequencies=DistinctSample(hashes="AAAAAAAAAAABAAAAAAAAAA==", counts="AQE="),
+            distinct_sample=DistinctSample(hashes="AAAAAAAAAAABAAAAAAAAAA==", counts="AQE="),
             with_label=WithLabel(rows=2, mean_value=0.75, mean_label=0.5, m2_value=1.125, m2_label=0.5, comoment=0.75),
         ),
         ColumnProfile(

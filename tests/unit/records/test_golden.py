@@ -1,7 +1,8 @@
 """What was stored stays what it is: every kind of record, as each version of Taxiway wrote it, is read and keeps its digest.
 
 `golden/0.1.dev1` was written before fields at their default were left out and before "none" was `null` rather than 0 or an empty
-text; `golden/0.1.dev2` before fields were renamed; `golden/0.1.dev3` before reasons had codes. `golden/0.1` is what this version writes: a change of it changes the digests of
+text; `golden/0.1.dev2` before fields were renamed; `golden/0.1.dev3` before reasons had codes;
+`golden/0.1.dev4` before columns that leak the label were called leakage suspects. `golden/0.1` is what this version writes: a change of it changes the digests of
 new records, and needs a new folder.
 """
 

@@ -35,10 +35,10 @@ from helping import PATIENCE_S
 from taxiway.errors import UntrustedModelError
 from taxiway.features.signature import ModelColumns
 from taxiway.models.row_model import RowModel
-from taxiway.registry.described import classes_in
 from taxiway.registry.load import download_version, load_trusted
 from taxiway.registry.register import ModelToSave, find_version, register
 from taxiway.registry.trust import check_model
+from taxiway.registry.version_tags import classes_from_tags
 from taxiway.store import temp_folder
 from taxiway.tracking.local import local_mlflow
 from taxiway.tracking.run import MlflowRun
@@ -100,7 +100,7 @@ def test_a_regressor_answers_with_numbers(run: MlflowRun, uri: str, estimator: A
     answers = load_trusted(uri, name, version).predict(data)
     assert list(answers.columns) == ["prediction"]
     assert np.allclose(answers["prediction"], fitted.predict(data))
-    assert classes_in(run.client.get_model_version(name, str(version)).tags) == ()
+    assert classes_from_tags(run.client.get_model_version(name, str(version)).tags) == ()
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: type(e).__name__)

@@ -74,7 +74,9 @@ def test_an_answer_to_rows_that_the_model_refuses_is_wrong() -> None:
     found = check_answers({1: [LoggedAnswer("r1", body("noon"), [[0.5, 0.5]])]}, lambda _: Healthy())
     assert (found.answers, found.equal) == (1, 0)
     assert found.difference is not None
-    assert "but the model computes: the rows do not fit the model: row 0: column x is 'noon'" in found.difference
+    assert (
+        "but the model computes: the rows do not match the inputs of the model: row 0: column x is 'noon'" in found.difference
+    )
     assert check_answers({1: [LoggedAnswer("r1", body(0.5), own(0.5))]}, lambda _: Raises()).equal == 0
 
 

@@ -97,7 +97,7 @@ def test_a_bad_row_fails_alone_and_changes_nobody_elses_answer(model: Any, monke
     assert [json.loads(outcomes[i].predictions) for i in (0, 2)] == [served(good)] * 2
     assert (outcomes[1].status, outcomes[1].error) == (alone.status, alone.error)
     assert alone.status == 400
-    assert alone.error == "the rows do not fit the model: row 0: column x is 'noon'; allowed: a number, or null"
+    assert alone.error == "the rows do not match the inputs of the model: row 0: column x is 'noon'; allowed: a number, or null"
 
 
 @pytest.mark.parametrize("category", [None, "text", 1, True])

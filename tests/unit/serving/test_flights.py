@@ -123,9 +123,12 @@ def test_rows_that_do_not_fit_the_signature_are_the_callers_fault(served: Runnin
     row = records(flights)[0]
     fewer = {name: cell for name, cell in row.items() if name not in ("carrier", "origin")}
     for broken, says in (
-        ({**row, "hour": "noon"}, "the rows do not fit the model: .*hour"),
+        ({**row, "hour": "noon"}, "the rows do not match the inputs of the model: .*hour"),
         (fewer, "missing columns: carrier, origin; send every column"),
-        ({**row, "carrier": ["UA"]}, r"the rows do not fit the model: row 0: column carrier is \['UA'\]; allowed: a text"),
+        (
+            {**row, "carrier": ["UA"]},
+            r"the rows do not match the inputs of the model: row 0: column carrier is \['UA'\]; allowed: a text",
+        ),
         ({**row, "carrier": [["UA"]]}, 'row 0 has a list in a list in column "carrier"'),
         ({**row, "carrier": {"a": 1}}, 'row 0 has an object in column "carrier"'),
     ):

@@ -12,7 +12,7 @@ from helping import examples
 from taxiway.stats.binomial import log_error_anywhere, log_error_at, log_tail, lower_limit, upper_limit
 from taxiway.stats.bounds import hoeffding_log_error, hoeffding_rows
 from taxiway.stats.multiplicity import log_models
-from taxiway.stats.search import edge, smallest
+from taxiway.stats.search import boundary, smallest
 
 ROWS = st.integers(1, 60)
 SHARES = st.floats(0.01, 0.99)
@@ -80,7 +80,7 @@ def test_a_limit_is_no_further_away_than_the_planned_tolerance(rows: int, tolera
 def test_tails_too_small_for_a_number_are_bounded() -> None:
     tail = float(log_tail(1_000_000, 0.1, 200_000))
     assert -1e6 < tail < -30_000
-    assert lower_limit(1_000, 2_000, -800) == pytest.approx(edge(lambda p: bool(log_tail(2_000, p, 1_000) <= -800), 0.5, 0))
+    assert lower_limit(1_000, 2_000, -800) == pytest.approx(boundary(lambda p: bool(log_tail(2_000, p, 1_000) <= -800), 0.5, 0))
     assert float(log_tail(10, 0.0, 3)) < -600
     assert np.isneginf(log_tail(10, 0.5, 11))
     assert float(log_tail(10, 0.5, 0)) == 0

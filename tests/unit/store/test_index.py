@@ -17,7 +17,7 @@ FOLDER = "decided/team.made"
 @pytest.fixture(autouse=True)
 def _small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     """Segments come every few entries, so that tests see many of them."""
-    monkeypatch.setattr(index, "_MOST_MARKERS", 3)
+    monkeypatch.setattr(index, "_MAX_MARKERS", 3)
 
 
 def as_new_process() -> None:

@@ -18,8 +18,8 @@ from taxiway_ui.monitoring.alerts import acknowledgements
 from taxiway_ui.monitoring.found import newest_found
 from taxiway_ui.monitoring.health import ChampionHealth, HealthState, health_of
 from taxiway_ui.monitoring.runs import MonitoringState, NewAlert, monitoring_states, new_alerts
-from taxiway_ui.overview.changes import MOST_CHANGES, changes
-from taxiway_ui.overview.overview import MOST_NEEDS, Overview
+from taxiway_ui.overview.changes import MAX_CHANGES, changes
+from taxiway_ui.overview.overview import MAX_NEEDS, Overview
 from taxiway_ui.overview.rows import Order, Row, RowFilter, ordered
 from taxiway_ui.render import page
 from taxiway_ui.runs.states import State
@@ -140,7 +140,7 @@ def test_the_first_page_shows_the_marks_and_lets_people_change_the_order() -> No
     by_state = Overview(rows, rows, 2, RowFilter(order=Order.STATE))
     assert 'href="/taxiway/?"' in page("pipelines.html", view=by_state, here="/taxiway", airflow="")
     assert "Health</" not in page("pipelines.html", view=Overview(rows[1:], rows[1:], 1), here="/taxiway", airflow="")
-    many = tuple(replace(worse, name=f"a.{number}") for number in range(MOST_NEEDS + 20))
+    many = tuple(replace(worse, name=f"a.{number}") for number in range(MAX_NEEDS + 20))
     assert "and 20 more" in page("pipelines.html", view=Overview(many, many, len(many)), here="/taxiway", airflow="")
 
 
@@ -217,7 +217,7 @@ def test_what_changed_is_told_newest_first_and_only_of_a_day() -> None:
         ("rollback", "a.b", "version 3 is the champion, after version 2, by ann: rollback: too slow"),
     ]
     assert changes((), (), (), now) == ()
-    assert len(changes((), (), [told] * 40, now)) == MOST_CHANGES + 1
+    assert len(changes((), (), [told] * 40, now)) == MAX_CHANGES + 1
     html = page("pipelines.html", view=Overview(rows, rows, 3, changes=made), here="/taxiway", airflow="")
     assert "What changed within a day" in html
     assert 'href="/taxiway/pipelines/a.c/runs/r1"' in html

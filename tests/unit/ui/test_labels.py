@@ -22,7 +22,7 @@ from taxiway.store import Store
 from taxiway.tracking.local import database_uri
 from taxiway_ui.airflow_db import DagFile
 from taxiway_ui.people.decisions import Person
-from taxiway_ui.people.labels import MOST_LABELS, LabelsPage, import_upload, takes_labels
+from taxiway_ui.people.labels import MAX_LABELS, LabelsPage, import_upload, takes_labels
 from taxiway_ui.people.upload import InvalidFormError, Upload
 from taxiway_ui.render import page
 from taxiway_ui.reviews.loaded import LoadedPipeline, load
@@ -106,7 +106,7 @@ def test_a_file_that_is_not_right_is_refused_as_a_whole_with_its_own_name(site: 
         ):
             with pytest.raises(InvalidFormError, match=why):
                 opened_page.send(changed)
-        many = pd.DataFrame({"id": range(MOST_LABELS + 1), "y": True})
+        many = pd.DataFrame({"id": range(MAX_LABELS + 1), "y": True})
         with pytest.raises(InvalidFormError, match=r"mine\.parquet has 100,001 labels; allowed: at most 100,000"):
             opened_page.send(many, name="mine.parquet")
         broken = Upload("mine.parquet", ".parquet", b"nothing")

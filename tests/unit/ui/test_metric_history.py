@@ -25,7 +25,7 @@ from taxiway.store import Store
 from taxiway_ui.airflow_db import Decided
 from taxiway_ui.history.drawing import draw
 from taxiway_ui.history.ledger_view import LedgerView
-from taxiway_ui.history.metric_history import MOST_POINTS, MetricHistory, Point, Return, metric_history, newest_evaluated
+from taxiway_ui.history.metric_history import MAX_POINTS, MetricHistory, Point, Return, metric_history, newest_evaluated
 from taxiway_ui.render import page
 from taxiway_ui.views import History
 
@@ -156,11 +156,11 @@ def test_nothing_evaluated_is_no_chart(tmp_path: Path, runs: Runs) -> None:
 
 def test_only_the_newest_attempts_are_read(tmp_path: Path) -> None:
     made = Runs(tmp_path)
-    for span in range(MOST_POINTS + 20):
+    for span in range(MAX_POINTS + 20):
         made.run(span, span + 1, 0.7)
     found = made.history()
     assert found is not None
-    assert [point.span for point in found.points] == [str(span) for span in range(20, MOST_POINTS + 20)]
+    assert [point.span for point in found.points] == [str(span) for span in range(20, MAX_POINTS + 20)]
 
 
 numbers = st.floats(-1e6, 1e6, allow_nan=False)

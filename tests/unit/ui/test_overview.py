@@ -30,7 +30,7 @@ from taxiway_ui.airflow_db import DagFacts, LastRun, Question
 from taxiway_ui.clients import query_store
 from taxiway_ui.history.ledger_view import LedgerView
 from taxiway_ui.history.main_metric import main_metric
-from taxiway_ui.overview.overview import MOST_NEEDS, PAGE_ROWS, Overview, _labels_due
+from taxiway_ui.overview.overview import MAX_NEEDS, PAGE_ROWS, Overview, _labels_due
 from taxiway_ui.overview.rows import Row, RowFilter, matches
 from taxiway_ui.render import page
 from taxiway_ui.runs.states import State, state_of
@@ -172,8 +172,8 @@ def test_a_page_without_anything_to_do_says_so() -> None:
 
 def test_a_long_list_of_what_needs_a_person_says_how_many_are_left_out() -> None:
     blocked = summary(Outcome.BLOCKED).model_copy(update={"reasons": ("too hot",)})
-    html = shown(*(Row(f"a.b{number}", State.BLOCKED, decision=blocked) for number in range(MOST_NEEDS + 5)))
-    assert html.count("too hot") == MOST_NEEDS
+    html = shown(*(Row(f"a.b{number}", State.BLOCKED, decision=blocked) for number in range(MAX_NEEDS + 5)))
+    assert html.count("too hot") == MAX_NEEDS
     assert "and 5 more" in html
 
 
@@ -203,7 +203,7 @@ def test_only_the_labels_due_of_readable_pipelines_are_shown(tmp_path: Path) -> 
     for number in range(30):
         record_labels_due(store, LabelsDue(pipeline=f"a.p{number:02}", spans=(span,)))
     assert [due.pipeline for due in _labels_due(store, ["a.p07", "a.p29", "a.other"])] == ["a.p07", "a.p29"]
-    assert len(_labels_due(store, [f"a.p{number:02}" for number in range(30)])) == MOST_NEEDS + 1
+    assert len(_labels_due(store, [f"a.p{number:02}" for number in range(30)])) == MAX_NEEDS + 1
     record_labels_due(store, LabelsDue(pipeline="a.p07", spans=()))
     assert [due.pipeline for due in _labels_due(store, ["a.p07", "a.p29"])] == ["a.p29"]
 

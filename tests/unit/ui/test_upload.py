@@ -8,7 +8,7 @@ from fastapi import Request
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taxiway_ui.people.upload import MOST_FILE_BYTES, InvalidFormError, Upload, read_upload
+from taxiway_ui.people.upload import MAX_FILE_BYTES, InvalidFormError, Upload, read_upload
 
 
 def encoded(fields: dict[str, str], name: str, content: bytes) -> tuple[bytes, str]:
@@ -55,7 +55,7 @@ def test_a_file_of_another_format_is_refused(name: str, why: str) -> None:
 
 
 def test_a_file_that_is_too_large_is_refused_before_it_was_read() -> None:
-    body, kind = encoded({}, "rows.csv", b"a" * MOST_FILE_BYTES)
+    body, kind = encoded({}, "rows.csv", b"a" * MAX_FILE_BYTES)
     with pytest.raises(InvalidFormError, match="more than 16 MiB"):
         read(body + b"x" * 10_000_000, kind, 1_000_000)
 

@@ -6,8 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from taxiway.errors import ConfigError
-from taxiway.gates.conditions.reasons import question_of
-from taxiway.gates.plan import Question, Supported, fits, limits_disagreement, plan, shown_values, supported
+from taxiway.gates.conditions.reasons import guaranteed_condition
+from taxiway.gates.sample_size import (
+    GuaranteedCondition,
+    RowCapacity,
+    limits_disagreement,
+    log_shown_values,
+    row_capacity,
+    rows_suffice,
+    sample_size,
+)
 from taxiway.messages import counted
 from taxiway.records import Show
 from taxiway.spec.conditions.entry import GateCondition
@@ -43,47 +51,49 @@ def condition_notes(file: Path, pipeline: Pipeline) -> Iterator[str]:
         )
 
 
-def planned_question(entry: GateCondition, gate: Gate) -> Question:
-    """The question of a condition as rows are planned for it: for the last model of the budget, and a disagreement if it is not limited.
+def planned_condition(entry: GateCondition, gate: Gate) -> GuaranteedCondition:
+    """A condition with its guarantee, as its sample size is planned: for the last model of the budget, and a disagreement if it is not limited.
 
     Args:
         entry: The condition.
         gate: The gate that it is in, or is to be in.
     """
     show: Show = "rounded" if gate.shown == "rounded" else "decision"
-    question = question_of(entry, gate)
+    guaranteed = guaranteed_condition(entry, gate)
     return dataclasses.replace(
-        question,
-        part=1 / max(1, len(gate.conditions)),
-        log_values=shown_values(entry.parsed, show) + (math.log(2) if _may_be_undecided(gate) else 0.0),
-        disagreement=DISAGREEMENT if _assumes_disagreement(question) else None,
+        guaranteed,
+        error_share=1 / max(1, len(gate.conditions)),
+        log_values=log_shown_values(entry.parsed, show) + (math.log(2) if _may_be_undecided(gate) else 0.0),
+        disagreement=DISAGREEMENT if _assumes_disagreement(guaranteed) else None,
     )
 
 
 def _rows_note(entry: GateCondition, gate: Gate) -> str | None:
-    question = planned_question(entry, gate)
+    guaranteed = planned_condition(entry, gate)
     if gate.group_by is not None:
         groups = f"groups of evaluation rows by {gate.group_by}, if they are of equal size"
-        return f"{entry.parsed} needs {_rows_text(question)} {groups}"
-    if fits(question, gate.min_rows):
+        return f"{entry.parsed} needs {_rows_text(guaranteed)} {groups}"
+    if rows_suffice(guaranteed, gate.min_rows):
         return None
-    assumed = "" if question.disagreement is None else f" if the models differ on {100 * question.disagreement:.0f}% of them"
-    possible = [*_possible(supported(question, gate.min_rows), gate)]
+    assumed = (
+        "" if guaranteed.disagreement is None else f" if the models differ on {100 * guaranteed.disagreement:.0f}% of them"
+    )
+    possible = [*_possible(row_capacity(guaranteed, gate.min_rows), gate)]
     instead = f", which supports {', or '.join(possible)}" if possible else ""
     return (
-        f"{entry.parsed} needs {_rows_text(question)} evaluation rows{assumed}, but gate.min_rows is {gate.min_rows:,}{instead}"
-        f"{_price_text(question, gate)}. If a span has more rows, say so in min_rows"
+        f"{entry.parsed} needs {_rows_text(guaranteed)} evaluation rows{assumed}, but gate.min_rows is {gate.min_rows:,}{instead}"
+        f"{_price_text(guaranteed, gate)}. If a span has more rows, say so in min_rows"
     )
 
 
-def _rows_text(question: Question) -> str:
+def _rows_text(guaranteed: GuaranteedCondition) -> str:
     try:
-        return f"{plan(question).rows:,}"
+        return f"{sample_size(guaranteed).rows:,}"
     except ConfigError:
         return "more than 10^12"
 
 
-def _possible(found: Supported, gate: Gate) -> Iterator[str]:
+def _possible(found: RowCapacity, gate: Gate) -> Iterator[str]:
     """What the rows support instead, by a change of the tolerance, of the passes, or of the steps alone."""
     budget = gate.budget
     if found.condition is not None:
@@ -95,11 +105,11 @@ def _possible(found: Supported, gate: Gate) -> Iterator[str]:
         yield f"{counted(found.steps, 'step')} instead of {budget.steps:,}"
 
 
-def _price_text(question: Question, gate: Gate) -> str:
+def _price_text(guaranteed: GuaranteedCondition, gate: Gate) -> str:
     """What it costs that other requirements may be UNDECIDED."""
     if not _may_be_undecided(gate) or gate.budget.steps == 1:
         return ""
-    alone = dataclasses.replace(question, log_values=question.log_values - math.log(2))
+    alone = dataclasses.replace(guaranteed, log_values=guaranteed.log_values - math.log(2))
     return (
         f". Without thresholds and against_champion it needs {_rows_text(alone)}: with them, an answer may also be UNDECIDED, which is 1 bit "
         "more to pay for"
@@ -111,8 +121,8 @@ def _may_be_undecided(gate: Gate) -> bool:
     return bool(gate.thresholds or gate.against_champion)
 
 
-def _assumes_disagreement(question: Question) -> bool:
+def _assumes_disagreement(guaranteed: GuaranteedCondition) -> bool:
     """Whether the rows depend on a disagreement about which the condition says nothing."""
-    clauses = question.condition.clauses
-    by_rows = question.is_share and question.independent
+    clauses = guaranteed.condition.clauses
+    by_rows = guaranteed.is_binary and guaranteed.independent
     return by_rows and any(clause.is_difference for clause in clauses) and not any(map(limits_disagreement, clauses))

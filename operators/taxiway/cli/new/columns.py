@@ -25,7 +25,7 @@ from taxiway.records import Severity, Span
 from taxiway.store import Store
 
 WINDOW = 3
-MOST_CODES = 20
+MAX_CODES = 20
 _MANY_VALUES = 500
 _NEARLY_UNIQUE = 0.9
 _EXACT = 1024
@@ -46,7 +46,7 @@ def find_key(profile: Profile, spans: tuple[Span, ...], store: Store, schema: Sc
 
 def many_valued(profile: Profile, label: str) -> list[str]:
     """Columns whose values may say which rows belong together: texts and whole numbers, and after them other numbers, by their number of values."""
-    found = [c for c in profile.columns if c.type in _SPLITTING and c.name != label and c.distinct.value > 2 * MOST_CODES]
+    found = [c for c in profile.columns if c.type in _SPLITTING and c.name != label and c.distinct.value > 2 * MAX_CODES]
     found.sort(key=lambda column: (column.type == "number", -column.distinct.value))
     return [f"{c.name} ({'' if c.distinct.value <= _EXACT else 'about '}{c.distinct.value:,.0f} values)" for c in found[:5]]
 
@@ -54,7 +54,7 @@ def many_valued(profile: Profile, label: str) -> list[str]:
 def time_column(profile: Profile) -> str | None:
     """The only column of dates or times, if every row has one and there are many; else None."""
     found = [column for column in profile.columns if column.type in DATE_TYPES]
-    if len(found) != 1 or found[0].present < found[0].rows or found[0].distinct.value <= MOST_CODES:
+    if len(found) != 1 or found[0].present < found[0].rows or found[0].distinct.value <= MAX_CODES:
         return None
     return found[0].name
 
@@ -135,7 +135,7 @@ def with_codes(feature: Feature, profiles: Sequence[Profile]) -> Feature:
         return _with_range_of_codes(feature, columns)
     values = {item.value for column in columns for item in column.values}
     complete = all(column.values_complete for column in columns)
-    if not complete or not 2 <= len(values) <= MOST_CODES or not all(_is_whole(value) for value in values):
+    if not complete or not 2 <= len(values) <= MAX_CODES or not all(_is_whole(value) for value in values):
         return feature
     seen = [sum(any(item.value == value for item in column.values) for column in columns) for value in values]
     rows = [item.rows for item in columns[0].values]
@@ -149,7 +149,7 @@ def _with_range_of_codes(feature: Feature, columns: Sequence[ColumnProfile]) -> 
     """A range for few integers of which some are floats in the data, so that their values were not counted."""
     low = min(column.minimum for column in columns if column.minimum is not None)
     high = max(column.maximum for column in columns if column.maximum is not None)
-    return feature.model_copy(update={"range": Range(min=low, max=high)}) if high - low < MOST_CODES else feature
+    return feature.model_copy(update={"range": Range(min=low, max=high)}) if high - low < MAX_CODES else feature
 
 
 def with_drift(schema: Schema, profiles: Sequence[Profile], roles: set[str]) -> Schema:

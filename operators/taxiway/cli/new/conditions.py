@@ -4,9 +4,9 @@ import textwrap
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from taxiway.cli.lint.conditions import DISAGREEMENT, planned_question
+from taxiway.cli.lint.conditions import DISAGREEMENT, planned_condition
 from taxiway.cli.new.draft import Draft
-from taxiway.gates.plan import fits, plan
+from taxiway.gates.sample_size import rows_suffice, sample_size
 from taxiway.messages import counted
 from taxiway.spec.conditions.budget import Budget
 from taxiway.spec.gate import Gate
@@ -51,9 +51,9 @@ def tightest_condition(rows: int) -> Suggestion | None:
         found = Suggestion(tolerance, 0)
         # A draft has other requirements beside it, which count in the plan.
         gate = Gate.model_validate({"thresholds": {"accuracy": 0}, "conditions": [found.condition]})
-        question = planned_question(gate.conditions[0], gate)
-        if fits(question, rows):
-            return found._replace(rows=plan(question).rows)
+        guaranteed = planned_condition(gate.conditions[0], gate)
+        if rows_suffice(guaranteed, rows):
+            return found._replace(rows=sample_size(guaranteed).rows)
     return None
 
 

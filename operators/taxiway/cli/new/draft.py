@@ -45,7 +45,7 @@ from taxiway.store import Store, temp_folder
 _MIN_ROWS = 300
 _NAMES = ("string", "integer")
 _CAUTION = 0.7
-_LEAST_ROWS = 30
+_MIN_ROWS = 30
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Draft:
         label: How the label is read.
         split: How rows are held out for evaluation.
         drop: Columns that the model does not use, and why.
-        suspects: Columns that alone nearly give the label away, the best first; some are also in `drop`.
+        suspects: Columns that alone nearly determine the label, the best first; some are also in `drop`.
         texts: Columns of free text, which the model uses.
         not_taken: Columns of lists that no model takes, and what to do about each.
         unread: Columns without statistics, which are not in the schema, and why.
@@ -145,7 +145,7 @@ class Draft:
     @property
     def is_tiny(self) -> bool:
         """Whether there are too few evaluation rows to decide anything."""
-        return self.evaluation_rows < _LEAST_ROWS
+        return self.evaluation_rows < _MIN_ROWS
 
 
 def draft_pipeline(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _FEW_NUMBERS = 20
 _FEW_CLASSES = 4
-_MOST_NUMBERED_CLASSES = 10
+_MAX_NUMBERED_CLASSES = 10
 _RARE = 0.05
 _CLASS_WORDS = ("category", "class", "kind", "label", "outcome", "species", "status", "target", "type")
 _QUANTITY_WORDS = ("amount", "count", "days", "num", "number", "qty", "quantity", "rating", "score", "total")
@@ -183,7 +183,7 @@ def _problem_of(labels: "pd.Series[Any]", name: str) -> tuple[Problem, str]:
         )
     if len(counts) <= _FEW_CLASSES:
         return "classification", f"The whole numbers are read as classes, because there are only {len(counts)}, from {first}"
-    if len(counts) <= _MOST_NUMBERED_CLASSES and not _has_one_peak(counts.to_list()):
+    if len(counts) <= _MAX_NUMBERED_CLASSES and not _has_one_peak(counts.to_list()):
         return (
             "classification",
             "The whole numbers are read as classes, because their frequencies do not rise to a peak and fall from it",

@@ -1,4 +1,4 @@
-"""What `taxiway new` reads from rows: keys, codes, and columns that give the label away."""
+"""What `taxiway new` reads from rows: keys, codes, and columns that leak the label."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +9,7 @@ from taxiway.data.schema.feature import CATEGORICAL_TYPES, LIST_TYPES, NUMERIC_T
 from taxiway.data.schema.model import Schema
 from taxiway.data.schema.remarks import padding_remark
 from taxiway.evaluation.leakage import columns_alone
-from taxiway.features.columns import MOST_CATEGORIES
+from taxiway.features.columns import MAX_CATEGORIES
 from taxiway.records import ColumnAlone, Span
 from taxiway.stats.seed import SEED
 from taxiway.store import Store
@@ -38,14 +38,14 @@ def zeros_remark(column: str, spans: tuple[Span, ...], store: Store) -> str:
 def free_text_columns(span: Span, store: Store, profile: Profile, without: set[str]) -> tuple[str, ...]:
     """The columns of a span that hold free text, from which a model gets the weights of words."""
     many = [
-        c.name for c in profile.columns if c.type == "string" and c.distinct.value > MOST_CATEGORIES and c.name not in without
+        c.name for c in profile.columns if c.type == "string" and c.distinct.value > MAX_CATEGORIES and c.name not in without
     ]
     from taxiway.features.transformers.text import is_free_text
 
     if not many:
         return ()
     rows = _sample_columns(span, store, many)
-    return tuple(name for name in many if name in rows and is_free_text(rows[name], MOST_CATEGORIES))
+    return tuple(name for name in many if name in rows and is_free_text(rows[name], MAX_CATEGORIES))
 
 
 def short_lists(span: Span, store: Store, profile: Profile) -> dict[str, list[Any] | None]:
@@ -62,7 +62,7 @@ def short_lists(span: Span, store: Store, profile: Profile) -> dict[str, list[An
 
 
 def leaking_columns(span: Span, store: Store, label: Label, schema: Schema, without: set[str]) -> tuple[ColumnAlone, ...]:
-    """The columns of a span that alone nearly give the label away, the best first."""
+    """The columns of a span that alone nearly determine the label, the best first."""
     import numpy as np
 
     usable = [f for f in schema.features if f.type in (*NUMERIC_TYPES, *CATEGORICAL_TYPES) and f.name not in without]

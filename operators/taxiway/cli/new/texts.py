@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
-from taxiway.cli.new.columns import MOST_CODES
+from taxiway.cli.new.columns import MAX_CODES
 from taxiway.cli.new.conditions import condition_comment
 from taxiway.cli.new.draft import Draft
 from taxiway.data.formats.convert import ReadOptions
@@ -228,7 +228,7 @@ def schema_text(draft: Draft) -> str:
     comments = {column: [remark] for column, remark in draft.remarks.items()}
     codes = [f.name for f in draft.schema.features if f.domain is not None and f.type == "integer"]
     closed = (
-        f"# Whole numbers with at most {MOST_CODES} values have them as a domain, as codes do ({listed(codes)}): give quantities a range instead.\n"
+        f"# Whole numbers with at most {MAX_CODES} values have them as a domain, as codes do ({listed(codes)}): give quantities a range instead.\n"
         if codes
         else ""
     )

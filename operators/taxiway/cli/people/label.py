@@ -124,9 +124,9 @@ def import_(
     until they agree. A person who labels a row again replaces only their own label.
     """
     from taxiway.stages.labels import import_labels
-    from taxiway.stages.labels.importing import MOST_NAME_CHARACTERS
+    from taxiway.stages.labels.importing import MAX_NAME_CHARACTERS
 
-    problem = kept_text_problem(labeller, "name the person who has given the labels", MOST_NAME_CHARACTERS)
+    problem = kept_text_problem(labeller, "name the person who has given the labels", MAX_NAME_CHARACTERS)
     if problem is not None:
         raise click.UsageError(f"--by {problem}")
     with opened(Given(**given)) as installation:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from taxiway.stages.monitor.windows.log_windows import Every
 
 _EXIT_WORSE = 3
-_MOST_SHOWN = 5
+_MAX_SHOWN = 5
 
 
 @click.command()
@@ -151,11 +151,11 @@ def _lines(found: "Monitored") -> "Iterator[str]":
         yield causes.message
         for number, cause in enumerate(causes.causes, start=1):
             yield f"  {number}. {cause.kind}: {cause.describe()}"
-    since = newest.since.messages[:_MOST_SHOWN] if newest.since is not None else ()
+    since = newest.since.messages[:_MAX_SHOWN] if newest.since is not None else ()
     yield from (f"{about}{each}" for each in (*since, *newest.performance.messages))
     if causes is None or causes.first != newest.performance.first:
         joint = [newest.drift.joint.message] if newest.drift.joint is not None else []
-        drift = (each.message for each in newest.drift.columns[:_MOST_SHOWN])
+        drift = (each.message for each in newest.drift.columns[:_MAX_SHOWN])
         yield from (f"{about}{each}" for each in (*(each.message for each in newest.anomalies), *drift, *joint))
     if newest.outliers is not None:
         yield f"{about}{newest.outliers.record.describe()}"

@@ -1,4 +1,4 @@
-"""Choose the spans that a run reads: its target span, on which it decides, and the window that belongs to it.
+"""Choose the spans that a run reads: its target span, on which it decides, and the spans that it trains on.
 
 Only names and periods of spans are used here; `ingest` reads their files.
 """
@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
-from taxiway.data.ingest.windows import SourceSpans, Spans, SpanWindow, window_of
+from taxiway.data.ingest.windows import SourceSpans, Spans, SpanSelector, selector_for
 from taxiway.data.sources.reader import FoundSpan
 from taxiway.errors import ConfigError
+from taxiway.messages import listed
 from taxiway.records import span_order
 from taxiway.spec.source import Source
 from taxiway.store import SpanKey
@@ -22,12 +23,12 @@ class WindowPlan:
 
     Attributes:
         spans: The spans, oldest first. Empty if there is nothing to do.
-        reason: Why there is nothing to do; empty if there are spans.
+        skip_reason: Why there is nothing to do; empty if there are spans.
         notes: Messages about spans that are excluded, that cannot be read yet, or that are missing within the plan.
     """
 
     spans: Spans = ()
-    reason: str = ""
+    skip_reason: str = ""
     notes: tuple[str, ...] = ()
 
     @property
@@ -42,42 +43,43 @@ def plan_window(
     *,
     processed: frozenset[SpanKey],
     requested: str | None = None,
-    newest: bool = False,
-    unreadable: Mapping[str, str] | None = None,
+    newest_only: bool = False,
+    not_ready: Mapping[str, str] | None = None,
     training_spans: float | None = None,
 ) -> WindowPlan:
     """The spans of the next run.
 
-    The target span is the oldest one that has enough spans before it and no decision yet; with a fixed window, the newest one.
+    The target span is the oldest one that has enough spans before it and has not been processed. With a fixed window it is the
+    newest span after the window, or the last one of the window if no span is held out.
 
     Args:
         found: The spans at the source, oldest first.
         source: The source with its window.
         processed: Name and version of each span that has already been processed.
         requested: The name of the target span; it may already have been processed.
-        newest: Whether to take the newest span, and no older one.
-        unreadable: Why a span, by name, cannot be read yet.
-        training_spans: How many spans before the target span to train on, as far as there are so many, instead of `source.window`;
+        newest_only: Whether to take the newest span, and no older one.
+        not_ready: Why a span, by name, cannot be read yet.
+        training_spans: At most this many spans before the target span are trained on, instead of those of `source.window`;
             infinity for all.
 
     Raises:
         ConfigError: The requested span does not exist, or cannot be a target span.
     """
-    window = _window_on(found, source, unreadable)
+    selector = _selector(found, source, not_ready)
     if requested is not None:
-        return _plan_for(window, window.requested_target(requested), training_spans)
-    target = window.newest_target(processed) if newest else window.next_target(processed)
+        return _plan_for(selector, selector.requested_target(requested), training_spans)
+    target = selector.newest_target(processed) if newest_only else selector.next_target(processed)
     if target is not None:
-        return _plan_for(window, target, training_spans)
-    if newest and window.targets:
-        return WindowPlan(reason=f"the newest span, {window.targets[-1].name}, has already been processed")
-    return WindowPlan(reason=window.why_nothing_to_do())
+        return _plan_for(selector, target, training_spans)
+    if newest_only and selector.targets:
+        return WindowPlan(skip_reason=f"the newest span, {selector.targets[-1].name}, has already been processed")
+    return WindowPlan(skip_reason=selector.skip_reason())
 
 
-def newest_plan(found: Spans, source: Source, unreadable: Mapping[str, str] | None = None) -> Spans:
+def newest_window(found: Spans, source: Source, not_ready: Mapping[str, str] | None = None) -> Spans:
     """The spans of a run for the newest possible target span; empty if there is none."""
-    window = _window_on(found, source, unreadable)
-    return window.spans_for(window.targets[-1]) if window.targets else ()
+    selector = _selector(found, source, not_ready)
+    return selector.spans_for(selector.targets[-1]) if selector.targets else ()
 
 
 def plan_backfill(
@@ -85,44 +87,46 @@ def plan_backfill(
     source: Source,
     *,
     as_of: datetime,
-    previous_as_of: datetime | None = None,
-    unreadable: Mapping[str, str] | None = None,
+    previous_run_end: datetime | None = None,
+    not_ready: Mapping[str, str] | None = None,
 ) -> WindowPlan:
-    """The spans of a backfill run, which reads only what had ended by its date; its target span is the newest of these.
+    """The spans of a backfill run, which reads only what had ended by the end of its data interval; its target span is the newest of these.
 
     Args:
         found: The spans at the source, oldest first.
         source: The source with its window.
-        as_of: The date of the run.
-        previous_as_of: The date of the run before it. If the newest span had ended by then, it is the target span of that run,
-            and this one has nothing to do.
-        unreadable: Why a span, by name, cannot be read yet.
+        as_of: The end of the run's data interval.
+        previous_run_end: The end of the data interval of the previous run, if that belongs to a backfill, too. If the newest span
+            had ended by then, it is the target span of that run, and this one has nothing to do.
+        not_ready: Why a span, by name, cannot be read yet.
 
     Raises:
         ConfigError: The spans are numbered, not dated.
     """
-    numbers = [span.name for span in found if span.ends is None]
-    if numbers:
+    numbered = [span.name for span in found if span.ends is None]
+    if numbered:
         raise ConfigError(
-            f"the spans {', '.join(numbers[:5])} are numbered, not dated, so no span can be chosen for {as_of:%Y-%m-%d}; allowed "
-            "in a backfill: spans named by periods, such as {YYYY}-{MM}. Trigger runs with the parameter span instead"
+            f"the spans of the source are numbered ({listed(numbered)}), not dated, so none can be chosen for {as_of:%Y-%m-%d}. A backfill "
+            "needs spans named by period, such as {YYYY}-{MM}; trigger the DAG with the parameter `span` instead"
         )
     ended = tuple(span for span in found if span.ends is not None and span.ends <= as_of)
-    window = _window_on(ended, source, unreadable)
-    if not window.targets:
-        return WindowPlan(reason=f"this run reads only spans that had ended by {_utc(as_of)}: {window.why_no_targets()}")
-    newest = window.targets[-1]
-    if previous_as_of is not None and newest.ends is not None and newest.ends <= previous_as_of:
-        reason = (
-            f"the newest span that had ended by {_utc(as_of)}, the date of this run, is {newest.name}; the run before it, of "
-            f"{_utc(previous_as_of)}, already processes that span"
+    selector = _selector(ended, source, not_ready)
+    if not selector.targets:
+        return WindowPlan(
+            skip_reason=f"this run reads only spans that had ended by {_utc(as_of)}: {selector.no_target_reason()}"
         )
-        return WindowPlan(reason="; ".join((reason, *window.spans.notes())))
-    return _plan_for(window, newest)
+    newest = selector.targets[-1]
+    if previous_run_end is not None and newest.ends is not None and newest.ends <= previous_run_end:
+        reason = (
+            f"the newest span that had ended by {_utc(as_of)}, the end of this run's data interval, is {newest.name}; the previous run of the "
+            f"backfill ({_utc(previous_run_end)}) processes that span"
+        )
+        return WindowPlan(skip_reason="; ".join((reason, *selector.spans.notes())))
+    return _plan_for(selector, newest)
 
 
 def gap_notes(spans: Sequence[FoundSpan]) -> tuple[str, ...]:
-    """A message for each pair of neighboring `spans` with a period or a number between them that has no span."""
+    """A message for each gap between two consecutive `spans`."""
     return tuple(
         f"there is no span between {before.name} and {after.name}; if one arrives later, its model cannot replace a champion that "
         "was trained on newer data"
@@ -131,20 +135,20 @@ def gap_notes(spans: Sequence[FoundSpan]) -> tuple[str, ...]:
     )
 
 
-def _window_on(found: Spans, source: Source, unreadable: Mapping[str, str] | None) -> SpanWindow:
-    return window_of(source, SourceSpans(found, frozenset(source.exclude), unreadable or {}))
+def _selector(found: Spans, source: Source, not_ready: Mapping[str, str] | None) -> SpanSelector:
+    return selector_for(source, SourceSpans(found, frozenset(source.exclude), not_ready or {}))
 
 
-def _plan_for(window: SpanWindow, target: FoundSpan, training_spans: float | None = None) -> WindowPlan:
-    spans = window.spans_for(target) if training_spans is None else _newest_before(window, target, training_spans)
+def _plan_for(selector: SpanSelector, target: FoundSpan, training_spans: float | None = None) -> WindowPlan:
+    spans = selector.spans_for(target) if training_spans is None else _target_and_preceding(selector, target, training_spans)
     first, last = span_order(spans[0].name), span_order(spans[-1].name)
-    between = tuple(span for span in window.spans.found if first <= span_order(span.name) <= last)
-    return WindowPlan(spans, notes=(*window.spans.notes(since=spans[0].name), *gap_notes(between)))
+    in_range = tuple(span for span in selector.spans.found if first <= span_order(span.name) <= last)
+    return WindowPlan(spans, notes=(*selector.spans.notes(since=spans[0].name), *gap_notes(in_range)))
 
 
-def _newest_before(window: SpanWindow, target: FoundSpan, training_spans: float) -> Spans:
-    """The newest spans before the target span that can be read, and the target span."""
-    usable = window.spans.usable
+def _target_and_preceding(selector: SpanSelector, target: FoundSpan, training_spans: float) -> Spans:
+    """The target span, preceded by the newest spans before it that can be read."""
+    usable = selector.spans.usable
     at = usable.index(target)
     return usable[int(max(0, at - training_spans)) : at + 1]
 

@@ -1,7 +1,7 @@
 """The two kinds of windows: a rolling one of a number of spans, and a fixed one from one span to another.
 
 The target span is the span that the run decides on; it has nothing to do with the target of scikit-learn, which is called label
-here. A window knows which spans of a source can be the target span of a run, which spans a run reads for it, and why there is none.
+here. A selector knows which spans of a source can be the target span of a run, which spans a run reads for it, and why there is none.
 `plan` chooses the target span.
 """
 
@@ -29,12 +29,12 @@ class SourceSpans:
     Attributes:
         found: All spans, oldest first.
         excluded: The names of those that the pipeline file excludes.
-        unreadable: Why a span, by its name, cannot be read yet: for example, because its labels are missing.
+        not_ready: Why a span, by its name, cannot be read yet: for example, because its labels are missing.
     """
 
     found: Spans
     excluded: frozenset[str]
-    unreadable: Mapping[str, str]
+    not_ready: Mapping[str, str]
 
     @cached_property
     def usable(self) -> Spans:
@@ -45,7 +45,7 @@ class SourceSpans:
         """Why a span cannot be read, as the predicate of a sentence about it; empty if it can."""
         if name in self.excluded:
             return "is excluded by source.exclude"
-        return f"cannot be read yet: {self.unreadable[name]}" if name in self.unreadable else ""
+        return f"cannot be read yet: {self.not_ready[name]}" if name in self.not_ready else ""
 
     def notes(self, *, since: str = "", without: Collection[str] = ()) -> list[str]:
         """A message for each span that cannot be read; of many, only the newest ones and the number of the others.
@@ -63,8 +63,8 @@ class SourceSpans:
         return [f"{counted(more, 'older span')} {_is_or_are(more)} also excluded or cannot be read yet", *notes[more:]]
 
 
-class SpanWindow(ABC):
-    """The window of a pipeline, on the spans that its source has now.
+class SpanSelector(ABC):
+    """Selects spans by the window of a pipeline, among those that its source has now.
 
     A run decides on its target span. If the newest span is held out for evaluation, the target span comes after the window, and
     the run evaluates on it; otherwise it is the newest span of the window.
@@ -112,17 +112,17 @@ class SpanWindow(ABC):
             problem = f"span {name} cannot be processed: {self._why_not_allowed(name)}"
         raise ConfigError(f"{problem}; {self._readable}")
 
-    def why_nothing_to_do(self) -> str:
+    def skip_reason(self) -> str:
         """Why `next_target` is None, and which spans cannot be read.
 
         Either `targets` is empty, or all of them have been processed; with a fixed window, the newest of them.
         """
         if not self.targets:
-            return self.why_no_targets()
+            return self.no_target_reason()
         return "; ".join((self._why_none_left(), *self.spans.notes()))
 
     @abstractmethod
-    def why_no_targets(self) -> str:
+    def no_target_reason(self) -> str:
         """Why `targets` is empty, and which spans cannot be read."""
 
     @abstractmethod
@@ -140,7 +140,7 @@ class SpanWindow(ABC):
         return f"spans that can be read: {_names(self.spans.usable)}"
 
 
-class RollingSpanWindow(SpanWindow):
+class RollingSpanSelector(SpanSelector):
     """A window of a number of spans: each run reads the newest ones before its target span, or up to it."""
 
     def __init__(self, source: Source, spans: SourceSpans, size: int) -> None:
@@ -160,7 +160,7 @@ class RollingSpanWindow(SpanWindow):
         index = self.spans.usable.index(target)
         return self.spans.usable[index - self._before_target : index + 1]
 
-    def why_no_targets(self) -> str:
+    def no_target_reason(self) -> str:
         needed = self._before_target + 1
         parts = f" ({self._before_target} to train on, 1 to evaluate on)" if self.source.holds_out_newest else ""
         missing = needed - len(self.spans.usable)
@@ -178,7 +178,7 @@ class RollingSpanWindow(SpanWindow):
         return f"{reason}; the first span with enough is {self.targets[0].name}" if self.targets else reason
 
 
-class FixedSpanWindow(SpanWindow):
+class FixedSpanSelector(SpanSelector):
     """A window from one span to another, which all runs read.
 
     If the source holds out the newest span for evaluation, a run also reads its target span, which comes after the window: the
@@ -218,11 +218,11 @@ class FixedSpanWindow(SpanWindow):
         for name in (self._window.first, self._window.last):
             if name not in present:
                 missing[name] = f"span {name} does not exist"
-            elif name not in self.spans.excluded and name in self.spans.unreadable:
+            elif name not in self.spans.excluded and name in self.spans.not_ready:
                 missing[name] = f"span {name} {self.spans.why_unusable(name)}"
         return missing
 
-    def why_no_targets(self) -> str:
+    def no_target_reason(self) -> str:
         readable = () if self._missing else (self._readable,)
         return "; ".join((self._why_empty(), *readable, *self.spans.notes(without=self._missing)))
 
@@ -245,11 +245,11 @@ class FixedSpanWindow(SpanWindow):
         return f"a run processes the newest span of {self._text}; allowed: {_names(self.targets)}"
 
 
-def window_of(source: Source, spans: SourceSpans) -> SpanWindow:
-    """The window of a source on its spans."""
+def selector_for(source: Source, spans: SourceSpans) -> SpanSelector:
+    """The selector of the spans of a source, by the kind of its window."""
     if isinstance(source.window, FixedWindow):
-        return FixedSpanWindow(source, spans, source.window)
-    return RollingSpanWindow(source, spans, source.window)
+        return FixedSpanSelector(source, spans, source.window)
+    return RollingSpanSelector(source, spans, source.window)
 
 
 def _is_or_are(number: int) -> str:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from taxiway.data.engine.duckdb_table import Column, Table
 from taxiway.data.engine.ibis_exprs import LARGEST, finite, hashed, plain_rows, query, renumbered
-from taxiway.data.profiling.quantiles import NUMERIC_LIKE, Sampled
+from taxiway.data.profiling.quantiles import NUMERIC_LIKE, NumericSample
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -16,7 +16,7 @@ _COLUMNS_AT_ONCE = 50
 Stats = dict[str, Any]
 
 
-def aggregated(table: Table, samples: dict[str, Sampled], label: Column | None) -> dict[str, Stats]:
+def aggregated(table: Table, samples: dict[str, NumericSample], label: Column | None) -> dict[str, Stats]:
     """The aggregates of all columns, by the name of the column in the view and of the statistic.
 
     One scan reads at most `_COLUMNS_AT_ONCE` columns, which limits the size of the query.
@@ -36,7 +36,7 @@ def aggregated(table: Table, samples: dict[str, Sampled], label: Column | None) 
 
 
 def _aggregated_together(
-    table: Table, columns: tuple[Column, ...], samples: dict[str, Sampled], label: Column | None
+    table: Table, columns: tuple[Column, ...], samples: dict[str, NumericSample], label: Column | None
 ) -> dict[str, Stats]:
     other = label if label is not None and label.sql in samples else None
     read = columns if other is None or other in columns else (*columns, other)
@@ -94,10 +94,10 @@ def _number(rows: "ir.Table", name: str) -> Any:
 
 def _counts(rows: "ir.Table", column: Column) -> Stats:
     values: Any = rows[column.sql]
-    counts: Stats = {"present": values.count(), "distinct": hashed(rows, column).approx_nunique()}
+    counts: Stats = {"non_null": values.count(), "approx_distinct": hashed(rows, column).approx_nunique()}
     if column.type in _WITH_LENGTH:
         lengths = values.length()
-        counts |= {"shortest": lengths.min(), "longest": lengths.max(), "length": lengths.mean()}
+        counts |= {"shortest": lengths.min(), "longest": lengths.max(), "mean_length": lengths.mean()}
     if column.type in NUMERIC_LIKE:
         numbers: Any = rows[f"f{column.sql}"]
         exact = values if column.type == "integer" else numbers

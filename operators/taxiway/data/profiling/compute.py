@@ -48,7 +48,7 @@ def profile_span(span: Span, store: Store, label: str | None = None) -> Profile:
     if known is not None:
         return known
     from taxiway.data.engine.duckdb_table import open_table
-    from taxiway.data.profiling.profiler import profile_beside
+    from taxiway.data.profiling.profiler import profile_with_optional_label
 
     with store.local_file(span.content) as path, open_table(path, f"span {span.label}") as table:
-        return keep(store, key, profile_beside(table, label))
+        return keep(store, key, profile_with_optional_label(table, label))

@@ -123,7 +123,7 @@ def _merge_columns(parts: list[ColumnProfile], rows_without_column: int) -> Colu
         kurtosis=moments.kurtosis,
         quantiles=merge_quantiles([(part.quantiles, part.finite) for part in same_type if part.quantiles]),
         lengths=_lengths(same_type),
-        frequencies=merge_samples([part.frequencies for part in with_values]),  # of the same rows as `present`
+        distinct_sample=merge_samples([part.distinct_sample for part in with_values]),  # of the same rows as `present`
         values=values,
         values_complete=complete and bool(same_type),
         values_exact=complete or (len(same_type) == 1 and same_type[0].values_exact),

@@ -11,7 +11,7 @@ from typing import ClassVar, NamedTuple
 
 from taxiway.data.profiling.distinct_sketch import DistinctSample, Estimate
 from taxiway.records import Record
-from taxiway.records.base import Migration, without
+from taxiway.records.base import Migration, renamed, without
 
 PROFILE_VERSION = 4
 """The version of the computation; profiles of other versions are not reused."""
@@ -120,7 +120,7 @@ class ColumnProfile(Record):
         quantiles: The 101 quantiles from the 0th to the 100th percentile, all of them values of the column; empty without
             finite numbers.
         lengths: The lengths of text and lists; None for other types, or without values.
-        frequencies: The sample that the number of distinct values, the uniqueness and the entropy are estimated from.
+        distinct_sample: The sample that the number of distinct values, the uniqueness and the entropy are estimated from.
         values: The values of a string, boolean or integer column, most frequent first: all of them if `values_complete`, else
             the most frequent ones that occur more than once.
         values_complete: Whether `values` has every value.
@@ -148,7 +148,7 @@ class ColumnProfile(Record):
     kurtosis: float | None = None
     quantiles: tuple[float, ...] = ()
     lengths: Lengths | None = None
-    frequencies: DistinctSample = DistinctSample()
+    distinct_sample: DistinctSample = DistinctSample()
     values: tuple[ValueCount, ...] = ()
     values_complete: bool = True
     values_exact: bool = True
@@ -173,17 +173,17 @@ class ColumnProfile(Record):
     @property
     def distinct(self) -> Estimate:
         """The number of distinct values: exact up to 1,024, else estimated with a standard error of at most 3.1%."""
-        return self.frequencies.distinct(self.present, self._known)
+        return self.distinct_sample.distinct(self.present, self._known)
 
     @property
     def uniqueness(self) -> Estimate:
         """The fraction of the rows with a value whose value occurs once (as in Deequ): 1 for a key, 0 without values."""
-        return self.frequencies.uniqueness(self.present, self._known)
+        return self.distinct_sample.uniqueness(self.present, self._known)
 
     @property
     def entropy(self) -> Estimate:
         """The entropy over the rows with a value, in nats: 0 for a constant, ln(rows) for a key."""
-        return self.frequencies.entropy(self.present, self._known)
+        return self.distinct_sample.entropy(self.present, self._known)
 
     @property
     def _known(self) -> tuple[int, ...]:
@@ -220,8 +220,8 @@ class Profile(Record):
         label: The column that the others were compared with; None for no label.
     """
 
-    record_version: ClassVar[int] = 2
-    migrations: ClassVar[Mapping[int, Migration]] = {1: without("label")}
+    record_version: ClassVar[int] = 3
+    migrations: ClassVar[Mapping[int, Migration]] = {1: without("label"), 2: renamed(frequencies="distinct_sample")}
 
     rows: int
     columns: tuple[ColumnProfile, ...]

@@ -20,7 +20,7 @@ _FREQUENT_SHARE = 0.001
 
 
 @dataclass(frozen=True)
-class Sampled:
+class NumericSample:
     """Statistics of a sample of the finite numbers of a column.
 
     Attributes:
@@ -36,7 +36,7 @@ class Sampled:
     frequent: tuple[float, ...] = ()
 
 
-def sample_numbers(table: Table) -> dict[str, Sampled]:
+def sample_numeric_columns(table: Table) -> dict[str, NumericSample]:
     """Sample all numeric columns.
 
     All values of a column are read if the sampled rows have few of them. One scan reads a few columns, so that memory use does
@@ -90,7 +90,7 @@ def _sorted_values(table: Table, asked: str) -> "dict[str, NDArray[np.float64]]"
     return found
 
 
-def _seen(values: "NDArray[np.float64]") -> Sampled:
+def _seen(values: "NDArray[np.float64]") -> NumericSample:
     import numpy as np
 
     places = np.ceil(np.linspace(0, 1, QUANTILE_COUNT) * len(values)).astype(int) - 1
@@ -98,7 +98,7 @@ def _seen(values: "NDArray[np.float64]") -> Sampled:
     runs = np.diff(np.concatenate([[-1], ends]))
     often = values[ends[runs >= max(2, _FREQUENT_SHARE * len(values))]]
     shift = float(values.mean())
-    return Sampled(
+    return NumericSample(
         shift=shift,
         # If the deviations are so small that their squares underflow, the standard deviation is 0.
         scale=float(values.std()) or float(np.abs(values - shift).max()) or 1.0,

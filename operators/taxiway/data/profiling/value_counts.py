@@ -21,7 +21,7 @@ from taxiway.data.profiling.profile import (
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-LISTED = ("string", "boolean", "integer")
+COUNTED_TYPES = ("string", "boolean", "integer")
 """The types whose values are listed if there are few of them."""
 # DuckDB's estimate of the number of distinct values is off by a few percent; the sample must not be too small because of that.
 _MARGIN = 1.3
@@ -32,13 +32,13 @@ _WRITTEN_OUT = 1e15
 class Found:
     """The value counts of a column; the fields are those of a `ColumnProfile`."""
 
-    frequencies: DistinctSample
+    distinct_sample: DistinctSample
     values: tuple[ValueCount, ...] = ()
     values_complete: bool = False
     label_pairs: tuple[PairCount, ...] | None = None
 
 
-def few(distinct: int) -> bool:
+def is_low_cardinality(distinct: int) -> bool:
     """Whether all values of a column are counted.
 
     Args:
@@ -60,7 +60,7 @@ def values_of(column: Column, table: Table, distinct: int, label: Column | None,
     Raises:
         DataError: A file of the table cannot be read.
     """
-    if few(distinct):
+    if is_low_cardinality(distinct):
         return _of_few(column, table, label)
     threshold = int(HASHES * _MARGIN * KEPT / distinct)
     among = f"{column.sql} IN (SELECT unnest($1::DOUBLE[]))"
@@ -80,17 +80,17 @@ def _of_few(column: Column, table: Table, label: Column | None) -> Found:
     columns = [column] if label is None or label == column else [column, label]
     alike = renumbered(columns)
     found = table.plain_rows(columns, _few_query(alike[0], alike[-1] if label else None))
-    listed = column.type in LISTED
+    listed = column.type in COUNTED_TYPES
     by_hash = _sum_counts((row[0], row[3]) for row in found)
-    frequencies = sample(list(by_hash), list(by_hash.values()), HASHES)
+    distinct_sample = sample(list(by_hash), list(by_hash.values()), HASHES)
     if not listed:
-        return Found(frequencies, values_complete=not found)
+        return Found(distinct_sample, values_complete=not found)
     by_text = _sum_counts((_shown(row[1]), row[3]) for row in found)
     pairs = None
     if label is not None and label != column and len(by_text) <= PAIRED_VALUES:
         counts = _sum_counts(((_shown(row[1]), row[2]), row[3]) for row in found if row[2] is not None)
         pairs = tuple(PairCount(value=value, label=text, rows=count) for (value, text), count in sorted(counts.items()))
-    return Found(frequencies, *kept_values(by_text, complete=len(by_text) <= VALUES_KEPT), pairs)
+    return Found(distinct_sample, *kept_values(by_text, complete=len(by_text) <= VALUES_KEPT), pairs)
 
 
 @cache
@@ -106,10 +106,13 @@ def _few_query(column: Column, label: Column | None) -> str:
     rows: Any = plain_rows(dict.fromkeys([column, label] if label else [column]))
     there = rows.filter(hashed(rows, column).notnull())
     # Other values are only counted, and equal ones have one hash: as doubles, different moments may be equal.
-    by = {"hash": hashed(there, column), "value": there[column.sql] if column.type in LISTED else there[column.sql].isnull()}
+    by = {
+        "hash": hashed(there, column),
+        "value": there[column.sql] if column.type in COUNTED_TYPES else there[column.sql].isnull(),
+    }
     by |= {"label": there[label.sql]} if label else {}
     grouped = there.group_by(**by).aggregate(rows=there.count())
-    shown = _text(grouped.value) if column.type in LISTED and column.type != "integer" else grouped.value
+    shown = _text(grouped.value) if column.type in COUNTED_TYPES and column.type != "integer" else grouped.value
     parts = {
         "hash": grouped.hash,
         "shown": shown,

@@ -12,32 +12,32 @@ from taxiway.messages import counted
 from taxiway.records import SchemaChange
 
 
-def draft_text(
-    schema: Schema, profile: Profile, name: str, remarks: Mapping[str, str], suggestions: Iterable[Suggestion] = ()
+def render_draft(
+    schema: Schema, profile: Profile, data_name: str, remarks: Mapping[str, str], suggestions: Iterable[Suggestion] = ()
 ) -> str:
     """A drafted schema as YAML, with comments above its features.
 
     Args:
         schema: The schema.
         profile: The profile that it was inferred from.
-        name: The name of the data.
+        data_name: The file name of the data.
         remarks: What to look at in a column; see `remarks_of`.
         suggestions: Constraints to propose in comments, if the schema does not have them.
     """
-    head = (
-        f"# Drafted by `taxiway schema infer` from {counted(profile.rows, 'row')} of {_one_line(name)}. It describes this data, not what is correct.\n"
-        "# Review it: add units and meanings, and set a domain to open if new values are normal.\n"
+    header = (
+        f"# Drafted by `taxiway schema infer` from {counted(profile.rows, 'row')} of {_one_line(data_name)}. It describes the data that was read, not what is correct.\n"
+        "# Review it: add `unit` and `description`, and set `domain: open` where new values are expected.\n"
     )
     comments: dict[str, list[str]] = {}
     for feature in schema.features:
         if feature.name in remarks:
             comments.setdefault(feature.name, []).append(remarks[feature.name])
-    bodies = {feature.name: feature_content(feature) for feature in schema.features}
+    contents = {feature.name: feature_content(feature) for feature in schema.features}
     for suggestion in suggestions:
-        body = bodies.get(suggestion.column)
+        body = contents.get(suggestion.column)
         if body is not None and not all(_has(body, change) for change in suggestion.changes):
             comments.setdefault(suggestion.column, []).append(f"suggested: {suggestion.describe()}")
-    return head + with_comments(schema_to_yaml(schema), comments)
+    return header + with_comments(schema_to_yaml(schema), comments)
 
 
 def _has(body: dict[str, object], change: SchemaChange) -> bool:
@@ -54,11 +54,11 @@ def with_comments(text: str, comments: Mapping[str, Iterable[str]]) -> str:
     features = next(value for key, value in root.value if key.value == "features")
     lines = text.split("\n")
     for key, _ in reversed(features.value):
-        line, margin = key.start_mark.line, " " * key.start_mark.column
-        lines[line:line] = [f"{margin}# {_one_line(comment)}" for comment in comments.get(key.value, ())]
+        line, indent = key.start_mark.line, " " * key.start_mark.column
+        lines[line:line] = [f"{indent}# {_one_line(comment)}" for comment in comments.get(key.value, ())]
     return "\n".join(lines)
 
 
 def _one_line(text: str) -> str:
     """Text for a YAML comment, in which characters that cannot be printed are not allowed."""
-    return "".join(sign if sign.isprintable() else "?" for sign in " ".join(text.split()))
+    return "".join(char if char.isprintable() else "?" for char in " ".join(text.split()))

@@ -25,9 +25,9 @@ FOLDS = 10
 _FOLD = f"hash(row_number) % {FOLDS}"
 _LISTED_VALUES = 120
 _ONCE_AT_MOST = 0.1
-_ONCE_AT_MOST_OF_FREQUENT = 0.4
+_ONCE_AT_MAX_OF_FREQUENT = 0.4
 _FREQUENT_COVER = 0.9
-_LEAST_PRESENT = 0.2
+_MIN_PRESENT = 0.2
 _NEARLY_UNIQUE = 0.08
 KEY_TYPES = ("string", "integer", "date", "datetime")
 _Z = 1.959963984540054  # for a 95% interval of the normal distribution
@@ -147,7 +147,7 @@ def _presence(column: ColumnProfile, present: list[tuple[int, int]]) -> Iterator
         yield from _suggestion(
             "CompleteIfComplete", column, f"all {column.rows:,} rows have a value", parts, presence="required"
         )
-    elif column.present_fraction > _LEAST_PRESENT and (bound := lower_bound(column.present, column.rows)) > 0:
+    elif column.present_fraction > _MIN_PRESENT and (bound := lower_bound(column.present, column.rows)) > 0:
         parts = [
             _Part(with_value, rows, lower_bound(column.present - with_value, column.rows - rows))
             for with_value, rows in present
@@ -168,7 +168,7 @@ def _categories(table: Table, column: Column, statistics: ColumnProfile) -> Iter
         evidence = f"{len(values):,} values in {statistics.present:,} rows, {once or 'none'} of them only once"
         parts = [_Part(sum(part[v] for v in part if v in others), sum(part.values())) for part, others in _split(table, column)]
         yield from _suggestion("CategoricalRange", statistics, evidence, parts, domain=_domain(values, column))
-    elif once <= _ONCE_AT_MOST_OF_FREQUENT * len(values):
+    elif once <= _ONCE_AT_MAX_OF_FREQUENT * len(values):
         kept = _frequent(values)
         if len(kept) == len(values):
             return

@@ -11,7 +11,7 @@ from taxiway.spec.source import PeriodSource
 from taxiway.spec.source.periods import ended_periods, newest_ended
 from taxiway.store import SpanKey
 
-_MOST_PERIODS = 200_000
+_MAX_PERIODS = 200_000
 
 
 class PeriodReader(SourceReader):
@@ -30,11 +30,11 @@ class PeriodReader(SourceReader):
     def spans(self, *, processed: Collection[SpanKey], now: datetime) -> tuple[FoundSpan, ...]:
         """The periods that had ended at `now - delay`, oldest first."""
         source = self.source
-        periods = tuple(islice(ended_periods(source.first, source.every, now - source.delay), _MOST_PERIODS + 1))
-        if len(periods) > _MOST_PERIODS:
+        periods = tuple(islice(ended_periods(source.first, source.every, now - source.delay), _MAX_PERIODS + 1))
+        if len(periods) > _MAX_PERIODS:
             raise ConfigError(
-                f"source.first is {source.first}; since then more than {_MOST_PERIODS:,} periods of one {source.every} have ended; "
-                f"allowed: at most {_MOST_PERIODS:,}"
+                f"source.first is {source.first}; since then more than {_MAX_PERIODS:,} periods of one {source.every} have ended; "
+                f"allowed: at most {_MAX_PERIODS:,}"
             )
         versions: dict[str, int] = {}
         for name, version in processed:

@@ -9,7 +9,7 @@ from taxiway.records import Snapshot, span_order
 from taxiway.records.digests import digest_of_bytes
 from taxiway.store import SpanIndex, Store
 
-MOST_SPANS = 100
+MAX_SPANS = 100
 """The largest number of earlier spans that a metric is compared with."""
 
 ProfileHistory = Mapping[tuple[int, ...], Profile]
@@ -35,7 +35,7 @@ def load_profile_history(snapshot: Snapshot, schema: Schema, store: Store, exclu
         exclude: Spans to leave out.
 
     Returns:
-        At most `MOST_SPANS` profiles, of the newest version of each span. Profiles whose record was lost are left out.
+        At most `MAX_SPANS` profiles, of the newest version of each span. Profiles whose record was lost are left out.
     """
     most = _spans_needed(snapshot, schema)
     target, index = span_order(snapshot.target_span.name), _index(snapshot, store)
@@ -52,7 +52,7 @@ def load_profile_history(snapshot: Snapshot, schema: Schema, store: Store, exclu
 def _spans_needed(snapshot: Snapshot, schema: Schema) -> int:
     """How many earlier spans the checks need at most: many for metrics, and one for the drift of a snapshot of a single span."""
     if schema.metric_checks or schema.rows_ratio is not None:
-        return MOST_SPANS
+        return MAX_SPANS
     return 1 if len(snapshot.spans_by_name) == 1 else 0
 
 

@@ -9,7 +9,7 @@ from taxiway.data.engine.duckdb_table import Table, open_table
 from taxiway.data.formats.convert import ReadOptions
 from taxiway.data.formats.open_data import open_data
 from taxiway.data.profiling.profile import Profile
-from taxiway.data.profiling.profiler import profile_beside
+from taxiway.data.profiling.profiler import profile_with_optional_label
 from taxiway.data.schema.model import Schema
 from taxiway.data.validation.inputs import CheckTarget
 from taxiway.records import Span, span_label
@@ -23,7 +23,7 @@ def open_checked_data(stack: ExitStack, name: str, data: Path | str, schema: Sch
 
 def checked_table(table: Table, name: str, schema: Schema) -> CheckTarget:
     """An open table as a check target; it is profiled."""
-    return CheckTarget(name, name, profile_beside(table, schema.label), lambda: table, lambda: table.paths)
+    return CheckTarget(name, name, profile_with_optional_label(table, schema.label), lambda: table, lambda: table.paths)
 
 
 @contextmanager

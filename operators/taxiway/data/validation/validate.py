@@ -10,7 +10,7 @@ from taxiway.data.formats.convert import ReadOptions
 from taxiway.data.formats.open_data import AS_DETECTED, files_of, open_data
 from taxiway.data.profiling.merge import merge_profiles
 from taxiway.data.profiling.profile import Profile
-from taxiway.data.profiling.profiler import profile_beside
+from taxiway.data.profiling.profiler import profile_with_optional_label
 from taxiway.data.schema.file import load_schema
 from taxiway.data.schema.model import SERVING, TRAINING, Schema
 from taxiway.data.validation.all_checks import check_all
@@ -177,4 +177,4 @@ def _require_environment(schema: Schema, environment: str) -> None:
 
 def _profile_of(file: str, schema: Schema, options: ReadOptions) -> Profile:
     with open_data(file, options) as table:
-        return profile_beside(table, schema.label)
+        return profile_with_optional_label(table, schema.label)

@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _NO_RULE = ThresholdRule()
 _RULE = 1  # version of the estimators and of their rows; see StageKey
-_MOST_ROWS = 50_000
-_MOST_CELLS = 10_000_000
+_MAX_ROWS = 50_000
+_MAX_CELLS = 10_000_000
 """Of the features, or of the probabilities, that a fit has in memory at once."""
-_MOST_CATEGORIES = 200
-_MOST_ITERATIONS = 100
+_MAX_CATEGORIES = 200
+_MAX_ITERATIONS = 100
 _TOLERANCE = 1e-3
 """Ten times scikit-learn's own: a quarter of the iterations, and the same metrics to the third decimal."""
 
@@ -57,7 +57,7 @@ class FittedBaseline:
 
     @property
     def threshold(self) -> float | None:
-        """The probability from which on it predicts the second of two classes; None for 0.5."""
+        """The probability at or above which it predicts the second of two classes; None for 0.5."""
         return self.record.threshold if len(self.classes) == 2 else None
 
     def predict(self, frame: "pd.DataFrame") -> Any:
@@ -149,7 +149,7 @@ def _training_rows(features: FeatureSet, snapshot: Snapshot, store: Store) -> "t
     import numpy as np
 
     rows = read_rows(snapshot.training, store, [*features.columns, features.label])
-    most = min(_MOST_ROWS, _MOST_CELLS // max(len(features.columns), len(features.classes)))
+    most = min(_MAX_ROWS, _MAX_CELLS // max(len(features.columns), len(features.classes)))
     if len(rows) > most:
         rows = rows.iloc[np.sort(np.random.default_rng(SEED).choice(len(rows), most, replace=False))].reset_index(drop=True)
     frame = frame_of(features, rows)
@@ -175,7 +175,7 @@ def _dummy(features: FeatureSet) -> Any:
 def _classifier() -> Any:
     from sklearn.linear_model import LogisticRegression
 
-    return LogisticRegression(max_iter=_MOST_ITERATIONS, tol=_TOLERANCE)
+    return LogisticRegression(max_iter=_MAX_ITERATIONS, tol=_TOLERANCE)
 
 
 def _linear(features: FeatureSet) -> Any:
@@ -187,7 +187,7 @@ def _linear(features: FeatureSet) -> Any:
         accepts_missing=False,
         types=features.types,
         sparse=True,
-        max_categories=_MOST_CATEGORIES,
+        max_categories=_MAX_CATEGORIES,
     )
     return make_pipeline(transform, _classifier() if features.classes else Ridge())
 

@@ -72,7 +72,7 @@ def precision(
         labels: The labels.
         weights: The weights.
         of: The position of the class; that of `predictions.positive` if None.
-        threshold: The probability from which on the class is predicted; None for the classes that the model predicts.
+        threshold: The probability at or above which the class is predicted; None for the classes that the model predicts.
     """
     hits, predicted, _ = _one_class(predictions, labels, weights, of, threshold)
     return ratio(hits, predicted, empty=0.0)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from taxiway.evaluation.metrics.weighted import mean, mean_of_defined, sums_by
 from taxiway.evaluation.predictions import Predictions
-from taxiway.spec.metrics import LEAST_PROBABILITY
+from taxiway.spec.metrics import MIN_PROBABILITY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,7 +60,7 @@ def clipped_log_loss_rows(predictions: Predictions, labels: "Floats") -> "Floats
     import numpy as np
 
     given = predictions.values[np.arange(len(labels)), labels.astype(np.intp)]
-    found: Floats = np.log(1 / np.clip(given, LEAST_PROBABILITY, 1))
+    found: Floats = np.log(1 / np.clip(given, MIN_PROBABILITY, 1))
     return found
 
 

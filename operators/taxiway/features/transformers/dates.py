@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 _DAY = 86_400
-_MOST_SECONDS = 10**14  # three million years: beyond it, NumPy's dates overflow
+_MAX_SECONDS = 10**14  # three million years: beyond it, NumPy's dates overflow
 
 
 class DateParts(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
@@ -69,7 +69,7 @@ def _array(seconds: Any) -> "Floats":
     import numpy as np
 
     values = np.asarray(seconds, dtype="float64")
-    return np.where(abs(values) < _MOST_SECONDS, values, np.nan)
+    return np.where(abs(values) < _MAX_SECONDS, values, np.nan)
 
 
 def _days(seconds: "Floats") -> Any:

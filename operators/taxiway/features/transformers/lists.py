@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-_MOST_VALUES = 100
-_LEAST_ROWS = 20
-_MOST_NUMBERS = 4096
+_MAX_VALUES = 100
+_MIN_ROWS = 20
+_MAX_NUMBERS = 4096
 _SUMMARY = ("length", "mean", "min", "max")
 _SMALL = 2.0**-64
 
@@ -46,8 +46,8 @@ class ListValues(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scik
         self.values_: list[list[str]] = []
         for name in lists:
             rows = Counter(value for text in lists[name] if isinstance(text, str) for value in _values(text))
-            frequent = [value for value, count in rows.items() if count >= _LEAST_ROWS]
-            self.values_.append(sorted(frequent, key=lambda value, rows=rows: (-rows[value], value))[:_MOST_VALUES])  # type: ignore[misc]
+            frequent = [value for value, count in rows.items() if count >= _MIN_ROWS]
+            self.values_.append(sorted(frequent, key=lambda value, rows=rows: (-rows[value], value))[:_MAX_VALUES])  # type: ignore[misc]
         return self
 
     def transform(self, lists: "pd.DataFrame") -> "Floats":
@@ -100,7 +100,7 @@ class ListNumbers(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sci
         for name in lists:
             lengths = {len(from_json(text)) for text in lists[name] if isinstance(text, str)}
             one = lengths.pop() if len(lengths) == 1 else None
-            self.sizes_.append(one if one is not None and one <= _MOST_NUMBERS else None)
+            self.sizes_.append(one if one is not None and one <= _MAX_NUMBERS else None)
         return self
 
     def transform(self, lists: "pd.DataFrame") -> "Floats":
@@ -137,7 +137,7 @@ def describe_lists(transform: Any, columns: tuple[str, ...]) -> tuple[str, ...]:
             for name, values in zip(columns, transform.values_, strict=True)
         )
     return tuple(
-        f"{name}: length, mean, minimum and maximum, because the lists have different lengths or more than {_MOST_NUMBERS:,} numbers"
+        f"{name}: length, mean, minimum and maximum, because the lists have different lengths or more than {_MAX_NUMBERS:,} numbers"
         if size is None
         else f"{name}: the {size} numbers of each list"
         for name, size in zip(columns, transform.sizes_, strict=True)

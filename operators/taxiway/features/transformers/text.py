@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-_MOST_TERMS = 20_000
-_MOST_NUMBERS = 30
-_LEAST_ROWS = 3
-_MOST_ROWS = 0.8
-_LEAST_WORDS = 3
+_MAX_TERMS = 20_000
+_MAX_NUMBERS = 30
+_MIN_ROWS = 3
+_MAX_ROWS = 0.8
+_MIN_WORDS = 3
 _SAMPLE = 10_000
 
 
@@ -61,7 +61,7 @@ class TextVectors(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sci
             reduction = _reduction(weights) if self.vectorizer is None else None
             self.vectorizers_.append(vectorizer)
             self.reductions_.append(reduction)
-            self.sizes_.append(0 if weights is None else weights.shape[1] if reduction is None else _MOST_NUMBERS)
+            self.sizes_.append(0 if weights is None else weights.shape[1] if reduction is None else _MAX_NUMBERS)
         return self
 
     def transform(self, texts: "pd.DataFrame") -> "Floats":
@@ -102,7 +102,7 @@ def is_free_text(values: "pd.Series[Any]", least_distinct: int) -> bool:
     known = known.iloc[:: max(1, len(known) // _SAMPLE)].astype(str)
     if known.nunique() <= least_distinct:
         return False
-    return sum(len(text.split()) for text in known) / len(known) >= _LEAST_WORDS
+    return sum(len(text.split()) for text in known) / len(known) >= _MIN_WORDS
 
 
 def _fit_vectorizer(column: list[str], unfitted: Any) -> Any:
@@ -112,10 +112,10 @@ def _fit_vectorizer(column: list[str], unfitted: Any) -> Any:
 
     if unfitted is not None:
         return clone(unfitted).fit(column)
-    least = min(_LEAST_ROWS, max(1, len(column) // _LEAST_ROWS))
+    least = min(_MIN_ROWS, max(1, len(column) // _MIN_ROWS))
     try:
         return TfidfVectorizer(
-            ngram_range=(1, 2), min_df=least, max_df=_MOST_ROWS, max_features=_MOST_TERMS, sublinear_tf=True
+            ngram_range=(1, 2), min_df=least, max_df=_MAX_ROWS, max_features=_MAX_TERMS, sublinear_tf=True
         ).fit(column)
     except ValueError:
         return None
@@ -124,9 +124,9 @@ def _fit_vectorizer(column: list[str], unfitted: Any) -> Any:
 def _reduction(weights: Any) -> Any:
     from sklearn.decomposition import TruncatedSVD
 
-    if weights is None or weights.shape[1] <= _MOST_NUMBERS:
+    if weights is None or weights.shape[1] <= _MAX_NUMBERS:
         return None
-    return TruncatedSVD(_MOST_NUMBERS, random_state=SEED).fit(weights)
+    return TruncatedSVD(_MAX_NUMBERS, random_state=SEED).fit(weights)
 
 
 def _fill_missing(column: "pd.Series[Any]") -> list[str]:

@@ -73,11 +73,11 @@ class PerVariable:
 
     Attributes:
         clause: The comparison.
-        of_metric: The range of n and o.
+        metric_range: The range of n and o.
     """
 
     clause: Clause
-    of_metric: Range
+    metric_range: Range
 
     @property
     def method(self) -> str:
@@ -92,7 +92,7 @@ class PerVariable:
 
     @property
     def _width(self) -> float:
-        low, high = self.of_metric
+        low, high = self.metric_range
         return sum(abs(factor) * (1 if name == "d" else high - low) for name, factor in self.clause.factors)
 
 

@@ -14,14 +14,14 @@ from taxiway.stats.bounds import (
     hoeffding_tolerance,
 )
 from taxiway.stats.paired import log_error_of_difference, lower_limit_of_difference
-from taxiway.stats.search import edge
+from taxiway.stats.search import boundary
 
 _LOG_LIMIT, _LOG_REST = math.log(0.1), math.log(0.9)
 """The parts of the error that the upper limit of the disagreement takes, and that Bennett's bound with it takes."""
 _LOG_EXACT, _LOG_MOMENTS = math.log(0.4), math.log(0.6)
 """The parts of the error of the exact test, and of the bounds by moments, if both are used."""
 
-_MOST_PLANNED = 0.8
+_MAX_PLANNED = 0.8
 """Up to this share of rows that differ, the error of the exact test grows with the share, also if the bound is not 0."""
 
 
@@ -59,7 +59,7 @@ class PairedRows:
         hoeffding = hoeffding_log_error(rows, self._tolerance, 2.0)
         moments = min(hoeffding, self._bennett(rows)) - _LOG_MOMENTS - _LOG_REST
         # The plan is for at most this share, and beyond, the error of the exact test may be smaller for a larger share.
-        return min(exact - _LOG_EXACT if self._differing <= _MOST_PLANNED else 0.0, moments, 0.0)
+        return min(exact - _LOG_EXACT if self._differing <= _MAX_PLANNED else 0.0, moments, 0.0)
 
     def interval(self, seen: Seen, log_error: float) -> Bounded:
         rows, factor, value = int(seen.rows), abs(self.clause.factors[0][1]), self.clause.value(seen.values)
@@ -108,7 +108,7 @@ class PairedRows:
         def of_bennett(most: float) -> float:
             return bennett_log_error(rows, self._tolerance, most)
 
-        most = edge(lambda most: of_limit(most) <= of_bennett(most), differing, 1.0)
+        most = boundary(lambda most: of_limit(most) <= of_bennett(most), differing, 1.0)
         return of_bennett(1.0) if most >= 1 else max(of_limit(most), of_bennett(most))
 
 
@@ -149,8 +149,8 @@ def bound_of(
     clause: Clause,
     *,
     hoeffding_only: bool,
-    of_metric: Range = SHARE,
-    is_share: bool = True,
+    metric_range: Range = SHARE,
+    is_binary: bool = True,
     independent: bool = True,
     disagreement: float | None = None,
     limit: Clause | None = None,
@@ -160,17 +160,17 @@ def bound_of(
     Args:
         clause: The comparison.
         hoeffding_only: Only the bound of the paper.
-        of_metric: The range of n and o.
-        is_share: Whether a row counts 0 or 1 for n and o, as for the accuracy.
+        metric_range: The range of n and o.
+        is_binary: Whether a row counts 0 or 1 for n and o, as for the accuracy.
         independent: Whether the rows are independent. If they belong together in groups, the exact and the empirical bounds do not hold.
         disagreement: See `PairedRows`.
         limit: See `PairedRows`.
     """
-    shares = is_share or clause.variables == ("d",)
+    shares = is_binary or clause.variables == ("d",)
     if hoeffding_only:
-        return PerVariable(clause, of_metric)
+        return PerVariable(clause, metric_range)
     if clause.is_difference:
-        if is_share and independent:
+        if is_binary and independent:
             return PairedRows(clause, disagreement, limit)
-        return PairedDifference(clause, of_metric[1] - of_metric[0], independent)
-    return ExactShares(clause) if shares and independent else PerVariable(clause, of_metric)
+        return PairedDifference(clause, metric_range[1] - metric_range[0], independent)
+    return ExactShares(clause) if shares and independent else PerVariable(clause, metric_range)

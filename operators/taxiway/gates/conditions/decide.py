@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from taxiway.gates.bounds.clause import Seen
-from taxiway.gates.plan import Question, fits, log_errors
+from taxiway.gates.sample_size import GuaranteedCondition, log_errors, rows_suffice
 from taxiway.records import Status
 from taxiway.spec.conditions.model import Clause, Range
 
@@ -53,7 +53,7 @@ class Answer:
     clauses: tuple[ClauseAnswer, ...]
 
 
-def answer(question: Question, seen: Seen) -> Answer:
+def answer(guaranteed: GuaranteedCondition, seen: Seen) -> Answer:
     """Decide a condition.
 
     A comparison is decided if its interval does not include the bound. If it does, and there are as many rows as the tolerance needs, the
@@ -61,22 +61,22 @@ def answer(question: Question, seen: Seen) -> Answer:
     condition is UNDECIDED.
 
     Args:
-        question: The condition with its guarantee.
+        guaranteed: The condition with its guarantee.
         seen: What the rows say.
     """
-    parts = log_errors(question, seen.rows)
+    parts = log_errors(guaranteed, seen.rows)
     clauses = []
-    for clause, bound, part in zip(question.condition.clauses, question.bounds, parts, strict=True):
+    for clause, bound, part in zip(guaranteed.condition.clauses, guaranteed.bounds, parts, strict=True):
         low, high, method = bound.interval(seen, part)
         interval = (low, high)
         clauses.append(ClauseAnswer(clause, clause.value(seen.values), interval, method, truth_of(clause, interval)))
     truth = kleene_and([each.truth for each in clauses])
-    return Answer(truth, _status(question, truth, seen), tuple(clauses))
+    return Answer(truth, _status(guaranteed, truth, seen), tuple(clauses))
 
 
-def with_disagreement(question: Question, seen: Seen) -> Question:
-    """The question with the disagreement that was seen, on which the rows depend that it needs."""
-    return dataclasses.replace(question, disagreement=seen.values["d"]) if "d" in seen.values else question
+def with_disagreement(guaranteed: GuaranteedCondition, seen: Seen) -> GuaranteedCondition:
+    """The condition with the disagreement that was seen, on which the number of rows that it needs depends."""
+    return dataclasses.replace(guaranteed, disagreement=seen.values["d"]) if "d" in seen.values else guaranteed
 
 
 def truth_of(clause: Clause, interval: Range) -> Truth:
@@ -92,15 +92,15 @@ def kleene_and(truths: Iterable[Truth]) -> Truth:
     return Truth.FALSE if Truth.FALSE in found else Truth.UNKNOWN if Truth.UNKNOWN in found else Truth.TRUE
 
 
-def shown_at(question: Question, seen: Seen, part: float) -> bool:
+def shown_at(guaranteed: GuaranteedCondition, seen: Seen, part: float) -> bool:
     """Whether the answer that the mode protects is given at a part of the error: true for `fp-free`, false for `fn-free`."""
-    truth = answer(dataclasses.replace(question, part=part), seen).truth
-    return truth is (Truth.TRUE if question.mode == "fp-free" else Truth.FALSE)
+    truth = answer(dataclasses.replace(guaranteed, error_share=part), seen).truth
+    return truth is (Truth.TRUE if guaranteed.mode == "fp-free" else Truth.FALSE)
 
 
-def _status(question: Question, truth: Truth, seen: Seen) -> Status:
+def _status(guaranteed: GuaranteedCondition, truth: Truth, seen: Seen) -> Status:
     if truth is not Truth.UNKNOWN:
         return Status.PASS if truth is Truth.TRUE else Status.FAIL
-    if not fits(with_disagreement(question, seen), seen.rows):
+    if not rows_suffice(with_disagreement(guaranteed, seen), seen.rows):
         return Status.UNDECIDED
-    return Status.FAIL if question.mode == "fp-free" else Status.PASS
+    return Status.FAIL if guaranteed.mode == "fp-free" else Status.PASS

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from taxiway.errors import ConfigError
 from taxiway.gates.bounds.clause import Seen
 from taxiway.gates.conditions.decide import Answer, ClauseAnswer, Truth, answer, shown_at, with_disagreement
-from taxiway.gates.labels import label_text
+from taxiway.gates.labels import labelling_hint
 from taxiway.gates.noise import noise_text
-from taxiway.gates.plan import Question, fits, plan, supported
+from taxiway.gates.sample_size import GuaranteedCondition, row_capacity, rows_suffice, sample_size
 from taxiway.gates.wording import decimals, known, percent_text
 from taxiway.messages import counted, number_text
 from taxiway.records import Evaluation, Interval, Reason, ReasonCode, RowMeans, Status
@@ -29,16 +29,16 @@ def condition_reasons(evaluation: Evaluation, gate: Gate, log_share: float | Non
         gate: The `gate` section.
         log_share: The logarithm of the share of the error for this answer, see `taxiway.stats.spending`; None for that of the first.
     """
-    asked = _questions(evaluation, gate, log_share)
+    asked = _guaranteed_conditions(evaluation, gate, log_share)
     compared = [entry for entry, _, _ in asked]
     yield from (_not_compared(entry) for entry in gate.conditions if entry not in compared)
     total = math.log1p(-gate.confidence)
     claims = [
-        lambda level, question=question, rows=rows: shown_at(question, rows, math.exp(level - total))
-        for _, question, rows in asked
+        lambda level, guaranteed=guaranteed, rows=rows: shown_at(guaranteed, rows, math.exp(level - total))
+        for _, guaranteed, rows in asked
     ]
-    for (entry, question, rows), level in zip(asked, holm(claims, total), strict=True):
-        decided = dataclasses.replace(question, part=math.exp(level - total))
+    for (entry, guaranteed, rows), level in zip(asked, holm(claims, total), strict=True):
+        decided = dataclasses.replace(guaranteed, error_share=math.exp(level - total))
         yield _reason(entry, decided, rows, answer(decided, rows), evaluation, gate)
 
 
@@ -55,43 +55,45 @@ def missing_rows_text(evaluation: Evaluation, gate: Gate, log_share: float | Non
         gate: The `gate` section.
         log_share: The logarithm of the share of the error for this answer.
     """
-    asked = _questions(evaluation, gate, log_share)
-    parts = [(dataclasses.replace(question, part=1 / len(asked)), seen) for _, question, seen in asked]
-    missing = [each for each in parts if not fits(with_disagreement(each[0], each[1]), each[1].rows)]
-    labels = label_text(evaluation, _most_missing(missing)) if missing else ""
-    return "".join(_needed_rows_text(question, seen) for question, seen in missing) + labels
+    asked = _guaranteed_conditions(evaluation, gate, log_share)
+    parts = [(dataclasses.replace(guaranteed, error_share=1 / len(asked)), seen) for _, guaranteed, seen in asked]
+    missing = [each for each in parts if not rows_suffice(with_disagreement(each[0], each[1]), each[1].rows)]
+    labels = labelling_hint(evaluation, _most_missing(missing)) if missing else ""
+    return "".join(_needed_rows_text(guaranteed, seen) for guaranteed, seen in missing) + labels
 
 
-def _questions(evaluation: Evaluation, gate: Gate, log_share: float | None) -> list[tuple[GateCondition, Question, Seen]]:
+def _guaranteed_conditions(
+    evaluation: Evaluation, gate: Gate, log_share: float | None
+) -> list[tuple[GateCondition, GuaranteedCondition, Seen]]:
     """The conditions that can be decided, with what the rows say; without a champion, the comparisons on n alone."""
     found = []
     for entry in gate.conditions:
-        question: Question | None = question_of(entry, gate, log_share)
-        if evaluation.champion is None and question is not None:
-            question = _without_champion(question)
-        if question is not None:
-            found.append((entry, question, _seen(evaluation, entry.metric)))
+        guaranteed: GuaranteedCondition | None = guaranteed_condition(entry, gate, log_share)
+        if evaluation.champion is None and guaranteed is not None:
+            guaranteed = _without_champion(guaranteed)
+        if guaranteed is not None:
+            found.append((entry, guaranteed, _seen(evaluation, entry.metric)))
     return found
 
 
-def question_of(entry: GateCondition, gate: Gate, log_share: float | None = None) -> Question:
-    """The question of an entry of `gate.conditions`, with the whole error of the gate, or a share of it."""
+def guaranteed_condition(entry: GateCondition, gate: Gate, log_share: float | None = None) -> GuaranteedCondition:
+    """An entry of `gate.conditions` with its guarantee: the whole error probability of the gate, or a share of it."""
     facts = gate.facts(entry.metric)
-    return Question(
+    return GuaranteedCondition(
         entry.parsed,
         gate.confidence,
         gate.budget,
         entry.mode,
-        of_metric=(facts.low, facts.high),
-        is_share=entry.metric == "accuracy",
+        metric_range=(facts.low, facts.high),
+        is_binary=entry.metric == "accuracy",
         independent=gate.group_by is None,
         log_share=log_share,
     )
 
 
-def _without_champion(question: Question) -> Question | None:
-    clauses = tuple(clause for clause in question.condition.clauses if not clause.needs_old_model)
-    return dataclasses.replace(question, condition=Condition(clauses)) if clauses else None
+def _without_champion(guaranteed: GuaranteedCondition) -> GuaranteedCondition | None:
+    clauses = tuple(clause for clause in guaranteed.condition.clauses if not clause.needs_old_model)
+    return dataclasses.replace(guaranteed, condition=Condition(clauses)) if clauses else None
 
 
 def _not_compared(entry: GateCondition) -> Reason:
@@ -120,19 +122,21 @@ def _seen(evaluation: Evaluation, metric: str) -> Seen:
     return Seen(means.units, values, means.variance)
 
 
-def _reason(entry: GateCondition, question: Question, seen: Seen, found: Answer, evaluation: Evaluation, gate: Gate) -> Reason:
+def _reason(
+    entry: GateCondition, guaranteed: GuaranteedCondition, seen: Seen, found: Answer, evaluation: Evaluation, gate: Gate
+) -> Reason:
     means = _means(evaluation, entry.metric)
-    values = ", ".join(f"{name} {seen.values[name]:.4f}" for name in question.condition.variables)
+    values = ", ".join(f"{name} {seen.values[name]:.4f}" for name in guaranteed.condition.variables)
     rows = counted(means.rows, "row")
     if evaluation.groups is not None:
         rows += f" in groups by {evaluation.groups.column}, worth {seen.rows:,.1f} independent ones"
     return Reason(
         status=found.status,
         code=ReasonCode.CONDITION,
-        message=f"{question.condition} {_finding(question, found)}: {'; '.join(map(_clause_text, found.clauses))} "
+        message=f"{guaranteed.condition} {_finding(guaranteed, found)}: {'; '.join(map(_clause_text, found.clauses))} "
         f"({entry.metric}: {values}; {rows}; {percent_text(gate.confidence)} confidence for "
-        f"{_models_text(gate.budget.steps)} on these rows){_more_rows_text(question, seen, found, evaluation)}",
-        rule=_rule(question.condition),
+        f"{_models_text(gate.budget.steps)} on these rows){_more_rows_text(guaranteed, seen, found, evaluation)}",
+        rule=_rule(guaranteed.condition),
         estimate=known(_interval(found.clauses[0], means.rows)) if len(found.clauses) == 1 else None,
         limit=found.clauses[0].clause.bound if len(found.clauses) == 1 else None,
         method="; ".join(dict.fromkeys(clause.method for clause in found.clauses)),
@@ -151,15 +155,15 @@ def _interval(found: ClauseAnswer, rows: int) -> Interval:
     return Interval(value=found.value, low=found.interval[0], high=found.interval[1], rows=rows)
 
 
-def _finding(question: Question, found: Answer) -> str:
+def _finding(guaranteed: GuaranteedCondition, found: Answer) -> str:
     if found.truth is Truth.TRUE:
         return "is met"
     if found.truth is Truth.FALSE:
         return "is not met"
     if found.status is Status.UNDECIDED:
         return "is undecided"
-    verdict = "is not shown" if question.mode == "fp-free" else "is not refuted"
-    return f"{verdict}, although there are enough rows for its tolerance ({question.mode})"
+    verdict = "is not shown" if guaranteed.mode == "fp-free" else "is not refuted"
+    return f"{verdict}, although there are enough rows for its tolerance ({guaranteed.mode})"
 
 
 def _clause_text(found: ClauseAnswer) -> str:
@@ -173,30 +177,30 @@ def _clause_text(found: ClauseAnswer) -> str:
     return text + (noise_text(_interval(found, 0)) if found.clause.is_difference else "")
 
 
-def _more_rows_text(question: Question, seen: Seen, found: Answer, evaluation: Evaluation) -> str:
+def _more_rows_text(guaranteed: GuaranteedCondition, seen: Seen, found: Answer, evaluation: Evaluation) -> str:
     """What to bring if a condition is undecided."""
     if found.status is not Status.UNDECIDED:
         return ""
-    return _needed_rows_text(question, seen) + label_text(evaluation, _most_missing([(question, seen)]))
+    return _needed_rows_text(guaranteed, seen) + labelling_hint(evaluation, _most_missing([(guaranteed, seen)]))
 
 
-def _most_missing(questions: Sequence[tuple[Question, Seen]]) -> int | None:
-    """How many more rows are needed for all of some questions; None if that is no number of rows."""
-    if not all(question.independent for question, _ in questions):
+def _most_missing(conditions: Sequence[tuple[GuaranteedCondition, Seen]]) -> int | None:
+    """How many more rows are needed to decide all of some conditions; None if that is no number of rows."""
+    if not all(guaranteed.independent for guaranteed, _ in conditions):
         return None
     try:
-        return max(plan(with_disagreement(*each)).rows - math.floor(each[1].rows) for each in questions)
+        return max(sample_size(with_disagreement(*each)).rows - math.floor(each[1].rows) for each in conditions)
     except ConfigError:
         return None
 
 
-def _needed_rows_text(question: Question, seen: Seen) -> str:
-    unit = "row" if question.independent else "group"
-    asked, rows = with_disagreement(question, seen), math.floor(seen.rows)
+def _needed_rows_text(guaranteed: GuaranteedCondition, seen: Seen) -> str:
+    unit = "row" if guaranteed.independent else "group"
+    asked, rows = with_disagreement(guaranteed, seen), math.floor(seen.rows)
     try:
-        needed = plan(asked).rows
+        needed = sample_size(asked).rows
         text = f"{needed:,} {unit}s, which is {needed - rows:,} more"
     except ConfigError:
         text = f"more than 10^12 {unit}s"
-    possible = supported(asked, rows).condition
+    possible = row_capacity(asked, rows).condition
     return f"; its tolerance needs {text}{'' if possible is None else f'; {rows:,} {unit}s support {possible}'}"

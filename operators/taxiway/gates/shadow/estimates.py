@@ -17,7 +17,7 @@ _RESAMPLES = 1000
 PROPORTION_METHOD = "exact binomial (Clopper and Pearson)"
 SHIFT_METHOD = "Student's t"
 LATENCY_METHOD = f"percentile bootstrap over predict calls, {_RESAMPLES:,} resamples"
-"""The intervals of `proportion`, `score_shift_of` and `latency_ratios`, for people."""
+"""The display names of the interval methods of `proportion`, `score_shift_of` and `latency_ratios`."""
 _MAX_VALUES_PER_CHUNK = 500_000
 _NUMBER_TOLERANCE = 1e-6
 
@@ -46,7 +46,7 @@ class VersionClasses:
     Attributes:
         champion: The class names, in the order of the probabilities in answers; empty if they are not known.
         challenger: The same of the challenger.
-        champion_threshold: The probability from which on the second of two classes is predicted; None for 0.5.
+        champion_threshold: The probability at or above which the second of two classes is predicted; None for 0.5.
         challenger_threshold: The same of the challenger.
     """
 
@@ -57,7 +57,7 @@ class VersionClasses:
 
     @property
     def differ(self) -> bool:
-        """Whether the classes of both are known, and are others or in another order."""
+        """Whether the classes of both are known and differ, also in their order."""
         return bool(self.champion and self.challenger) and tuple(self.champion) != tuple(self.challenger)
 
     def champion_index(self, probabilities: list[float]) -> int:
@@ -73,7 +73,7 @@ _UNKNOWN_CLASSES = VersionClasses()
 
 
 def agreement_of(
-    predicted_by_both: Sequence[Pair], tolerance: float | None, confidence: float, classes: VersionClasses = _UNKNOWN_CLASSES
+    predicted_by_both: Sequence[Pair], agree_within: float | None, confidence: float, classes: VersionClasses = _UNKNOWN_CLASSES
 ) -> Interval | None:
     """The fraction of rows for which both versions predict the same; None without rows.
 
@@ -81,24 +81,24 @@ def agreement_of(
 
     Args:
         predicted_by_both: The pairs in which both versions returned predictions.
-        tolerance: The largest difference of two numbers that agree, in the label's unit. If None, integers must be equal, and other
+        agree_within: The largest difference of two numbers that agree, in the label's unit. If None, integers must be equal, and other
             numbers may differ by a millionth.
         confidence: The confidence level of the interval, such as 0.99.
         classes: The classes of both versions, if they are known.
     """
     rows = _paired_predictions(predicted_by_both)
-    return proportion(sum(_agree(a, b, tolerance, classes) for a, b in rows), len(rows), confidence) if rows else None
+    return proportion(sum(_agree(a, b, agree_within, classes) for a, b in rows), len(rows), confidence) if rows else None
 
 
-def _agree(champion: Any, challenger: Any, tolerance: float | None, classes: VersionClasses) -> bool:
+def _agree(champion: Any, challenger: Any, agree_within: float | None, classes: VersionClasses) -> bool:
     champion, challenger = normalize_prediction(champion), normalize_prediction(challenger)
     if classes.differ and isinstance(champion, list) and isinstance(challenger, list):
         return classes.champion[classes.champion_index(champion)] == classes.challenger[classes.challenger_index(challenger)]
     if isinstance(champion, list) and isinstance(challenger, list):
         return len(champion) == len(challenger) and classes.champion_index(champion) == classes.challenger_index(challenger)
     if _is_number(champion) and _is_number(challenger):
-        if tolerance is not None:
-            return bool(abs(champion - challenger) <= tolerance)
+        if agree_within is not None:
+            return bool(abs(champion - challenger) <= agree_within)
         if isinstance(champion, int) and isinstance(challenger, int):
             return champion == challenger  # labels, or counts
         return math.isclose(champion, challenger, rel_tol=_NUMBER_TOLERANCE, abs_tol=_NUMBER_TOLERANCE)
@@ -108,7 +108,7 @@ def _agree(champion: Any, challenger: Any, tolerance: float | None, classes: Ver
 def score_shift_of(
     predicted_by_both: Sequence[Pair], confidence: float, classes: VersionClasses = _UNKNOWN_CLASSES
 ) -> Interval | None:
-    """The mean difference of scores, challenger minus champion, with Student's interval; None for labels or below two rows.
+    """The mean difference of scores, challenger minus champion, with Student's interval; None for labels, or with fewer than two rows.
 
     With two classes in the same order, the score is the probability of the second one. Otherwise it is the probability of the class that the champion
     predicted, and 0 if the challenger has not learned it. In a regression, it is the predicted number.
@@ -121,8 +121,8 @@ def score_shift_of(
     shifts = np.array([challenger - champion for champion, challenger in filter(None, scores)])
     if len(shifts) < 2:
         return None
-    mean, error = float(shifts.mean()), float(shifts.std(ddof=1)) / len(shifts) ** 0.5
-    half = float(t.ppf((1 + confidence) / 2, len(shifts) - 1)) * error
+    mean, standard_error = float(shifts.mean()), float(shifts.std(ddof=1)) / len(shifts) ** 0.5
+    half = float(t.ppf((1 + confidence) / 2, len(shifts) - 1)) * standard_error
     return Interval(value=mean, low=mean - half, high=mean + half, rows=len(shifts))
 
 
@@ -143,7 +143,7 @@ def _scores(champion: Any, challenger: Any, classes: VersionClasses) -> tuple[fl
 
 
 def normalize_prediction(prediction: Any) -> Any:
-    """A row's probabilities as a list, also if they are an object (column: value); a list of one number is that number."""
+    """A row's probabilities as a list, even if they are an object (column: value); a list of one number is that number."""
     values = list(prediction.values()) if isinstance(prediction, dict) else prediction
     if not isinstance(values, list) or not values or not all(_is_number(value) for value in values):
         return prediction
@@ -165,7 +165,8 @@ def _predicted_class_index(probabilities: list[float], threshold: float | None) 
 class Estimates:
     """Estimates from the pairs in which both versions returned predictions.
 
-    All are None if there are no such pairs. The score shift is also None for labels, and with fewer than two scored rows.
+    All are None without such pairs. The score shift is also None for labels, and with fewer than two rows that have scores. The
+    latency ratios are None without live pairs.
     """
 
     agreement: Interval | None
@@ -184,8 +185,8 @@ def estimate(
     """Everything that is estimated from the pairs of both versions.
 
     Args:
-        compared: The pairs of the challenger and the champion that it is compared with.
-        live: Those of live requests, whose latencies are compared.
+        compared: All pairs of the challenger and the champion that it is compared with, from live and from replayed requests.
+        live: Those from live requests, whose latencies are compared.
         agree_within: See `agreement_of`.
         confidence: The confidence level of the intervals, such as 0.99.
         classes: The classes of both versions, if they are known.
@@ -211,15 +212,16 @@ def latency_ratios(predicted_by_both: Sequence[Pair], confidence: float) -> tupl
 
     latencies_by_call: dict[str, tuple[float, float]] = {}
     for pair in predicted_by_both:
-        # One `call` is one predict call of the champion, so its requests have the same champion latency. If a worker of the challenger
-        # died, it retried the requests of that call one by one: the largest latency is the one that counts against it.
+        # A `call` is the ID of one predict call of the champion, so its requests have the same champion latency. If a worker of the
+        # challenger died, the gateway retried the requests of that call one by one, and the challenger is judged by the slowest.
         _, slowest = latencies_by_call.get(pair.call, (0.0, 0.0))
         latencies_by_call[pair.call] = (pair.champion.latency_ms, max(slowest, pair.challenger.latency_ms))
     if not latencies_by_call:
         return None, None
     times = np.array(list(latencies_by_call.values()))
     random = np.random.default_rng(0)
-    chunk_size = max(1, _MAX_VALUES_PER_CHUNK // len(times))  # resamples, which NumPy sorts many times faster than one by one
+    # NumPy sorts many resamples at once much faster than one by one.
+    chunk_size = max(1, _MAX_VALUES_PER_CHUNK // len(times))
     chunk_sizes = [min(chunk_size, _RESAMPLES - begin) for begin in range(0, _RESAMPLES, chunk_size)]
     resampled = np.concatenate([_ratios(times[random.integers(0, len(times), (count, len(times)))]) for count in chunk_sizes])
     tail = (1 - confidence) / 2

@@ -14,7 +14,7 @@ from taxiway.evaluation.predictions import Predictions, positive_class, predicti
 from taxiway.features.encoding import category_text
 from taxiway.gates.shadow.estimates import VersionClasses, normalize_prediction
 from taxiway.records.shadow_pairs import Pair
-from taxiway.spec.metrics import LEAST_PROBABILITY
+from taxiway.spec.metrics import MIN_PROBABILITY
 from taxiway.spec.shadow import ShadowLabels
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def largest_loss(labels: ShadowLabels, classes: VersionClasses) -> float:
         assert labels.max_error is not None
         return labels.max_error
     brier = 1.0 if len(_all_classes(classes)) == 2 else 2.0
-    return {"accuracy": 1.0, "brier": brier, "clipped_log_loss": math.log(1 / LEAST_PROBABILITY)}[labels.compared]
+    return {"accuracy": 1.0, "brier": brier, "clipped_log_loss": math.log(1 / MIN_PROBABILITY)}[labels.compared]
 
 
 def loss_differences(pairs: Sequence[Pair], labels: ShadowLabels, classes: VersionClasses) -> "Floats":

@@ -31,10 +31,10 @@ SMALLEST_FACTOR = 2
 """A window has too many outliers if it has at least this many times the usual share, and not by chance."""
 FEWEST_ROWS = 200
 """The smallest number of reference rows: a half of them has one outlier."""
-_MOST_LEARNED, _MOST_SCORED = 5_000, 50_000
+_MAX_LEARNED, _MAX_SCORED = 5_000, 50_000
 _ALPHA = 0.01
 _REPLACEMENTS = 30
-_MOST_REASONS = 3
+_MAX_REASONS = 3
 _SMALLEST_REASON = 0.1
 """An input is a reason if the score is nearer to the usual one by this share without it."""
 
@@ -75,7 +75,7 @@ class OutlierScores:
 
         order = np.random.default_rng(SEED).permutation(len(reference))
         half = len(order) // 2
-        learned, others = reference.iloc[order[: min(half, _MOST_LEARNED)]], reference.iloc[order[half:][:_MOST_SCORED]]
+        learned, others = reference.iloc[order[: min(half, _MAX_LEARNED)]], reference.iloc[order[half:][:_MAX_SCORED]]
         self.method: Method = method
         self._coding = Coding(learned)
         values = self._coding.coded(learned)
@@ -129,6 +129,6 @@ class OutlierScores:
             decreases[:, at] = before - self._detector.scores(replaced).reshape(len(values), -1).mean(axis=1)
         found = []
         for of_row, smallest in zip(decreases, _SMALLEST_REASON * (before - usual), strict=True):
-            largest = np.argsort(-of_row, kind="stable")[:_MOST_REASONS]
+            largest = np.argsort(-of_row, kind="stable")[:_MAX_REASONS]
             found.append(tuple(self.names[at] for at in largest if of_row[at] >= max(smallest, 0)))
         return found

@@ -17,8 +17,8 @@ from taxiway.spec.monitor.action import RETRAIN_AS_BEFORE, Action
 
 GAIN_CONFIDENCE = 0.95
 """The confidence level of the intervals of gains."""
-_LEAST_TRAININGS = 3
-_MOST_TRAININGS = 6
+_MIN_TRAININGS = 3
+_MAX_TRAININGS = 6
 _SIMILAR = 2
 
 
@@ -120,8 +120,8 @@ def gain_after_similar(
     from scipy.special import stdtrit
 
     similar = (each for each in trainings if is_similar(each, trigger, action))
-    gains = [each.gain for each in similar if each.gain is not None][-_MOST_TRAININGS:]
-    if len(gains) < _LEAST_TRAININGS:
+    gains = [each.gain for each in similar if each.gain is not None][-_MAX_TRAININGS:]
+    if len(gains) < _MIN_TRAININGS:
         return None
     mean = fmean(gains)
     margin = float(stdtrit(len(gains) - 1, (1 + GAIN_CONFIDENCE) / 2)) * stdev(gains) / math.sqrt(len(gains))

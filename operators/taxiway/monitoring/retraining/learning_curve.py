@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 MIN_SIZES = 4
 """The fewest sizes that determine a curve: it has three parameters."""
-MOST_TIMES = 4
+MAX_TIMES = 4
 """Up to how many times the largest number of rows that was measured a curve is followed."""
 _BY_CURVE = "by the learning curve of the last training,"
 _EXPONENTS = (0.05, 2.0)
 _STEPS = 400
 _STEPS_NEAR_BEST = 100
 _PARAMETERS = 3
-_LEAST_VARIANCE = 1e-15
-_LEAST_SHARE = 1e-6  # values whose errors are the same have a covariance without an inverse
+_MIN_VARIANCE = 1e-15
+_MIN_SHARE = 1e-6  # values whose errors are the same have a covariance without an inverse
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def gain_of_rows(curve: LearningCurve, more: int, confidence: float = GAIN_CONFI
     sizes = len(curve.sizes)
     if sizes < MIN_SIZES:
         return Unknown(f"has {counted(sizes, 'size')}, and at least {MIN_SIZES} are needed")
-    if curve.rows + more > MOST_TIMES * curve.sizes[-1]:
+    if curve.rows + more > MAX_TIMES * curve.sizes[-1]:
         return Unknown(
             f"was measured with up to {counted(curve.sizes[-1], 'row')}, too few to follow it to {curve.rows + more:,}"
         )
@@ -185,7 +185,7 @@ def _whitening(curve: LearningCurve) -> "Floats":
     import numpy as np
 
     covariances = np.array(curve.covariances)
-    least = _LEAST_VARIANCE + _LEAST_SHARE * float(np.trace(covariances)) / len(covariances)
+    least = _MIN_VARIANCE + _MIN_SHARE * float(np.trace(covariances)) / len(covariances)
     found: Floats = np.linalg.inv(np.linalg.cholesky(covariances + least * np.eye(len(covariances))))
     return found
 

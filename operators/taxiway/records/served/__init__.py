@@ -3,11 +3,11 @@
 from taxiway.records.served.alerts import AlertKind, ServedAlert
 from taxiway.records.served.comparisons import LossChange, PreviousPerformance, WorseSlice
 from taxiway.records.served.outliers import Outlier, WindowOutliers
-from taxiway.records.served.performance import MOST_EARLIER, ServedAudit, ServedPerformance
+from taxiway.records.served.performance import MAX_EARLIER, ServedAudit, ServedPerformance
 from taxiway.records.served.windows import CalibrationCheck, EarlierWindow, Operation, ServedWindow
 
 __all__ = [
-    "MOST_EARLIER",
+    "MAX_EARLIER",
     "AlertKind",
     "CalibrationCheck",
     "EarlierWindow",

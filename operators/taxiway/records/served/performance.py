@@ -11,7 +11,7 @@ from taxiway.records.served.causes import Causes
 from taxiway.records.served.comparisons import LossChange, PreviousPerformance, WorseSlice
 from taxiway.records.served.windows import EarlierWindow, ServedWindow
 
-MOST_EARLIER = 52
+MAX_EARLIER = 52
 """How many windows of earlier runs a record keeps."""
 
 
@@ -59,7 +59,7 @@ class ServedPerformance(Record):
         previous: How the version before predicts the same rows; None if it was not asked for.
         alerts: The alerts that stand, the most urgent first: those of the newest window with enough rows, and of the newest one whose
             realised performance is known.
-        earlier: Windows of earlier runs, oldest first, which this one has not compared; at most `MOST_EARLIER`.
+        earlier: Windows of earlier runs, oldest first, which this one has not compared; at most `MAX_EARLIER`.
         silent_since: The last day with requests, if the window before the present one has none; None if it has.
         at: When it was found.
         changes: When the losses of the version have changed within these windows, oldest first.

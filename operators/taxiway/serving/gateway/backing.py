@@ -195,7 +195,7 @@ def _with_ledger_facts(version: RegisteredVersion, valid: Sequence[Entry]) -> Re
     own = [entry.promotion for entry in valid if entry.promotion.to_version == version.version]
     files = next((promotion.files for promotion in own if promotion.files), None)
     forced = next((_describe(promotion) for promotion in own[:1] if promotion.forced), None)
-    return replace(version, files=files, forced_by=forced)
+    return replace(version, files_digest=files, forced_promotion=forced)
 
 
 def _describe(promotion: Promotion) -> str:

@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass, field
 
 from taxiway.serving.gateway.request_ids import new_request_id
-from taxiway.serving.protocol import PackedRows, Rows
+from taxiway.serving.protocol import PickledRows, Rows
 from taxiway.serving.workers.base import Outcome
 
 
@@ -24,7 +24,7 @@ class PendingRequest:
     """
 
     body: str
-    rows: Rows | PackedRows
+    rows: Rows | PickledRows
     answered: asyncio.Future[tuple[int, Outcome]]
     caller: str = ""
     at: float = field(default_factory=time.time)

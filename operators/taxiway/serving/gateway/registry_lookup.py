@@ -1,4 +1,4 @@
-"""The gateway's lookups in the MLflow registry: the champion of a model, a version, and a version's files. They block."""
+"""The gateway's lookups in the MLflow registry: the champion of a model, a version, and a version's files. All of them are blocking calls."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,13 +10,13 @@ from taxiway.credentials import without_credentials
 from taxiway.errors import ModelRefusedError, RequestError, TransientError, UntrustedModelError
 from taxiway.messages import clipped
 from taxiway.registry.aliases import CHAMPION, aliases_of
-from taxiway.registry.described import classes_in, threshold_in
+from taxiway.registry.version_tags import classes_from_tags, threshold_from_tags
 from taxiway.tracking import tags
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
-_MAX_ERROR = 500
+_MAX_ERROR_CHARS = 500
 
 
 @dataclass(frozen=True)
@@ -28,28 +28,28 @@ class RegisteredVersion:
         version: Its version.
         identity: Where its files are and when it was created; it changes if the model is deleted and registered again.
         verdict: The status of the model gate's verdict; None without one.
-        candidate: Whether a pipeline of Taxiway trained it, so that it should have a verdict.
+        trained_by_taxiway: Whether a pipeline of Taxiway trained it, so that it should have a verdict.
         classes: Its classes as text, in the order of its probabilities; empty for a regression, and if they are not known.
-        threshold: The probability from which on it predicts the second of two classes; None for 0.5.
-        files: The digest of its files in the ledger; None if the ledger has none.
-        forced_by: Who made it champion although it had not passed its gates, and why; None if it had.
+        threshold: The probability at or above which it predicts the second of two classes; None for 0.5.
+        files_digest: The digest of its files in the ledger; None if the ledger has none.
+        forced_promotion: When, by whom and why it was made champion although it had not passed its gates; None if it had.
     """
 
     model: str
     version: int
     identity: str
     verdict: str | None = None
-    candidate: bool = False
+    trained_by_taxiway: bool = False
     classes: Sequence[str] = ()
     threshold: float | None = None
-    files: str | None = None
-    forced_by: str | None = None
+    files_digest: str | None = None
+    forced_promotion: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "classes", tuple(self.classes))  # from JSON, it is a list
 
 
-def alias_of(tracking_uri: str, model: str) -> RegisteredVersion | None:
+def champion_version(tracking_uri: str, model: str) -> RegisteredVersion | None:
     """The version with the alias `champion`; None if there is none.
 
     Raises:
@@ -60,14 +60,16 @@ def alias_of(tracking_uri: str, model: str) -> RegisteredVersion | None:
     from mlflow.exceptions import MlflowException
 
     client = MlflowClient(tracking_uri)
-    missing = f"no model {model} is registered at {tracking_uri}; allowed: the name of a registered model"
-    with translate_errors(missing):
+    with translate_errors(f"no model {model} is registered at {tracking_uri}; use the name of a registered model"):
         try:
             return _registered_version(client.get_model_version_by_alias(model, CHAMPION))
         except MlflowException as error:
-            if not _says_missing(error) or CHAMPION in aliases_of(client, model):  # fails if there is no such model
+            if not _is_not_found(error):
                 raise
-            return None
+        version = aliases_of(client, model).get(
+            CHAMPION
+        )  # fails if there is no such model; the alias may have been set meanwhile
+        return None if version is None else _registered_version(client.get_model_version(model, str(version)))
 
 
 def version_of(tracking_uri: str, model: str, version: int) -> RegisteredVersion:
@@ -100,11 +102,11 @@ def download_version(tracking_uri: str, version: RegisteredVersion, folder: Path
     with translate_errors(f"{name} does not exist any more"):
         registered = client.get_model_version(version.model, str(version.version))
     try:
-        return download(client, registered, folder, version.files)
+        return download(client, registered, folder, version.files_digest)
     except UntrustedModelError as error:
         raise ModelRefusedError(str(error)) from error
     except Exception as error:  # of any file system or HTTP library, as the files may be anywhere
-        why = clipped(without_credentials(f"{type(error).__name__}: {error}"), _MAX_ERROR)
+        why = clipped(without_credentials(f"{type(error).__name__}: {error}"), _MAX_ERROR_CHARS)
         raise TransientError(f"the files of {name} cannot be downloaded: {why}") from error
 
 
@@ -114,27 +116,27 @@ def _registered_version(version: "ModelVersion") -> RegisteredVersion:
         version=int(version.version),
         identity=f"{version.source} {version.creation_timestamp}",
         verdict=version.tags.get(tags.VERDICT),
-        candidate=tags.CANDIDATE in version.tags,
-        classes=classes_in(version.tags),
-        threshold=threshold_in(version.tags),
+        trained_by_taxiway=tags.CANDIDATE in version.tags,
+        classes=classes_from_tags(version.tags),
+        threshold=threshold_from_tags(version.tags),
     )
 
 
 @contextmanager
-def translate_errors(missing: str) -> Iterator[None]:
-    """Raise errors of the MLflow client as RequestError (404) if something is missing, else as TransientError."""
+def translate_errors(not_found_message: str) -> Iterator[None]:
+    """Raise errors of the MLflow client as RequestError (404) if something does not exist, else as TransientError."""
     from mlflow.exceptions import MlflowException
 
     try:
         yield
     except MlflowException as error:
-        if _says_missing(error):
-            raise RequestError(404, missing) from error
-        why = clipped(without_credentials(str(error)), _MAX_ERROR)
-        raise TransientError(f"the MLflow registry does not answer: {why}") from error
+        if _is_not_found(error):
+            raise RequestError(404, not_found_message) from error
+        why = clipped(without_credentials(str(error)), _MAX_ERROR_CHARS)
+        raise TransientError(f"the request to the MLflow registry failed: {why}") from error
 
 
-def _says_missing(error: Exception) -> bool:
+def _is_not_found(error: Exception) -> bool:
     """Whether MLflow itself says that something does not exist. A 404 of a proxy in front of it is not a RestException."""
     from mlflow.exceptions import RestException
 

@@ -22,7 +22,7 @@ from taxiway.serving.gateway.http.certificates import follow_certificate
 from taxiway.serving.gateway.http.connections import limited_connection
 from taxiway.serving.gateway.settings import GatewaySettings
 from taxiway.serving.workers.local import start_fork_server
-from taxiway.serving.workers.process import LOG_FORMAT
+from taxiway.serving.workers.process import LOG_FORMAT_ENV
 from taxiway.tracking.client import quiet_mlflow
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ def serve(settings: GatewaySettings) -> None:
     """
     for name, value in _MLFLOW_TIMEOUTS.items():
         os.environ.setdefault(name, value)
-    os.environ[LOG_FORMAT] = settings.log_format  # for the processes of models and in the background
+    os.environ[LOG_FORMAT_ENV] = settings.log_format  # for the processes of models and in the background
     quiet_mlflow()
     log_to_stderr(as_json=settings.log_format == "json")
     # MLflow's client warns at each retry, and a server that does not answer is a problem that is logged once.

@@ -8,7 +8,7 @@ from dataclasses import replace
 from taxiway.errors import ModelUnavailableError, RestartDelayedError, WorkerDiedError, WorkerLostError
 from taxiway.features.signature import ModelColumns
 from taxiway.serving.gateway.pending_request import Batch, PendingRequest
-from taxiway.serving.protocol import MAX_CELLS, PackedRows, Rows
+from taxiway.serving.protocol import MAX_CELLS, PickledRows, Rows
 from taxiway.serving.workers.base import Outcome, PredictBackend
 
 log = logging.getLogger(__name__)
@@ -210,7 +210,7 @@ class VersionServer:
         except Exception as error:
             return replace(_outcome_of(error), call=call_index)
 
-    async def _predict(self, backend: PredictBackend, rows: Sequence[Rows | PackedRows]) -> list[Outcome]:
+    async def _predict(self, backend: PredictBackend, rows: Sequence[Rows | PickledRows]) -> list[Outcome]:
         """Predict with a worker, or with another one if it cannot be loaded."""
         try:
             outcomes = await backend.predict(rows)
@@ -238,8 +238,8 @@ def _outcome_of(error: Exception) -> Outcome:
         return _error_outcome(504, "the model did not answer in time; its worker was restarted")
     if not isinstance(error, ModelUnavailableError):
         log.error("a worker failed during a predict call", exc_info=error)
-        return replace(_error_outcome(503, str(error)), internal=True)
-    return replace(_error_outcome(503, str(error)), retry_after_s=error.retry_after_s, internal=True)
+        return replace(_error_outcome(503, str(error)), admin_only=True)
+    return replace(_error_outcome(503, str(error)), retry_after_s=error.retry_after_s, admin_only=True)
 
 
 def _error_outcome(status: int, error: str) -> Outcome:

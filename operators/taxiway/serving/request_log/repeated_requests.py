@@ -4,7 +4,7 @@ A repeated request is no further evidence of how well a model predicts: if it co
 earlier one if the same caller sent the same rows, with all their inputs, within `AT_ONCE_MINUTES`, and at no other time of that day (UTC).
 
 Rows can also be the same by chance, as with few inputs. Then they also come at longer distances: of all pairs of requests of the caller on
-that day, those that are near have equal rows as often as the others. So nothing counts as repeated unless at most `MOST_BY_CHANCE` of it
+that day, those that are near have equal rows as often as the others. So nothing counts as repeated unless at most `MAX_BY_CHANCE` of it
 would be expected by chance.
 """
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 AT_ONCE_MINUTES = 5
 """The longest time between a request and the last one that repeats it."""
-MOST_BY_CHANCE = 0.1
+MAX_BY_CHANCE = 0.1
 """The largest expected share of requests that count as repeated although their rows are the same by chance."""
 REPEATED = "repeated"
 """The temporary table with the ids of the requests that repeat an earlier one."""
@@ -71,7 +71,7 @@ def find_repeated(connection: "duckdb.DuckDBPyConnection", rows: str, labels: st
         labels=labels,
         content=_content(connection, rows),
         minutes=AT_ONCE_MINUTES,
-        most_by_chance=MOST_BY_CHANCE,
+        most_by_chance=MAX_BY_CHANCE,
     )
     connection.execute(query)
     return frozenset(name for (name,) in connection.execute(f"FROM {REPEATED}").fetchall())

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from taxiway.errors import TransientError, WorkerDiedError
 from taxiway.messages import error_text
-from taxiway.serving.workers.channel import Channel, answer_calls
+from taxiway.serving.workers.channel import Channel, serve_calls
 from taxiway.serving.workers.local import start_process
 from taxiway.serving.workers.process import initialize_worker
 
@@ -78,7 +78,7 @@ def _run(end: socket.socket, niceness: int) -> None:
     """The main function of the process."""
     initialize_worker()
     os.nice(niceness)
-    answer_calls(end, _answer)
+    serve_calls(end, _answer)
 
 
 def _answer(function: Callable[..., Any], arguments: tuple[Any, ...]) -> bytes:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from taxiway.features.signature import ModelColumns
 from taxiway.serving.model_copy import ModelCopy
-from taxiway.serving.protocol import PackedRows, Rows
+from taxiway.serving.protocol import PickledRows, Rows
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Outcome:
         latency_ms: How long the predict call took, without waiting. It is the same for all requests of the call.
         call: The index of its predict call within the batch; requests with the same index were predicted together.
         retry_after_s: After how many seconds another try may succeed; None if that is not known.
-        internal: Whether the error quotes the model, its libraries or the gateway, so that only callers with the scope admin see it.
+        admin_only: Whether the error quotes the model, its libraries or the gateway, so that only callers with the scope admin see it.
     """
 
     status: int
@@ -50,7 +50,7 @@ class Outcome:
     latency_ms: float
     call: int
     retry_after_s: float | None = None
-    internal: bool = False
+    admin_only: bool = False
 
 
 class PredictBackend(Protocol):
@@ -75,7 +75,7 @@ class PredictBackend(Protocol):
             WorkerLostError: The worker is gone and cannot be restarted.
         """
 
-    async def predict(self, batch: Sequence[Rows | PackedRows]) -> list[Outcome]:
+    async def predict(self, batch: Sequence[Rows | PickledRows]) -> list[Outcome]:
         """Predict for a batch of requests; returns one outcome for each.
 
         Raises:

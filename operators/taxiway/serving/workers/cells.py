@@ -5,12 +5,12 @@ from typing import Any
 
 from taxiway.errors import RequestError
 from taxiway.features.signature import ModelColumns
-from taxiway.serving.protocol import PackedRows, Rows
+from taxiway.serving.protocol import PickledRows, Rows
 
 _MAX_NAMED_COLUMNS = 10
 
 
-def select_cells(requests: Sequence[Rows | PackedRows], columns: ModelColumns) -> dict[str, list[Any]]:
+def select_columns(requests: Sequence[Rows | PickledRows], columns: ModelColumns) -> dict[str, list[Any]]:
     """The cells of each column of the model, of requests with the same columns; raises RequestError (400) if columns are missing."""
     sent = columns.present_names(requests[0].columns)
     positions = {name: position for position, name in enumerate(sent)}

@@ -59,7 +59,7 @@ class Channel:
         self._writer.transport.abort()
 
 
-def answer_calls(end: socket.socket, answer: Callable[..., bytes]) -> None:
+def serve_calls(end: socket.socket, answer: Callable[..., bytes]) -> None:
     """Answer calls until the gateway closes its end. This runs in the process.
 
     Args:

@@ -8,13 +8,13 @@ from taxiway.errors import ConfigError, DataError, RequestError
 from taxiway.features.signature import ModelColumns
 from taxiway.messages import error_line
 from taxiway.models.explanations import Explanations
-from taxiway.serving.protocol import PackedRows, Rows
+from taxiway.serving.protocol import PickledRows, Rows
 from taxiway.serving.workers.base import Outcome
-from taxiway.serving.workers.cells import select_cells
+from taxiway.serving.workers.cells import select_columns
 
 
 def explain(
-    make_explainer: Callable[[], Callable[[Any], Explanations]], columns: ModelColumns, rows: Rows | PackedRows
+    make_explainer: Callable[[], Callable[[Any], Explanations]], columns: ModelColumns, rows: Rows | PickledRows
 ) -> Outcome:
     """Explain the predictions of a model for the rows of a request.
 
@@ -29,15 +29,15 @@ def explain(
     began = time.perf_counter()
 
     def outcome(status: int, answer: str = "", error: str = "") -> Outcome:
-        return Outcome(status, answer, error, (time.perf_counter() - began) * 1e3, 0, internal=status == 500)
+        return Outcome(status, answer, error, (time.perf_counter() - began) * 1e3, 0, admin_only=status == 500)
 
     try:
-        found = make_explainer()(select_cells([rows], columns))
+        found = make_explainer()(select_columns([rows], columns))
         return outcome(200, found.as_json())
     except RequestError as error:
         return outcome(400, error=error.message)
     except DataError as error:
-        return outcome(400, error=f"the rows do not fit the model: {error}")
+        return outcome(400, error=f"the rows do not match the inputs of the model: {error}")
     except ConfigError as error:
         return outcome(422, error=str(error))
     except Exception as error:  # of any library

@@ -12,13 +12,13 @@ from pydantic import TypeAdapter
 
 from taxiway.errors import ModelRefusedError, ModelUnavailableError, RestartDelayedError, TransientError, WorkerDiedError
 from taxiway.features.signature import ModelColumns
-from taxiway.serving.protocol import PackedRows, Rows
+from taxiway.serving.protocol import PickledRows, Rows
 from taxiway.serving.workers import process as worker
 from taxiway.serving.workers.base import ModelSource, Outcome
 from taxiway.serving.workers.channel import Channel
 from taxiway.serving.workers.restarts import SOON_S, Restarts
 
-_LOADED = TypeAdapter(worker.Loaded)
+_LOADED = TypeAdapter(worker.LoadResult)
 _Started = tuple[multiprocessing.process.BaseProcess, socket.socket]
 LIBRARIES = "taxiway.serving.workers.libraries"
 """The module that imports the libraries of worker processes."""
@@ -126,15 +126,15 @@ class Worker:
                     self._channel = await Channel.open(await self._start(), json.loads)
                     loaded = _LOADED.validate_python(await self._channel.call("load", self._source))
             except (TransientError, WorkerDiedError) as error:
-                loaded = worker.Loaded(problem=str(error))
+                loaded = worker.LoadResult(problem=str(error))
             except TimeoutError:
-                loaded = worker.Loaded(problem=f"it took more than {self._load_timeout_s:g} s")
+                loaded = worker.LoadResult(problem=f"it took more than {self._load_timeout_s:g} s")
             except BaseException:
                 self.kill()
                 raise
             if loaded.problem:
                 self._end_process()
-                kind = ModelRefusedError if loaded.refused else ModelUnavailableError
+                kind = ModelRefusedError if loaded.permanent else ModelUnavailableError
                 self._load_error = kind(f"{self._name} could not be loaded: {loaded.problem}")
                 raise self._load_error
             self._load_error = None
@@ -168,7 +168,7 @@ class Worker:
             raise ModelUnavailableError(f"{self._name} is no longer served")
         return end
 
-    async def predict(self, batch: Sequence[Rows | PackedRows]) -> list[Outcome]:
+    async def predict(self, batch: Sequence[Rows | PickledRows]) -> list[Outcome]:
         """Predict for a batch of requests; returns one outcome for each.
 
         Raises:
@@ -179,7 +179,7 @@ class Worker:
         """
         return [Outcome(*outcome) for outcome in await self._call("predict", batch)]
 
-    async def explain(self, rows: Rows | PackedRows) -> Outcome:
+    async def explain(self, rows: Rows | PickledRows) -> Outcome:
         """Explain the predictions for the rows of a request; raises as `predict`."""
         return Outcome(*await self._call("explain", rows))
 

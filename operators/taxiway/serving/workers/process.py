@@ -23,13 +23,13 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import to_json
 
 from taxiway.credentials import log_to_stderr
-from taxiway.errors import DataError, ModelLoadError, RequestError, TransientError
+from taxiway.errors import DataError, ModelLoadError, RequestError, TaxiwayError, TransientError
 from taxiway.features.signature import ModelColumns, example_rows
 from taxiway.messages import clipped
-from taxiway.serving.protocol import PackedRows, Rows
+from taxiway.serving.protocol import PickledRows, Rows
 from taxiway.serving.workers.base import ModelSource, Outcome
-from taxiway.serving.workers.cells import select_cells
-from taxiway.serving.workers.channel import answer_calls
+from taxiway.serving.workers.cells import select_columns
+from taxiway.serving.workers.channel import serve_calls
 
 if TYPE_CHECKING:
     from taxiway.models.explanations import Explanations
@@ -37,61 +37,62 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LOG_FORMAT = "TAXIWAY_LOG_FORMAT"
-"""The environment variable with the format of the gateway's log: `text` or `json`."""
+LOG_FORMAT_ENV = "TAXIWAY_LOG_FORMAT"
+"""The name of the environment variable with the format of the gateway's log: `text` or `json`."""
 _MAX_ERROR_CHARS = 1000
 _NICENESS = 10
 _PARENT_POLL_S = 1.0
+_PERMANENT = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)  # of a loader, if the copy is complete
 _predictor: "Predictor | None" = None  # that of the model of this process, once it is loaded
 _model: Any = None
 
 
 @dataclass(frozen=True)
-class Loaded:
-    """The outcome of loading a model.
+class LoadResult:
+    """The result of loading a model.
 
     Attributes:
         plan: How it predicts, see `Predictor.plan`; empty if it could not be loaded.
         columns: The columns that it takes; None if it could not be loaded.
-        problem: Why it could not be loaded; empty if it is.
-        refused: Whether loading it again would fail, too.
+        problem: Why it could not be loaded; empty if it was loaded.
+        permanent: Whether loading it again would fail, too.
     """
 
     plan: str = ""
     columns: ModelColumns | None = None
     problem: str = ""
-    refused: bool = False
+    permanent: bool = False
 
 
-def run(end: socket.socket, memory_bytes: int | None) -> None:
+def run(sock: socket.socket, memory_bytes: int | None) -> None:
     """Answer the calls of the gateway; the main function of a worker process.
 
     Args:
-        end: The worker's end of a pair of sockets.
+        sock: The worker's end of a pair of sockets.
         memory_bytes: How much memory the process may allocate, with its libraries; None for no limit. A predict call that needs more
             fails with a MemoryError, and the process goes on.
     """
     initialize_worker()
     if memory_bytes is not None:
         resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
-    answer_calls(end, lambda function, argument: json.dumps(_FUNCTIONS[function](argument)).encode())
+    serve_calls(sock, lambda function, argument: json.dumps(_FUNCTIONS[function](argument)).encode())
 
 
-def _predict(batch: Sequence[Rows | PackedRows]) -> list[tuple[Any, ...]]:
+def _predict(batch: Sequence[Rows | PickledRows]) -> list[tuple[Any, ...]]:
     return [astuple(outcome) for outcome in predict(batch)]
 
 
 def _load(source: ModelSource) -> dict[str, Any]:
     try:
         predictor = load(source)
-        return asdict(Loaded(predictor.plan, predictor.columns))
+        return asdict(LoadResult(predictor.plan, predictor.columns))
     except ModelLoadError as error:
-        return asdict(Loaded(problem=str(error), refused=True))
+        return asdict(LoadResult(problem=str(error), permanent=True))
     except TransientError as error:
-        return asdict(Loaded(problem=str(error)))
+        return asdict(LoadResult(problem=str(error)))
 
 
-def _explain(rows: Rows | PackedRows) -> tuple[Any, ...]:
+def _explain(rows: Rows | PickledRows) -> tuple[Any, ...]:
     from taxiway.serving.workers.explain import explain
 
     assert _predictor is not None
@@ -102,7 +103,7 @@ def _explain(rows: Rows | PackedRows) -> tuple[Any, ...]:
 def _explainer() -> "Callable[[Any], Explanations]":
     from taxiway.models.explanations import explainer_of
 
-    os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)  # predictions need the cores first
+    os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)  # predictions take precedence
     return explainer_of(_model)
 
 
@@ -122,7 +123,7 @@ def initialize_worker() -> None:
     for noisy_logger in ("mlflow.models.utils", "mlflow.pyfunc"):
         logging.getLogger(noisy_logger).setLevel(logging.ERROR)  # they log a warning for every request with an extra column
     limit_threads()
-    log_to_stderr(as_json=os.environ.get(LOG_FORMAT) == "json", level=logging.WARNING)
+    log_to_stderr(as_json=os.environ.get(LOG_FORMAT_ENV) == "json", level=logging.WARNING)
 
 
 def limit_threads() -> None:
@@ -137,33 +138,42 @@ def load(source: ModelSource) -> "Predictor":
     """Load the model of this process, warm it up on its input example, and return its predict function.
 
     Raises:
-        ModelLoadError: The loader refused the model, or the model has no signature.
+        ModelLoadError: The loader refused the model, or needs a file that does not exist; or the model has no signature.
         TransientError: The files cannot be read, or have changed since they were downloaded; or there is not enough memory.
     """
     global _predictor, _model
     module, _, function = source.loader.partition(":")
-    from taxiway.models.predictor import compiled_predictor
+    from taxiway.models.predictor import compiled_predictor, place_of
 
     try:
         source.copy.verify()
-        trusted = {} if source.code is None else {"code": source.code}
-        model = getattr(import_module(module), function)(source.copy.folder, **trusted)
+    except OSError as error:
+        raise TransientError(f"{type(error).__name__}: {error}") from None
+    try:
+        trusted_folder = {} if source.code is None else {"code": source.code}
+        model = getattr(import_module(module), function)(source.copy.folder, **trusted_folder)
         example = getattr(model, "input_example", None)
         predictor = compiled_predictor(model, example_rows(model))
-    except (OSError, MemoryError, TransientError) as error:
-        raise TransientError(f"{type(error).__name__}: {error}") from None
+    except TaxiwayError as error:
+        raise (error if isinstance(error, TransientError) else ModelLoadError(str(error))) from None
     except Exception as error:
-        raise ModelLoadError(f"{type(error).__name__}: {error}") from None
+        kind = (
+            TransientError if isinstance(error, OSError | MemoryError) and not isinstance(error, _PERMANENT) else ModelLoadError
+        )
+        raise kind(f"{type(error).__name__}: {error}") from None
     if example is not None:
         try:
             model.predict(example)  # the first call is much slower than later ones
-        except Exception:
-            log.warning("%s version %d cannot predict its input example", source.model, source.version, exc_info=True)
+        except Exception as error:
+            # Its text may have values of training rows.
+            log.warning(
+                "prediction on the input example of %s version %d failed: %s", source.model, source.version, place_of(error)
+            )
     _predictor, _model = predictor, model
     return predictor
 
 
-def predict(batch: Sequence[Rows | PackedRows]) -> list[Outcome]:
+def predict(batch: Sequence[Rows | PickledRows]) -> list[Outcome]:
     """Predict with the model that this process has loaded; see `predict_with`.
 
     Raises:
@@ -174,7 +184,7 @@ def predict(batch: Sequence[Rows | PackedRows]) -> list[Outcome]:
     return predict_with(_predictor, batch)
 
 
-def predict_with(predictor: "Predictor", batch: Sequence[Rows | PackedRows]) -> list[Outcome]:
+def predict_with(predictor: "Predictor", batch: Sequence[Rows | PickledRows]) -> list[Outcome]:
     """Predict for a batch of requests.
 
     Requests with the same columns are predicted in one call. If the call fails, its requests are retried one by one, so that an
@@ -203,28 +213,28 @@ def predict_with(predictor: "Predictor", batch: Sequence[Rows | PackedRows]) -> 
     return [outcome for outcome in outcomes if outcome is not None]
 
 
-def _predict_call(predictor: "Predictor", requests: Sequence[Rows | PackedRows], call_index: int) -> list[Outcome]:
+def _predict_call(predictor: "Predictor", requests: Sequence[Rows | PickledRows], call_index: int) -> list[Outcome]:
     began = time.perf_counter()
     try:
         answers = _predict_as_json(predictor, requests)
     except RequestError as error:
         status, text = 400, str(error)
     except DataError as error:
-        status, text = 400, f"the rows do not fit the model: {error}"
+        status, text = 400, f"the rows do not match the inputs of the model: {error}"
     except Exception as error:
         status, text = 500, f"the model failed: {type(error).__name__}: {error}"
     else:
         latency_ms = (time.perf_counter() - began) * 1000
         return [Outcome(200, answer, "", latency_ms, call_index) for answer in answers]
     latency_ms = (time.perf_counter() - began) * 1000
-    failed = Outcome(status, "", clipped(text, _MAX_ERROR_CHARS), latency_ms, call_index, internal=status == 500)
+    failed = Outcome(status, "", clipped(text, _MAX_ERROR_CHARS), latency_ms, call_index, admin_only=status == 500)
     return [failed] * len(requests)
 
 
-def _predict_as_json(predictor: "Predictor", requests: Sequence[Rows | PackedRows]) -> list[str]:
-    """The predictions of each request as JSON text. Raises ValueError if the model does not predict for every row,
-    or predicts NaN or text that cannot be encoded as UTF-8."""
-    predictions, as_json = _jsonable(predictor.predict(select_cells(requests, predictor.columns)))
+def _predict_as_json(predictor: "Predictor", requests: Sequence[Rows | PickledRows]) -> list[str]:
+    """The predictions of each request as JSON text. Raises ValueError if the model predicts NaN or text that cannot be encoded as
+    UTF-8; its predict function does, if there is not one prediction for each row."""
+    predictions, as_json = _jsonable(predictor.predict(select_columns(requests, predictor.columns)))
     answers, start = [], 0
     for request in requests:
         answers.append(as_json(predictions[start : start + request.row_count]))
@@ -242,12 +252,13 @@ def _jsonable(predictions: Any) -> tuple[list[Any], Callable[[list[Any]], str]]:
         and predictions.ndim
         and np.isfinite(predictions).all()
     ):
-        return predictions.tolist(), lambda part: to_json(part).decode()  # the digits of NumpyEncoder take ten times as long
+        # Formatting floats with NumpyEncoder takes ten times as long.
+        return predictions.tolist(), lambda part: to_json(part).decode()
     from mlflow.utils.proto_json_utils import NumpyEncoder, _get_jsonable_obj
 
     found = _get_jsonable_obj(predictions)
     if not isinstance(found, list):
-        raise ValueError(f"it returned a {type(found).__name__}")  # noqa: TRY004 an error of the model like others
+        raise ValueError(f"it returned a {type(found).__name__}; expected a list of predictions")  # noqa: TRY004 an error of the model like others
 
     def as_json(part: list[Any]) -> str:
         text = json.dumps(part, cls=NumpyEncoder, allow_nan=False, ensure_ascii=False)

@@ -16,7 +16,7 @@ from pydantic_core import from_json
 from taxiway.errors import ModelRefusedError, ModelUnavailableError, WorkerLostError
 from taxiway.features.signature import ModelColumns
 from taxiway.serving.api import Remote
-from taxiway.serving.protocol import PackedRows, Rows
+from taxiway.serving.protocol import PickledRows, Rows
 from taxiway.serving.workers.base import Outcome
 
 _POLL_S = 0.2
@@ -80,7 +80,7 @@ class RemoteWorker:
             await asyncio.sleep(_POLL_S)
         self._seen_at = time.monotonic()
 
-    async def predict(self, batch: Sequence[Rows | PackedRows]) -> list[Outcome]:
+    async def predict(self, batch: Sequence[Rows | PickledRows]) -> list[Outcome]:
         """Predict for a batch of requests; an invalid answer is an outcome with status 500.
 
         Raises:
@@ -139,16 +139,16 @@ class RemoteWorker:
             return bytes(body) if answer.status_code == 200 else b""
 
 
-def _body(batch: Sequence[Rows | PackedRows]) -> bytes:
+def _body(batch: Sequence[Rows | PickledRows]) -> bytes:
     return json.dumps([{"columns": rows.columns, "data": rows.data} for rows in batch]).encode()
 
 
-def _most_bytes(rows: Rows | PackedRows) -> int:
+def _most_bytes(rows: Rows | PickledRows) -> int:
     """The limit of an answer's size; a larger one would only take time to parse."""
     return _MAX_BYTES_PER_ROW * rows.row_count + _MAX_BYTES_BESIDE_ROWS
 
 
-def _checked_batch(content: bytes, batch: Sequence[Rows | PackedRows], took_ms: float) -> list[Outcome]:
+def _checked_batch(content: bytes, batch: Sequence[Rows | PickledRows], took_ms: float) -> list[Outcome]:
     """The outcomes of a batch; those that are not valid answers are errors."""
     try:
         outcomes = _OUTCOMES.validate_json(content, strict=True)
@@ -159,7 +159,7 @@ def _checked_batch(content: bytes, batch: Sequence[Rows | PackedRows], took_ms: 
     return [_checked_outcome(outcome, rows, took_ms) for outcome, rows in zip(outcomes, batch, strict=True)]
 
 
-def _checked_outcome(outcome: Outcome, rows: Rows | PackedRows, took_ms: float) -> Outcome:
+def _checked_outcome(outcome: Outcome, rows: Rows | PickledRows, took_ms: float) -> Outcome:
     """The outcome if it is a valid answer to these rows; `took_ms` is how long the whole request took."""
     if outcome.status not in _STATUSES or not 0 <= outcome.latency_ms <= took_ms:
         return _invalid("its status or latency is impossible")

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field
 from taxiway.spec.base import Section
 
 DEFAULT_STEPS = 8
-MOST_STEPS = 10_000
+MAX_STEPS = 10_000
 _PASSES = re.compile(r"passes:([1-9]\d{0,8})")
 _ALLOWED = (
     "none (nobody sees an answer before the last question), full (each answer may influence the next model), first-change (as full, but "
@@ -41,7 +41,7 @@ class Budget(Section):
             of this pipeline does not know these answers; every verdict repeats it.
     """
 
-    steps: int = Field(default=DEFAULT_STEPS, ge=1, le=MOST_STEPS, strict=True)
+    steps: int = Field(default=DEFAULT_STEPS, ge=1, le=MAX_STEPS, strict=True)
     adaptivity: Adaptivity = "first-change"
     shared: bool = Field(default=True, strict=True)
 

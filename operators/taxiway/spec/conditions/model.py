@@ -60,12 +60,12 @@ class Clause:
         """The value of the sum."""
         return sum(factor * values[name] for name, factor in self.factors)
 
-    def range(self, of_metric: Range = SHARE) -> Range:
+    def range(self, metric_range: Range = SHARE) -> Range:
         """The smallest and the largest value that the sum can have, if n and o have a range and d is a share.
 
         A difference of n and o cannot be larger than d, the share of rows on which the predictions differ, times the range.
         """
-        low, high = of_metric
+        low, high = metric_range
         corners = [
             self.value({"n": n, "o": o, "d": d})
             for n, o, d in itertools.product((low, high), (low, high), (0.0, 1.0))
@@ -93,14 +93,14 @@ class Condition:
         used = {name for clause in self.clauses for name in clause.variables}
         return tuple(name for name in VARIABLES if name in used)
 
-    def impossible(self, of_metric: Range = SHARE) -> str | None:
+    def undecidable_reason(self, metric_range: Range = SHARE) -> str | None:
         """Why the condition can never be true, or never be false; None if it can be both.
 
         Args:
-            of_metric: The range of n and o.
+            metric_range: The range of n and o.
         """
         for clause in self.clauses:
-            low, high = clause.range(of_metric)
+            low, high = clause.range(metric_range)
             ends = f"{clause.expression} is from {number_text(low)} to {number_text(high)}"
             above = clause.comparison == ">"
             if not low <= clause.bound <= high:

@@ -7,7 +7,7 @@ from typing import Literal
 from taxiway.errors import ConfigError
 
 Kind = Literal["number", "name", "sign", "end"]
-MOST_CHARACTERS = 300
+MAX_CHARACTERS = 300
 _TOKEN = re.compile(
     r"(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<name>[^\W\d]\w*)|(?P<sign>\+/-|±|/\\|[<>]=|&&|\|\||[-+*/<>=()%])"
 )
@@ -56,12 +56,12 @@ def tokens_of(text: str) -> tuple[Token, ...]:
     Raises:
         ConditionError: There is a character that no word has, or there are too many characters.
     """
-    if len(text) > MOST_CHARACTERS:
+    if len(text) > MAX_CHARACTERS:
         raise ConditionError(
             f"the condition has {len(text):,} characters",
-            text[:MOST_CHARACTERS],
-            MOST_CHARACTERS - 1,
-            f"at most {MOST_CHARACTERS}; several conditions are entries of a list",
+            text[:MAX_CHARACTERS],
+            MAX_CHARACTERS - 1,
+            f"at most {MAX_CHARACTERS}; several conditions are entries of a list",
         )
     found, at = [], 0
     while at < len(text):

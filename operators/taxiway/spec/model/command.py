@@ -18,8 +18,8 @@ FILES = (*TRAINING, *VALIDATION, CONFIG, MODEL)
 """The files that an argument can name in braces, and the model that the program writes."""
 _SEED = "seed"
 _PARAM = "params."
-_MOST_FILES = 10_000
-_MOST_BYTES = 1 << 30
+_MAX_FILES = 10_000
+_MAX_BYTES = 1 << 30
 _PATH = re.compile(r"(-{1,2}[\w.-]+=|)(/.*)", re.DOTALL)
 _PLACEHOLDER = re.compile(r"\{([\w.-]+)\}")
 
@@ -138,7 +138,7 @@ def _is_small(folder: Path) -> bool:
     size = 0
     for count, path in enumerate(folder.rglob("*"), start=1):
         size += path.stat().st_size
-        if count > _MOST_FILES or size > _MOST_BYTES or not (path.is_file() or path.is_dir()):
+        if count > _MAX_FILES or size > _MAX_BYTES or not (path.is_file() or path.is_dir()):
             return False
     return True
 

@@ -44,7 +44,7 @@ class Model(Section):
         weight: A column with the weight of each row in training, which is no feature; or a function of the training rows that returns a
             weight for each: `FILE.py:function` with a Python file in the folder of the pipeline file, or `package.module:function`. None
             to weigh all rows alike.
-        threshold: The probability from which on the second of two classes is predicted, or how to choose it; None for 0.5.
+        threshold: The probability at or above which the second of two classes is predicted, or how to choose it; None for 0.5.
         warm_start: `champion` to train the estimator further from the champion's; None to train it anew.
     """
 

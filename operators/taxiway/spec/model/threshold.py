@@ -1,4 +1,4 @@
-"""`model.threshold`: the probability from which on a model predicts the second of two classes."""
+"""`model.threshold`: the probability at or above which a model predicts the second of two classes."""
 
 from typing import Annotated, Any
 

@@ -16,15 +16,15 @@ TriggerName = Literal["performance", "concept_drift", "input_drift", "new_labels
 ACTION_NAMES: tuple[ActionName, ...] = ("recalibrate", "warm_start", "retrain")
 BY_ORDER = ("roc_auc", "average_precision")
 """The metrics that depend only on the order of the probabilities, which a recalibration of two classes keeps."""
-_MOST_SPANS = 10_000
+_MAX_SPANS = 10_000
 _TEXTS: dict[ActionName, str] = {"recalibrate": "recalibrate", "warm_start": "warm start", "retrain": "retrain"}
 
 
 def _spans(value: Any) -> Any:
     """Check a number of spans: a whole number, or `all`."""
-    if value == "all" or (isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST_SPANS):
+    if value == "all" or (isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MAX_SPANS):
         return value
-    raise ValueError(f"allowed: all, or a whole number of spans, 1 to {_MOST_SPANS:,}")
+    raise ValueError(f"allowed: all, or a whole number of spans, 1 to {_MAX_SPANS:,}")
 
 
 Spans = Annotated[int | Literal["all"], BeforeValidator(_spans)]

@@ -26,8 +26,8 @@ _RENAMED = {
 }
 """Keys that had another name before version 0.1, and what to write now."""
 KeyPath = tuple[str | int, ...]
-_MOST_SHOWN = 20
-_MOST_CHARACTERS = 200  # of a key
+_MAX_SHOWN = 20
+_MAX_CHARACTERS = 200  # of a key
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class YamlFile:
 def spelled(key: KeyPath) -> str:
     """`features.carrier.domain[2]`; a very long key is cut."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in key)
-    return clipped(text.removeprefix("."), _MOST_CHARACTERS)
+    return clipped(text.removeprefix("."), _MAX_CHARACTERS)
 
 
 def read_yaml(path: Path) -> YamlFile:
@@ -152,8 +152,8 @@ def explain(
 def together(errors: Sequence[ConfigError]) -> ConfigError:
     """One error with the messages of the first 20, without duplicates, and the attributes of the first."""
     first, messages = errors[0], list(dict.fromkeys(str(error) for error in errors))
-    more = [f"and {len(messages) - _MOST_SHOWN:,} more mistakes in {first.file}"] if len(messages) > _MOST_SHOWN else []
-    message = "\n".join(messages[:_MOST_SHOWN] + more)
+    more = [f"and {len(messages) - _MAX_SHOWN:,} more mistakes in {first.file}"] if len(messages) > _MAX_SHOWN else []
+    message = "\n".join(messages[:_MAX_SHOWN] + more)
     return ConfigError(message, key=first.key, got=first.got, allowed=first.allowed, file=first.file, line=first.line)
 
 

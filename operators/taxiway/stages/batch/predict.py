@@ -65,7 +65,7 @@ def predict_batch(
 
     Raises:
         ConfigError: A key is not a column, the folder has something else, or predictions that are not to be replaced.
-        DataError: The rows do not fit the model.
+        DataError: The rows do not match the inputs of the model.
     """
     batch = batch_of(version, table, data, keys=keys, rows_per_file=rows_per_file)
     with only_process(out):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 SCORING_CONTEXT = "scoring"
 _LONGEST = 1000
-_MOST_FILES = 100
+_MAX_FILES = 100
 """How many files of a batch are inputs of their own; the data as a whole always is one."""
 
 
@@ -113,7 +113,7 @@ class BatchRecorder:
         """Log the version's model, the data as a whole, each of its files and joined tables, by the digests of their contents."""
         from mlflow.entities import LoggedModelInput
 
-        files = tuple(zip(table.paths, table.file_digests, strict=True))[:_MOST_FILES]
+        files = tuple(zip(table.paths, table.file_digests, strict=True))[:_MAX_FILES]
         names = table.file_names or {}
         read = [(batch.data, batch.data_digest), *((names.get(path, path.name), digest) for path, digest in files)]
         scored = [_input(name, digest, batch.data, SCORING_CONTEXT) for name, digest in dict.fromkeys(read)]

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from taxiway.data.ingest.labels.imported import labels_state
-from taxiway.data.ingest.plan import WindowPlan, newest_plan, plan_backfill, plan_window
+from taxiway.data.ingest.plan import WindowPlan, newest_window, plan_backfill, plan_window
 from taxiway.data.sources.find import source_state, spans_of, with_versions
 from taxiway.data.sources.join_inputs import JoinTable, find_join_tables, joined_state, waiting
 from taxiway.data.sources.reader import Connect, FoundSpan
@@ -20,7 +20,7 @@ from taxiway.store import SpanKey, Store
 if TYPE_CHECKING:
     from taxiway.data.ingest.unlabelled import UnlabelledSpan
 
-_MOST_READ = 24  # spans that are read for their labels although no run can decide them
+_MAX_READ = 24  # spans that are read for their labels although no run can decide them
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class IngestPlan:
     def nothing_to_do(self, span_option: str) -> str:
         """Why the run has nothing to do; `span_option` is how the caller names a span to decide again."""
         again = f". To decide a span again: {span_option}" if self.any_processed else ""
-        return f"nothing to do: {self.window.reason}{again}"
+        return f"nothing to do: {self.window.skip_reason}{again}"
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def next_span(source: Source, pipeline: str, store: Store, *, now: datetime) -> 
     For a query or a function this does not read the source: the span of a period counts as available once the period has ended.
     """
     arrivals = _look_up_arrivals(source, pipeline, store, now)
-    window = plan_window(arrivals.spans, source, processed=arrivals.processed, unreadable=arrivals.waits)
+    window = plan_window(arrivals.spans, source, processed=arrivals.processed, not_ready=arrivals.waits)
     return (window.target.name, window.target.version) if window.target else None
 
 
@@ -82,7 +82,7 @@ def plan_ingest(
     requested: str | None = None,
     newest: bool = False,
     as_of: datetime | None = None,
-    previous_as_of: datetime | None = None,
+    previous_run_end: datetime | None = None,
     types: Callable[[], Mapping[str, str]] = dict,
     action: Action | None = None,
 ) -> IngestPlan:
@@ -98,9 +98,9 @@ def plan_ingest(
         now: The time of the run; periods that end later are not available yet.
         requested: The name of the span to decide, processed or not.
         newest: Whether to take the newest span, and no older one.
-        as_of: The date of a backfill run, which processes the newest span that had ended by then, instead of the oldest
-            span that is due; None for another run.
-        previous_as_of: The date of the run before a backfill run.
+        as_of: The end of the data interval of a backfill run, which processes the newest span that had ended by then, instead of
+            the oldest span that is due; None for another run.
+        previous_run_end: The end of the data interval of the previous run, if both belong to a backfill; else None.
         types: Returns the columns of the schema with their types.
         action: What the run does, which may read other spans than `source.window`.
 
@@ -118,7 +118,7 @@ def plan_ingest(
             requested=requested,
             newest=newest,
             as_of=as_of,
-            previous_as_of=previous_as_of,
+            previous_run_end=previous_run_end,
             training_spans=_training_spans(source, action),
         )
 
@@ -156,7 +156,7 @@ def _without_unlabelled(
     unlabelled: list[UnlabelledSpan] = []
     while True:
         unused = [span for span in arrivals.spans if span.name not in {*waits, *excluded}] if read_unused else []
-        others = () if plan.window.spans else tuple(unused[-_MOST_READ:])
+        others = () if plan.window.spans else tuple(unused[-_MAX_READ:])
         unknown = [span for span in plan.window.spans or others if (span.name, span.version) not in known]
         known.update((span.name, span.version) for span in unknown)
         missing = unlabelled_of(unknown)
@@ -178,11 +178,13 @@ def _plan(
     requested: str | None,
     newest: bool,
     as_of: datetime | None,
-    previous_as_of: datetime | None,
+    previous_run_end: datetime | None,
     training_spans: float | None,
 ) -> IngestPlan:
     # Corrected rows matter only for the newest window and for the spans of this run.
-    versions = {span.name: span for span in with_versions(source, newest_plan(arrivals.spans, source, arrivals.waits), connect)}
+    versions = {
+        span.name: span for span in with_versions(source, newest_window(arrivals.spans, source, arrivals.waits), connect)
+    }
     found = tuple(versions.get(span.name, span) for span in arrivals.spans)
     if as_of is None or requested:
         window = plan_window(
@@ -190,12 +192,12 @@ def _plan(
             source,
             processed=arrivals.processed,
             requested=requested,
-            newest=newest,
-            unreadable=arrivals.waits,
+            newest_only=newest,
+            not_ready=arrivals.waits,
             training_spans=training_spans,
         )
     else:
-        window = plan_backfill(found, source, as_of=as_of, previous_as_of=previous_as_of, unreadable=arrivals.waits)
+        window = plan_backfill(found, source, as_of=as_of, previous_run_end=previous_run_end, not_ready=arrivals.waits)
     return IngestPlan(
         replace(window, spans=with_versions(source, window.spans, connect)),
         arrivals.joined,

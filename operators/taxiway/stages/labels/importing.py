@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from taxiway.data.schema.model import Schema
     from taxiway.records import Snapshot
 
-MOST_NAME_CHARACTERS = 250
+MAX_NAME_CHARACTERS = 250
 """How many characters the name of a labeller may have."""
 
 
@@ -124,7 +124,7 @@ def import_labels(
         DataError: A key is unknown, in several rows, or missing; or a label has the wrong type, is outside of the schema, or is another
             one than at the source.
     """
-    problem = kept_text_problem(labeller, "say who has given the labels", MOST_NAME_CHARACTERS)
+    problem = kept_text_problem(labeller, "say who has given the labels", MAX_NAME_CHARACTERS)
     if problem is not None:
         raise ConfigError(f"the name of the labeller {problem}", key="labeller", got=labeller)
     found = spans_to_label(context, snapshot)

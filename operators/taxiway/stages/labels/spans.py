@@ -19,7 +19,7 @@ from taxiway.stages.context import StageContext
 if TYPE_CHECKING:
     from taxiway.data.schema.model import Schema
 
-MOST_SPANS = 24
+MAX_SPANS = 24
 """How many spans are read, the newest ones."""
 
 
@@ -93,7 +93,7 @@ def spans_to_label(context: StageContext, snapshot: Snapshot) -> SpansToLabel:
         wanted = {span.name for span in snapshot.spans if span_label(span.name, span.version) in dropped}
         about = "spans whose rows without a label were left out"
     _require_found(context, {span.name for span in found}, wanted)
-    spans = tuple(span for span in found if span.name in wanted | before and span.name not in unreadable)[-MOST_SPANS:]
+    spans = tuple(span for span in found if span.name in wanted | before and span.name not in unreadable)[-MAX_SPANS:]
     return SpansToLabel(source, with_versions(source, spans, context.services.connect), joined, about, schema)
 
 

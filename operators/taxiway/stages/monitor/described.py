@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from taxiway.monitoring.retraining import expected_gain
-from taxiway.records.served import MOST_EARLIER, AlertKind, EarlierWindow, ServedAlert, ServedPerformance, ServedWindow
+from taxiway.records.served import MAX_EARLIER, AlertKind, EarlierWindow, ServedAlert, ServedPerformance, ServedWindow
 
 if TYPE_CHECKING:
     from taxiway.records import Interval
@@ -101,7 +101,7 @@ def _earlier(found: "Monitored", before: ServedPerformance) -> tuple[EarlierWind
     )
     kept = {(each.version, each.window.first): each for each in (*before.earlier, *own)}
     left = [each for key, each in kept.items() if key not in compared]
-    return tuple(sorted(left, key=lambda each: (each.window.first, each.version))[-MOST_EARLIER:])
+    return tuple(sorted(left, key=lambda each: (each.window.first, each.version))[-MAX_EARLIER:])
 
 
 def _alerts(found: "Monitored") -> Iterator[ServedAlert]:

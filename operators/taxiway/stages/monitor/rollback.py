@@ -27,7 +27,7 @@ from taxiway.tracking import tags
 
 POLICY = "policy monitor.rollback"
 """Who rolls back, for the ledger."""
-_MOST_SHOWN = 1e6
+_MAX_SHOWN = 1e6
 
 
 @dataclass(frozen=True)
@@ -181,8 +181,8 @@ def _roll_back(context: StageContext, version: Version, previous: int, evidence:
 def _evidence_text(policy: Rollback, found: Monitored, compared: PreviousPerformance) -> str:
     """Both metrics, and `the evidence of a larger Brier score is 1,240 (required: 100)`."""
     log_evidence, metric = compared.log_evidence or 0.0, found.reference.metric
-    if log_evidence >= math.log(_MOST_SHOWN):
-        shown = f"more than {_MOST_SHOWN:,.0f}"
+    if log_evidence >= math.log(_MAX_SHOWN):
+        shown = f"more than {_MAX_SHOWN:,.0f}"
     else:
         evidence = math.exp(log_evidence)
         shown = f"{evidence:.3g}" if evidence < 100 else f"{evidence:,.0f}"

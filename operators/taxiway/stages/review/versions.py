@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 NEWEST_PROMOTIONS = 1000
 """How many promotions of all models are looked through for former champions."""
-MOST_FORMER = 20
+MAX_FORMER = 20
 """How many former champions of a model are reviewed, the newest ones."""
 
 
@@ -135,7 +135,7 @@ def versions_of(champion: "ChampionInfo | None", promotions: Sequence[Promotion]
             continue
         if version in forced:
             found[version] = (Standing.FORCED, promotion.verdict)
-        elif former < MOST_FORMER:
+        elif former < MAX_FORMER:
             found[version], former = (Standing.FORMER, promotion.verdict), former + 1
     return found
 

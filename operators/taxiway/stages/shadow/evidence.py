@@ -198,14 +198,14 @@ def decision(
 
 def _classes(context: StageContext, verdict: Verdict) -> "VersionClasses":
     from taxiway.gates.shadow.estimates import VersionClasses
-    from taxiway.registry.described import classes_in, threshold_in
+    from taxiway.registry.version_tags import classes_from_tags, threshold_from_tags
 
     champion_tags, challenger_tags = (
         context.registry.get_model_version(verdict.model, str(version)).tags for version in (verdict.champion, verdict.version)
     )
     return VersionClasses(
-        classes_in(champion_tags),
-        classes_in(challenger_tags),
-        champion_threshold=threshold_in(champion_tags),
-        challenger_threshold=threshold_in(challenger_tags),
+        classes_from_tags(champion_tags),
+        classes_from_tags(challenger_tags),
+        champion_threshold=threshold_from_tags(champion_tags),
+        challenger_threshold=threshold_from_tags(challenger_tags),
     )

@@ -108,13 +108,13 @@ def _scored(
     from taxiway.evaluation.metrics import metric_of
     from taxiway.evaluation.predictions import positive_class, predictions_of
     from taxiway.stats.bootstrap import covariances
-    from taxiway.training.learning_curve.parts import LEAST_SIZES, NotMeasured
+    from taxiway.training.learning_curve.parts import MIN_SIZES, NotMeasured
 
     classes = features.classes
     sides = [predictions_of(answers, classes, classes, positive_class(classes), threshold) for answers in predicted.answers]
     values, between = covariances(metric_of(metric, classes).compute, predicted.labels, sides, predicted.groups)
     known = np.flatnonzero(np.isfinite(values) & np.isfinite(np.diag(between)))
-    if len(known) < LEAST_SIZES:
+    if len(known) < MIN_SIZES:
         unknown = len(sides) - len(known)
         return NotMeasured(f"{metric} of the held-out rows, or its error, is not a number for {unknown} of {len(sides)} models")
     return LearningCurve(

@@ -44,7 +44,7 @@ def train(
         FitError: The estimator cannot be fitted with these parameters on these rows.
         UntrustedModelError: The fitted model needs types that Taxiway does not load.
     """
-    from taxiway.registry.described import files_in, size_in, threshold_in
+    from taxiway.registry.version_tags import files_in, size_in, threshold_from_tags
     from taxiway.stages.tune import choose_best
     from taxiway.training.train import candidate_key
 
@@ -76,7 +76,7 @@ def train(
         estimator=estimator,
         params=params,
         sweep=sweep.digest if sweep else None,
-        threshold=threshold_in(version_tags),
+        threshold=threshold_from_tags(version_tags),
         files=files or files_in(version_tags),
     )
     size = size_in(version_tags)

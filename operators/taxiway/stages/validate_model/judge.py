@@ -136,7 +136,7 @@ class _Case:
             today=self.context.clock().date(),
             older_data_reason=self.older,
             unscorable=self.unscorable,
-            decisions=decisions(self.context.ledger, about=self.report.digest),
+            human_decisions=decisions(self.context.ledger, about=self.report.digest),
             log_share=log_share,
         )
 

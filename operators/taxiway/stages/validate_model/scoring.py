@@ -102,12 +102,12 @@ def load_version(context: StageContext, model: str, version: int, files: str | N
         UntrustedModelError: It needs types that Taxiway does not load.
     """
     from taxiway.evaluation.scoring import LoadedModel
-    from taxiway.registry.described import classes_in, size_in
     from taxiway.registry.load import load_trusted
+    from taxiway.registry.version_tags import classes_from_tags, size_in
 
     loaded = load_trusted(context.registry.tracking_uri, model, version, code=context.code, files=files)
     described = context.registry.get_model_version(model, str(version)).tags
-    return LoadedModel(version, loaded, classes_in(described), size_in(described), context.pipeline.source.rename)
+    return LoadedModel(version, loaded, classes_from_tags(described), size_in(described), context.pipeline.source.rename)
 
 
 def _load_champion(context: StageContext, model: str, version: int) -> "LoadedModel":

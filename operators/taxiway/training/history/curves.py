@@ -10,7 +10,7 @@ from typing import Any, Literal
 from taxiway.messages import error_line
 
 _log = logging.getLogger(__name__)
-_MOST_STEPS = 1_000
+_MAX_STEPS = 1_000
 GRADIENT = "gradient_norm"
 """The metric of the curve of a gradient."""
 _HIGHER_IS_BETTER = frozenset(
@@ -67,7 +67,7 @@ class Curve:
 
     def steps(self) -> dict[int, float]:
         """At most 1,000 of the values, by their iterations; the last one is always among them."""
-        every, last = math.ceil(len(self.values) / _MOST_STEPS), len(self.values) - 1
+        every, last = math.ceil(len(self.values) / _MAX_STEPS), len(self.values) - 1
         return {self.iteration(at): value for at, value in enumerate(self.values) if (last - at) % every == 0}
 
 

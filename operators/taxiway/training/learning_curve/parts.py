@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from taxiway.messages import counted
 from taxiway.spec.metrics import Problem
-from taxiway.stats.bootstrap import LEAST_GROUPS
+from taxiway.stats.bootstrap import MIN_GROUPS
 from taxiway.stats.seed import SEED
 from taxiway.training.rows import TrainingRows, split_rows
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
     Positions = NDArray[np.intp]
 
-MOST_SIZES = 6
+MAX_SIZES = 6
 """A half, a fourth and so on, up to a 32nd, of the rows to learn from; all fits together learn from less than twice these rows."""
-LEAST_SIZES = 2
+MIN_SIZES = 2
 """With fewer sizes there is no curve."""
-_HELD_OUT, _MOST_HELD_OUT = 0.2, 20_000
-_LEAST_ROWS, _LEAST_OF_A_CLASS = 50, 5
+_HELD_OUT, _MAX_HELD_OUT = 0.2, 20_000
+_MIN_ROWS, _MIN_OF_A_CLASS = 50, 5
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,8 @@ def parts_of(rows: TrainingRows, problem: Problem, groups: Groups | None) -> Par
     import numpy as np
 
     count = len(rows.labels)
-    fraction = min(_HELD_OUT, _MOST_HELD_OUT / count)
-    if count * (1 - fraction) < LEAST_SIZES * _LEAST_ROWS:
+    fraction = min(_HELD_OUT, _MAX_HELD_OUT / count)
+    if count * (1 - fraction) < MIN_SIZES * _MIN_ROWS:
         return _too_few(count, problem)
     if groups is None:
         learned, held = split_rows(rows, fraction, stratified=problem == "classification")
@@ -87,15 +87,15 @@ def parts_of(rows: TrainingRows, problem: Problem, groups: Groups | None) -> Par
     else:
         learned, held = _whole_groups(groups.numbers, fraction)
         found = len(np.unique(groups.numbers[held]))
-        if found < LEAST_GROUPS:
+        if found < MIN_GROUPS:
             return NotMeasured(
                 f"whole groups by {groups.column} are held out, and a fifth of the training rows has {counted(found, 'group')}; at least "
-                f"{LEAST_GROUPS} are needed"
+                f"{MIN_GROUPS} are needed"
             )
     classes = np.unique(rows.labels, return_inverse=True)[1] if problem == "classification" else None
-    halves = [learned[: len(learned) >> times] for times in reversed(range(MOST_SIZES))]
-    parts = [part for part in halves if len(part) >= _LEAST_ROWS and (classes is None or _has_all(classes[part], classes))]
-    return Parts(parts, held) if len(parts) >= LEAST_SIZES else _too_few(count, problem)
+    halves = [learned[: len(learned) >> times] for times in reversed(range(MAX_SIZES))]
+    parts = [part for part in halves if len(part) >= _MIN_ROWS and (classes is None or _has_all(classes[part], classes))]
+    return Parts(parts, held) if len(parts) >= MIN_SIZES else _too_few(count, problem)
 
 
 def _whole_groups(groups: "Positions", fraction: float) -> "tuple[Positions, Positions]":
@@ -114,12 +114,12 @@ def _whole_groups(groups: "Positions", fraction: float) -> "tuple[Positions, Pos
 def _has_all(part: "Positions", classes: "Positions") -> bool:
     import numpy as np
 
-    return bool(np.bincount(part, minlength=int(classes.max()) + 1).min() >= _LEAST_OF_A_CLASS)
+    return bool(np.bincount(part, minlength=int(classes.max()) + 1).min() >= _MIN_OF_A_CLASS)
 
 
 def _too_few(rows: int, problem: Problem) -> NotMeasured:
-    of_classes = f" and {_LEAST_OF_A_CLASS} of each class" if problem == "classification" else ""
+    of_classes = f" and {_MIN_OF_A_CLASS} of each class" if problem == "classification" else ""
     return NotMeasured(
-        f"{counted(rows, 'training row')} are too few: of four fifths of them, at least {LEAST_SIZES} parts, such as a half and all, must "
-        f"have {_LEAST_ROWS} rows{of_classes}"
+        f"{counted(rows, 'training row')} are too few: of four fifths of them, at least {MIN_SIZES} parts, such as a half and all, must "
+        f"have {_MIN_ROWS} rows{of_classes}"
     )

@@ -13,7 +13,7 @@ from taxiway.store import Store
 from taxiway.training.estimator import build_estimator
 from taxiway.training.fit import fit, training_data
 from taxiway.training.history import Watch
-from taxiway.training.learning_curve.parts import LEAST_SIZES, Groups, NotMeasured, parts_of
+from taxiway.training.learning_curve.parts import MIN_SIZES, Groups, NotMeasured, parts_of
 from taxiway.training.own.raw_rows import RawRows
 from taxiway.training.own.training import OwnTraining, takes_frame
 from taxiway.training.rows import TrainingRows, read_training_rows
@@ -88,7 +88,7 @@ def predicted_by_size(
                 answers[len(part)] = np.asarray(answers_of(estimator, rows.matrix[held]), dtype=float)
         except FitError as error:
             _log.warning("the learning curve has no value for %d rows: %s", len(part), error)
-    if len(answers) < LEAST_SIZES:
+    if len(answers) < MIN_SIZES:
         return NotMeasured(
             f"the estimator could be fitted to {len(answers)} of {len(parts.learned)} parts of the training rows; see above"
         )

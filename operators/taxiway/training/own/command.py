@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 _KEEPER = Path(__file__).with_name("keeper.py")
 _LONGEST_LINE = 2000
 _LAST_LINES = 10
-_MOST_LINES = 10_000
+_MAX_LINES = 10_000
 """In the log of the task; a program may print for each row."""
 _LAST_CHARACTERS = 1500
 _MAX_MODEL_BYTES = 1 << 30
@@ -96,10 +96,10 @@ class OwnCommand(OwnTraining):
             lines = (line.rstrip() for line in iter(lambda: output.readline(_LONGEST_LINE), ""))
             for number, text in enumerate(filter(None, lines)):
                 last.append(text)
-                if number < _MOST_LINES:
+                if number < _MAX_LINES:
                     _log.info("%s", text)
-                elif number == _MOST_LINES:
-                    _log.warning("the program printed %s lines; what follows is not logged", f"{_MOST_LINES:,}")
+                elif number == _MAX_LINES:
+                    _log.warning("the program printed %s lines; what follows is not logged", f"{_MAX_LINES:,}")
         if keeper.returncode:
             raise FitError(f"{self._name} {_how_it_ended(keeper.returncode)}; nothing was registered. {_said(last)}")
 

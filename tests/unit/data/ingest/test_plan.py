@@ -64,17 +64,17 @@ def test_a_corrected_version_of_a_decided_span_is_undecided_again() -> None:
 )
 def test_a_source_without_a_span_says_what_is_missing(keys: dict[str, Any], said: str) -> None:
     read = read_source({"label": "y", "window": 1, **keys})
-    assert said in plan_window((), read, processed=frozenset()).reason
+    assert said in plan_window((), read, processed=frozenset()).skip_reason
 
 
 def test_too_few_spans_are_nothing_to_do_and_it_is_said_how_many_are_missing() -> None:
     few = plan_window(FOUND[:3], source(spans="/{SPAN}", window=3), processed=frozenset())
-    assert (few.spans, few.reason) == (
+    assert (few.spans, few.skip_reason) == (
         (),
         "window: 3 needs 4 spans (3 to train on, 1 to evaluate on), but 1 is missing; spans that can be read: 1, 2, 3",
     )
     none = plan_window((), source(spans="/{SPAN}", window=1), processed=frozenset())
-    assert (none.spans, none.reason) == (
+    assert (none.spans, none.skip_reason) == (
         (),
         "window: 1 needs 2 spans (1 to train on, 1 to evaluate on), but 2 are missing; no file matches /{SPAN}",
     )
@@ -124,7 +124,7 @@ MONTHS = tuple(month(number) for number in range(6))
 def test_a_past_moment_sees_the_periods_that_had_ended(
     moment: datetime, before: datetime | None, planned: tuple[FoundSpan, ...] | None
 ) -> None:
-    assert plan_backfill(MONTHS, source(window=2), as_of=moment, previous_as_of=before).spans == (planned or ())
+    assert plan_backfill(MONTHS, source(window=2), as_of=moment, previous_run_end=before).spans == (planned or ())
 
 
 @given(
@@ -137,7 +137,7 @@ def test_runs_for_past_moments_see_nothing_later_and_decide_each_span_once_oldes
 ) -> None:
     found, before, decided = tuple(month(number) for number in sorted(there)), None, []
     for moment in sorted(m.replace(tzinfo=UTC) for m in moments):
-        plan = plan_backfill(found, source(window=window), as_of=moment, previous_as_of=before).spans
+        plan = plan_backfill(found, source(window=window), as_of=moment, previous_run_end=before).spans
         if plan:
             assert len(plan) == window + 1
             assert all(span.ends is not None and span.ends <= moment for span in plan)
@@ -180,23 +180,24 @@ def spans(*numbers: int) -> tuple[FoundSpan, ...]:
 
 
 def planned(
-    found: tuple[FoundSpan, ...], decided: str = "", unreadable: dict[str, str] | None = None, **keys: Any
+    found: tuple[FoundSpan, ...], decided: str = "", not_ready: dict[str, str] | None = None, **keys: Any
 ) -> WindowPlan:
     wanted = source(spans="/{SPAN}.parquet", **keys)
-    return plan_window(found, wanted, processed=frozenset((name, 0) for name in decided), unreadable=unreadable)
+    return plan_window(found, wanted, processed=frozenset((name, 0) for name in decided), not_ready=not_ready)
 
 
 def test_a_fixed_window_stays_and_the_newest_span_after_it_is_decided() -> None:
     fixed = {"from": 2, "to": 3}
     assert names(planned(spans(1, 2, 3, 4, 5), window=fixed)) == "235"
-    assert planned(spans(1, 2, 3, 4, 5), "5", window=fixed).reason == (
+    assert planned(spans(1, 2, 3, 4, 5), "5", window=fixed).skip_reason == (
         "5, the newest span after the fixed window from 2 to 3, has already been processed"
     )
-    assert planned(spans(1, 2, 3), window=fixed).reason == (
+    assert planned(spans(1, 2, 3), window=fixed).skip_reason == (
         "there is no span after the fixed window from 2 to 3 to evaluate on; spans that can be read: 1, 2, 3"
     )
     assert (
-        planned(spans(1, 2, 4, 5), window=fixed).reason == "the fixed window from 2 to 3 is incomplete: span 3 does not exist"
+        planned(spans(1, 2, 4, 5), window=fixed).skip_reason
+        == "the fixed window from 2 to 3 is incomplete: span 3 does not exist"
     )
     with pytest.raises(
         ConfigError,
@@ -208,7 +209,7 @@ def test_a_fixed_window_stays_and_the_newest_span_after_it_is_decided() -> None:
 def test_a_request_without_a_span_after_a_fixed_window_lists_the_spans_once() -> None:
     fixed = source(spans="/{SPAN}", window={"from": 2, "to": 3})
     with pytest.raises(ConfigError) as caught:
-        plan_window(spans(1, 2, 3, 4), fixed, processed=frozenset(), requested="2", unreadable={"4": "its label is missing"})
+        plan_window(spans(1, 2, 3, 4), fixed, processed=frozenset(), requested="2", not_ready={"4": "its label is missing"})
     assert str(caught.value) == (
         "span 2 cannot be processed: there is no span after the fixed window from 2 to 3 to evaluate on; span 4 cannot be read "
         "yet: its label is missing; spans that can be read: 1, 2, 3"
@@ -217,7 +218,7 @@ def test_a_request_without_a_span_after_a_fixed_window_lists_the_spans_once() ->
 
 def test_of_many_spans_that_cannot_be_read_one_is_only_counted() -> None:
     excluded = [str(number) for number in range(1, 14)]
-    reason = planned(spans(*range(1, 15)), window=1, exclude=excluded).reason
+    reason = planned(spans(*range(1, 15)), window=1, exclude=excluded).skip_reason
     assert "; 1 older span is also excluded or cannot be read yet; span 2 is excluded" in reason
 
 
@@ -236,7 +237,7 @@ def test_a_denied_span_is_never_read_and_this_is_said() -> None:
     assert (names(plan), plan.notes) == ("245", ("span 3 is excluded by source.exclude",))
     few = planned(spans(1, 2, 3, 4), window=2, exclude=["1", "3"])
     assert (
-        few.reason
+        few.skip_reason
         == "window: 2 needs 3 spans (2 to train on, 1 to evaluate on), but 1 is missing; spans that can be read: 2, 4; span 1 is excluded by source.exclude; span 3 is excluded by source.exclude"
     )
     with pytest.raises(
@@ -259,23 +260,23 @@ def test_a_hole_between_spans_is_told_and_read_over() -> None:
 
 def test_a_span_that_waits_for_a_join_is_not_planned_and_the_reason_is_said() -> None:
     waits = {"2": "join weather has no file for it, 2 of /w/{SPAN} does not exist"}
-    plan = planned(spans(1, 2, 3), unreadable=waits, window=1)
+    plan = planned(spans(1, 2, 3), not_ready=waits, window=1)
     assert (names(plan), plan.notes) == ("13", (f"span 2 cannot be read yet: {waits['2']}",))
-    assert planned(spans(1, 2), unreadable=waits, window=1).reason == (
+    assert planned(spans(1, 2), not_ready=waits, window=1).skip_reason == (
         f"window: 1 needs 2 spans (1 to train on, 1 to evaluate on), but 1 is missing; spans that can be read: 1; span 2 cannot be read yet: {waits['2']}"
     )
-    fixed = planned(spans(1, 2, 3), unreadable=waits, window={"from": 1, "to": 2})
-    assert fixed.reason == f"the fixed window from 1 to 2 is incomplete: span 2 cannot be read yet: {waits['2']}"
+    fixed = planned(spans(1, 2, 3), not_ready=waits, window={"from": 1, "to": 2})
+    assert fixed.skip_reason == f"the fixed window from 1 to 2 is incomplete: span 2 cannot be read yet: {waits['2']}"
 
 
 def test_a_backfill_reads_a_fixed_window_only_once_it_had_ended() -> None:
     fixed = source(window={"from": "2013-01", "to": "2013-02"})
-    assert plan_backfill(MONTHS, fixed, as_of=first_of(2)).reason == (
+    assert plan_backfill(MONTHS, fixed, as_of=first_of(2)).skip_reason == (
         "this run reads only spans that had ended by 2013-03-01 00:00:00 UTC: there is no span after the fixed window from 2013-01 to 2013-02 to evaluate on; spans that can be read: 2013-01, 2013-02"
     )
     assert plan_backfill(MONTHS, fixed, as_of=first_of(4)).spans == (*MONTHS[:2], MONTHS[3])
-    again = plan_backfill(MONTHS, fixed, as_of=first_of(4), previous_as_of=first_of(4))
-    assert again.reason == (
+    again = plan_backfill(MONTHS, fixed, as_of=first_of(4), previous_run_end=first_of(4))
+    assert again.skip_reason == (
         "the newest span that had ended by 2013-05-01 00:00:00 UTC, the date of this run, is 2013-04; the run before it, of "
         "2013-05-01 00:00:00 UTC, already processes that span"
     )

@@ -46,14 +46,14 @@ def number_column(values: list[float | None], name: str = "x") -> ColumnProfile:
             "fractional": int((kept != np.floor(kept)).sum()),
             "skewness": skewness,
             "kurtosis": kurtosis,
-            "frequencies": frequencies(Counter(kept.tolist())),
+            "distinct_sample": distinct_sample(Counter(kept.tolist())),
             "values_complete": False,
             "quantiles": tuple(np.quantile(kept, np.linspace(0, 1, 101), method="inverted_cdf")),
         }
     )
 
 
-def frequencies(counts: "Counter[float] | Counter[str]") -> DistinctSample:
+def distinct_sample(counts: "Counter[float] | Counter[str]") -> DistinctSample:
     """The distinct sample of counted values, with a hash of Python's."""
     return sample(
         [hash(("salt", repr(value + 0.0) if isinstance(value, float) else value)) % HASHES for value in counts],
@@ -72,7 +72,7 @@ def word_column(values: list[str | None], name: str = "t") -> ColumnProfile:
         storage="VARCHAR",
         rows=rows,
         missing=missing,
-        frequencies=frequencies(counts),
+        distinct_sample=distinct_sample(counts),
         values=kept,
         values_complete=complete,
     )

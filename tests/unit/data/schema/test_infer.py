@@ -13,7 +13,7 @@ from taxiway.data.profiling.compute import profile
 from taxiway.data.profiling.profile import ColumnProfile, Profile
 from taxiway.data.profiling.profiler import profile_table
 from taxiway.data.schema.constraints import Counts, Range
-from taxiway.data.schema.draft import draft_text
+from taxiway.data.schema.draft import render_draft
 from taxiway.data.schema.feature import Feature
 from taxiway.data.schema.file import load_schema
 from taxiway.data.schema.infer import closed_domain, infer_from
@@ -88,7 +88,7 @@ def test_what_may_be_another_type_is_told_and_not_changed(tmp_path: Path, values
     made = profile_of(tmp_path, x=values)
     found = remarks(tmp_path / "data.parquet")
     assert (words in found["x"]) if words else not found
-    text = draft_text(infer_from(made), made, "data.parquet", found)
+    text = render_draft(infer_from(made), made, "data.parquet", found)
     assert (f"  # {words}" in text or words in text) if words else text.count("#") == 2
 
 
@@ -140,7 +140,7 @@ def test_data_pass_the_schema_that_was_inferred_from_them(tmp_path: Path, name: 
     path = shared_data(name)
     made = profile(path)
     schema = infer_from(made, ranges=ranges)
-    (tmp_path / "x.yaml").write_text(draft_text(schema, made, name, remarks(path), suggest(path)))
+    (tmp_path / "x.yaml").write_text(render_draft(schema, made, name, remarks(path), suggest(path)))
     assert load_schema(tmp_path / "x.yaml") == schema
     report = validate(path, schema)
     assert (report.status, report.anomalies) == (Status.PASS, ())
@@ -171,7 +171,7 @@ def test_a_comment_cannot_break_the_file(tmp_path: Path) -> None:
     pq.write_table(pa.table({"a\nb": values, "c": [f"{at}" for at in range(40)]}), tmp_path / "data.parquet")
     schema = infer_from(made)
     path = tmp_path / "data.parquet"
-    (tmp_path / "x.yaml").write_text(draft_text(schema, made, "da\nta", remarks(path), suggest(path)), encoding="utf-8")
+    (tmp_path / "x.yaml").write_text(render_draft(schema, made, "da\nta", remarks(path), suggest(path)), encoding="utf-8")
     assert load_schema(tmp_path / "x.yaml") == schema
 
 

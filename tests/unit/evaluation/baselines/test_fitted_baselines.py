@@ -102,7 +102,7 @@ def test_a_retry_loads_them_and_reads_no_rows(tmp_path: Path) -> None:
 
 def test_at_most_so_many_rows_are_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given = made(tmp_path, rows_with(lambda signal: signal > 1), ("False", "True"))
-    monkeypatch.setattr(baselines, "_MOST_ROWS", 300)
+    monkeypatch.setattr(baselines, "_MAX_ROWS", 300)
     assert [one.record.rows for one in fit_baselines(*given)] == [300, 300]
 
 

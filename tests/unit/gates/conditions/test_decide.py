@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from helping import examples
 from taxiway.gates.bounds.clause import Seen, expression_range
 from taxiway.gates.conditions.decide import Truth, answer, kleene_and, truth_of
-from taxiway.gates.plan import Question, plan
+from taxiway.gates.sample_size import GuaranteedCondition, sample_size
 from taxiway.records import Status
 from taxiway.spec.conditions import Clause, parse_condition
 from taxiway.spec.conditions.budget import Budget
@@ -21,8 +21,8 @@ from taxiway.spec.conditions.budget import Budget
 ONCE = Budget(steps=1, adaptivity="none")
 
 
-def question(text: str, confidence: float = 0.95, **options: object) -> Question:
-    return Question(parse_condition(text), confidence, ONCE, **options)
+def guaranteed(text: str, confidence: float = 0.95, **options: object) -> GuaranteedCondition:
+    return GuaranteedCondition(parse_condition(text), confidence, ONCE, **options)
 
 
 def seen(rows: int, n: float, o: float = 0.5, d: float = 0.1) -> Seen:
@@ -75,14 +75,14 @@ def test_a_conjunction_is_what_it_is_for_all_values_of_the_unknown(truths: list[
 )
 def test_an_estimate_within_the_tolerance_is_decided_by_the_mode(estimate: float, fp_free: Status, fn_free: Status) -> None:
     for mode, expected in (("fp-free", fp_free), ("fn-free", fn_free)):
-        asked = question("d < 0.1 +/- 0.01", method="hoeffding", mode=mode)
-        rows = plan(asked).rows
+        asked = guaranteed("d < 0.1 +/- 0.01", method="hoeffding", mode=mode)
+        rows = sample_size(asked).rows
         assert answer(asked, Seen(rows, {"d": estimate})).status is expected
 
 
 def test_too_few_rows_are_undecided_unless_the_estimate_is_far_from_the_bound() -> None:
-    asked = question("n > 0.8 +/- 0.02")
-    needed = plan(asked).rows
+    asked = guaranteed("n > 0.8 +/- 0.02")
+    needed = sample_size(asked).rows
     few = answer(asked, seen(needed // 4, 0.81))
     assert (few.truth, few.status) == (Truth.UNKNOWN, Status.UNDECIDED)
     assert answer(asked, seen(needed, 0.81)).status is Status.FAIL
@@ -106,8 +106,8 @@ def test_with_the_planned_rows_an_estimate_beyond_the_tolerance_is_decided(
     text: str, beyond: dict[str, float], mode: str
 ) -> None:
     for method in ("best", "hoeffding"):
-        asked = question(text, mode=mode, method=method, disagreement=0.1 if method == "best" and "d" not in beyond else None)
-        rows = plan(asked).rows
+        asked = guaranteed(text, mode=mode, method=method, disagreement=0.1 if method == "best" and "d" not in beyond else None)
+        rows = sample_size(asked).rows
         found = answer(asked, seen(rows, **({"n": 0.7, "o": 0.7, "d": 0.1} | beyond)))
         assert found.truth is Truth.TRUE, (method, found)
 
@@ -128,12 +128,12 @@ def counts(rng: np.random.Generator, rows: int, gain: float, disagreement: float
     [
         ("n - o > 0 +/- 0.05", {}),
         ("n - o > 0 +/- 0.05", {"method": "hoeffding"}),
-        ("n - o > 0 +/- 0.05", {"is_share": False}),
+        ("n - o > 0 +/- 0.05", {"is_binary": False}),
         ("n - o > 0 +/- 0.05", {"independent": False}),
         ("n - o > -0.03 +/- 0.05", {}),
         ("n - o > 0.04 +/- 0.05", {}),
         ("n > 0.73 +/- 0.05", {}),
-        ("n > 0.73 +/- 0.05", {"is_share": False}),
+        ("n > 0.73 +/- 0.05", {"is_binary": False}),
         ("d < 0.1 +/- 0.05", {}),
         ("n - 0.5 * o > 0.365 +/- 0.05", {}),
         ("n - o > 0 +/- 0.05 and d < 0.2 +/- 0.05", {}),
@@ -143,7 +143,7 @@ def counts(rng: np.random.Generator, rows: int, gain: float, disagreement: float
 def test_wrong_answers_are_as_rare_as_promised_just_at_the_bound(text: str, options: dict[str, object]) -> None:
     """The truth is just at the bounds, with n = o = 0.73 and d = 0.1; with fn-free, it is a rejection that is wrong."""
     runs, error = 250, 0.05
-    asked = question(text, 1 - error, **options)
+    asked = guaranteed(text, 1 - error, **options)
     wrong = Truth.FALSE if asked.mode == "fn-free" else Truth.TRUE
     gain = asked.condition.clauses[0].bound if asked.condition.clauses[0].is_difference else 0.0
     drawn = counts(np.random.default_rng(5), 800, gain, 0.1, runs)
@@ -156,7 +156,7 @@ def test_no_try_of_many_passes_more_often_than_promised(adaptivity: str, tries: 
     """None of the challengers of a team is better, and the team succeeds if any passes."""
     teams, rows, error = 500, 300, 0.05
     budget = Budget(steps=tries, adaptivity=adaptivity)
-    asked = Question(parse_condition("n - o > 0 +/- 0.05"), 1 - error, budget)
+    asked = GuaranteedCondition(parse_condition("n - o > 0 +/- 0.05"), 1 - error, budget)
     drawn = np.random.default_rng(7).multinomial(rows, [0.1, 0.1, 0.8], size=(teams, tries))
 
     @functools.cache
@@ -171,8 +171,8 @@ def test_no_try_of_many_passes_more_often_than_promised(adaptivity: str, tries: 
 
 
 def test_a_real_gain_is_found_with_the_planned_rows() -> None:
-    asked = question("n - o > 0 +/- 0.01", 0.99, disagreement=0.1)
-    rows = plan(asked).rows
+    asked = guaranteed("n - o > 0 +/- 0.01", 0.99, disagreement=0.1)
+    rows = sample_size(asked).rows
     found = [answer(asked, each).status for each in counts(np.random.default_rng(6), rows, 0.02, 0.1, 100)]
     assert found.count(Status.PASS) > 95
 
@@ -185,12 +185,12 @@ def test_more_confidence_never_decides_more(rows: int, n: float, o: float, confi
     here = seen(rows, **values, d=round(random.Random(rows).uniform(least, 1) * rows) / rows)
     for text in ("n > 0.5 +/- 0.1", "n - o > 0.1 +/- 0.1", "n - 2 * o < 0 +/- 0.1", "n - o > 0 +/- 0.1 and d < 0.5 +/- 0.1"):
         for mode in ("fp-free", "fn-free"):
-            asked = question(text, confidence, mode=mode)
+            asked = guaranteed(text, confidence, mode=mode)
             surer = answer(dataclasses.replace(asked, confidence=(1 + confidence) / 2), here).truth
             assert surer is Truth.UNKNOWN or surer is answer(asked, here).truth
 
 
 def test_identical_models_are_the_same() -> None:
     same = seen(2_000, 0.8, 0.8, d=0.0)
-    assert answer(question("n - o > -0.01 +/- 0.005"), same).status is Status.PASS
-    assert answer(question("n - o > 0.01 +/- 0.005"), same).status is Status.FAIL
+    assert answer(guaranteed("n - o > -0.01 +/- 0.005"), same).status is Status.PASS
+    assert answer(guaranteed("n - o > 0.01 +/- 0.005"), same).status is Status.FAIL

@@ -7,8 +7,8 @@ from taxiway.serving.gateway.http.failures import Failures
 from taxiway.serving.workers.base import Outcome
 
 SHOP, ADMIN = Caller(name="shop"), Caller(name="admin", scopes=(Scope.ADMIN,))
-RAISED = Outcome(500, "", "the model failed: KeyError: 'iban DE89'", 1.0, 0, internal=True)
-UNLOADABLE = Outcome(503, "", "m version 2 could not be loaded: OSError: /srv", 0.0, 0, retry_after_s=7.2, internal=True)
+RAISED = Outcome(500, "", "the model failed: KeyError: 'iban DE89'", 1.0, 0, admin_only=True)
+UNLOADABLE = Outcome(503, "", "m version 2 could not be loaded: OSError: /srv", 0.0, 0, retry_after_s=7.2, admin_only=True)
 
 
 def written(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -24,7 +24,7 @@ def test_each_kind_of_failure_has_a_neutral_message() -> None:
 
 
 def test_an_error_of_the_caller_is_told_and_not_logged(caplog: pytest.LogCaptureFixture) -> None:
-    wrong = Outcome(400, "", "the rows do not fit the model: missing columns: x", 1.0, 0)
+    wrong = Outcome(400, "", "the rows do not match the inputs of the model: missing columns: x", 1.0, 0)
     assert Failures().message("m", "17", SHOP, wrong) == wrong.error
     assert not written(caplog)
 

@@ -148,7 +148,7 @@ def test_many_requests_are_rolled_before_keys_are_looked_up(
     labelled: Running, model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent = asked(labelled, model, flight="AA7")
-    monkeypatch.setattr(matched, "_MOST_NOT_ROLLED", 0)
+    monkeypatch.setattr(matched, "_MAX_NOT_ROLLED", 0)
     body = json.dumps({"labels": [{"key": {"flight": "AA7"}, "label": 1}]}).encode()
     found = matched.match_labels(labelled.state, model, (), body, JSON)
     assert [label.request_id for label in found.new] == [sent]

@@ -17,7 +17,7 @@ from helping import until
 from taxiway.cli.main import main
 from taxiway.serving.gateway.feedback.given import MEDIA_TYPES
 from taxiway.serving.gateway.openapi.document import DescribedModel, openapi_document
-from taxiway.serving.gateway.openapi.interface import Column, Interface, read_interface
+from taxiway.serving.gateway.openapi.model_inputs import Column, ModelInputs, read_model_inputs
 
 MLMODEL = """
 signature:
@@ -161,14 +161,14 @@ def test_a_model_without_a_signature_or_a_champion_is_described_without_columns(
     assert len([name for name in found["components"]["schemas"] if name.endswith(".row")]) == 2
     for content in ("", "[", 'signature: {inputs: \'[{"type": "object", "name": "x"}]\'}', "signature: {inputs: null}"):
         (tmp_path / "MLmodel").write_text(content)
-        assert read_interface(tmp_path) == Interface()
-    assert read_interface(tmp_path / "nowhere") == Interface()
+        assert read_model_inputs(tmp_path) == ModelInputs()
+    assert read_model_inputs(tmp_path / "nowhere") == ModelInputs()
 
 
 def test_an_example_is_made_from_the_signature_and_has_no_training_data(tmp_path: Path) -> None:
     (tmp_path / "MLmodel").write_text(f"{MLMODEL}saved_input_example_info: {{artifact_path: input_example.json}}\n")
     (tmp_path / "input_example.json").write_text('[{"x": 2.5, "tags": ["secret"]}]')
-    found = read_interface(tmp_path)
+    found = read_model_inputs(tmp_path)
     assert found.columns == (
         Column("x", "double", is_list=False),
         Column("tags", "string", is_list=True),

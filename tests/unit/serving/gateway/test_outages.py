@@ -68,7 +68,7 @@ def test_champion_and_challenger_are_served_after_a_restart_without_the_registry
     gateway, model = restarted.gateway, restarted.whole
     until(lambda: restarted.challenger_state(model) == "serving", "the challenger is loaded again")
     until(lambda: gateway.admin.status(model).registry_away_since is not None, "the silence of the registry is noticed")
-    assert "does not answer" in gateway.admin.status(model).problem
+    assert "MLflow registry failed" in gateway.admin.status(model).problem
     seen = gateway.http.get(f"{gateway.url}/models/{model}", headers={"Authorization": f"Bearer {CALLER}"}).json()
     assert seen["problem"] == "there is a problem, which callers with the scope admin see here"
     assert gateway.ask(model, 0.5).status_code == 200
@@ -93,7 +93,7 @@ def test_a_challenger_without_a_copy_waits_for_the_registry(restarted: Restarted
         until(lambda: not any(gateway.admin.status(each).problem for each in both), "the registry is back")
         assert [gateway.admin.status(each).registry_away_since for each in both] == [None, None]
         for each in both:
-            lines = [line for line in (gateway.state / "output").read_text().splitlines() if "does not answer" in line]
+            lines = [line for line in (gateway.state / "output").read_text().splitlines() if "MLflow registry failed" in line]
             begun = [line for line in lines if f": {each}: since" in line]
             resolved = [line for line in lines if f": {each}: resolved" in line and ": since" in line]
             assert len(begun) == len(resolved) > 0, "an outage is logged more than once"

@@ -255,6 +255,6 @@ def test_copies_do_not_wait_for_calls_of_the_registry_that_hang(world: World, mo
         answer.wait()
         return WantedChampion()
 
-    monkeypatch.setattr(versions_module, "alias_of", lambda *_: None)
+    monkeypatch.setattr(versions_module, "champion_version", lambda *_: None)
     monkeypatch.setattr(versions_module, "wanted_champion", hang)
     asyncio.run(scenario())

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taxiway.errors import WorkerDiedError
-from taxiway.serving.workers.channel import Channel, answer_calls
+from taxiway.serving.workers.channel import Channel, serve_calls
 
 
 def called(*arguments: Any, together: bool = False) -> list[Any]:
     """The answers of a worker that returns its argument."""
     own, other = socket.socketpair()
-    worker = threading.Thread(target=answer_calls, args=(other, lambda argument: json.dumps(argument).encode()))
+    worker = threading.Thread(target=serve_calls, args=(other, lambda argument: json.dumps(argument).encode()))
     worker.start()
 
     async def call() -> list[Any]:
@@ -55,7 +55,7 @@ def test_after_a_call_that_was_given_up_no_other_gets_its_answer() -> None:
 
     def answer() -> None:
         with pytest.raises(OSError):
-            answer_calls(other, slow)
+            serve_calls(other, slow)
 
     worker = threading.Thread(target=answer)
     worker.start()

@@ -16,7 +16,7 @@ from taxiway.features.signature import ModelColumns
 from taxiway.models.predictor import Cells, Predictor
 from taxiway.serving.gateway.bodies.formats import BodyFormat
 from taxiway.serving.gateway.bodies.read_body import read_body, read_large_body
-from taxiway.serving.protocol import USUAL_LIMITS, PackedRows, Rows
+from taxiway.serving.protocol import USUAL_LIMITS, PickledRows, Rows
 from taxiway.serving.workers.process import predict_with
 
 CELLS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=3)
@@ -58,7 +58,7 @@ def test_packed_rows_get_the_answers_of_the_rows(sizes: list[int], data: st.Data
         row = st.lists(NUMBERS, min_size=2, max_size=2)
         columns = tuple(data.draw(st.permutations(["x", "y"])))
         batch.append(Rows(columns, data.draw(st.lists(row, min_size=size, max_size=size))))
-    mixed: Sequence[Rows | PackedRows] = [PackedRows.of(rows) if data.draw(st.booleans()) else rows for rows in batch]
+    mixed: Sequence[Rows | PickledRows] = [PickledRows.of(rows) if data.draw(st.booleans()) else rows for rows in batch]
     expected = [outcome.predictions for outcome in predict_with(predictor(sums), batch)]
     assert [outcome.predictions for outcome in predict_with(predictor(sums), mixed)] == expected
     for rows, predictions in zip(batch, expected, strict=True):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from helping import examples
 from taxiway.errors import ConfigError
 from taxiway.spec.conditions import Clause, Condition, ConditionError, parse_condition
-from taxiway.spec.conditions.tokens import MOST_CHARACTERS
+from taxiway.spec.conditions.tokens import MAX_CHARACTERS
 
 NUMBERS = st.floats(0, 1e6).map(repr) | st.sampled_from(["0.02", ".5", "2.", "1e-3", "3E+2"])
 VARIABLES = st.sampled_from(["n", "o", "d"])
@@ -41,7 +41,7 @@ def test_a_condition_means_what_arithmetic_means_and_survives_printing(
     left: str, right: str, comparison: str, tolerance: float, values: tuple[float, float, float]
 ) -> None:
     text = f"{left} {comparison} {right} +/- {tolerance!r}"
-    if len(text) > MOST_CHARACTERS:
+    if len(text) > MAX_CHARACTERS:
         return
     try:
         condition = parse_condition(text)
@@ -126,11 +126,11 @@ def test_any_text_is_a_condition_or_an_error_with_its_place(text: str) -> None:
     ],
 )
 def test_conditions_that_nothing_can_meet_are_named(text: str, said: str | None) -> None:
-    found = parse_condition(text).impossible()
+    found = parse_condition(text).undecidable_reason()
     assert (found is None) if said is None else (found is not None and said in found)
 
 
 def test_the_range_of_a_metric_counts() -> None:
     cheaper = Condition((Clause((("n", 1.0), ("o", -1.0)), "<", -2.0, 1.0),))
-    assert cheaper.impossible() is not None
-    assert cheaper.impossible((0.0, 40.0)) is None
+    assert cheaper.undecidable_reason() is not None
+    assert cheaper.undecidable_reason((0.0, 40.0)) is None

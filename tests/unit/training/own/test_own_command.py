@@ -127,7 +127,7 @@ def test_parameters_are_arguments_and_output_goes_to_the_log(tmp_path: Path, cap
 def test_the_log_of_a_program_that_prints_very_much_is_capped(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command, "_MOST_LINES", 3)
+    monkeypatch.setattr(command, "_MAX_LINES", 3)
     script = program(tmp_path, "seq 100; exit 4")
     with caplog.at_level(logging.INFO, "taxiway.training"), pytest.raises(FitError, match="97\n98\n99\n100"):
         trained(script, *NEEDED)
@@ -264,7 +264,7 @@ def test_the_content_of_inputs_in_other_folders_decides_about_reuse(
     assert key("v2") != before
     if name == "prior":
         (tmp_path / "v2" / "prior" / "deep" / "x.csv").write_text("1")
-        monkeypatch.setattr("taxiway.spec.model.command._MOST_FILES", 1)
+        monkeypatch.setattr("taxiway.spec.model.command._MAX_FILES", 1)
         assert key("v2") != key("v1"), "a folder of too many files counts as its path"
 
 

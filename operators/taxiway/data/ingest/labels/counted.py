@@ -25,7 +25,7 @@ from taxiway.records import Span
 if TYPE_CHECKING:
     import duckdb
 
-LEAST_LABELLED = 0.95
+MIN_LABELLED = 0.95
 """The share of the drawn rows, in their order, that must have a label: people may skip a few of which they do not know it."""
 
 
@@ -34,7 +34,7 @@ def counted_files(
 ) -> tuple[tuple[SplitFile, ...], int]:
     """Leave out the rows of an evaluation whose label does not count.
 
-    A label of the source counts. An imported one counts if its row was drawn, and if at least `LEAST_LABELLED` of the rows up to some
+    A label of the source counts. An imported one counts if its row was drawn, and if at least `MIN_LABELLED` of the rows up to some
     place behind it have a label; or if all rows have one.
 
     Args:
@@ -108,7 +108,7 @@ def _find_uncounted(connection: "duckdb.DuckDBPyConnection", all_rows: Path, lab
     ranked = f"SELECT *, count(*) FILTER (given) {so_far} AS labelled, count(*) {so_far} AS drawn FROM ({unknown})"
     run(connection, f"CREATE TEMP TABLE ranked AS {ranked}", data_name)
     last = -1 if labelled.last_drawn is None else labelled.last_drawn
-    enough = f"given AND place <= {last}::HUGEINT AND labelled >= {LEAST_LABELLED} * drawn"
+    enough = f"given AND place <= {last}::HUGEINT AND labelled >= {MIN_LABELLED} * drawn"
     counted_to = f"(SELECT coalesce(max(place)::HUGEINT, -1) FROM ranked WHERE {enough})"
     # A stratified sample may have rows that are not among all rows, whose strata have other sizes: their labels do not count either.
     listing = ", ".join(f"c{at} AS {name}" for at, name in enumerate(names))

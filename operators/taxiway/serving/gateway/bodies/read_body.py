@@ -6,7 +6,7 @@ from taxiway.errors import RequestError
 from taxiway.serving.gateway.bodies.arrow_rows import rows_of_arrow
 from taxiway.serving.gateway.bodies.csv_rows import rows_of_csv
 from taxiway.serving.gateway.bodies.formats import BodyFormat
-from taxiway.serving.protocol import BodyLimits, PackedRows, Rows, as_split, read_rows
+from taxiway.serving.protocol import BodyLimits, PickledRows, Rows, as_split, read_rows
 
 
 def read_body(body: bytes, body_format: BodyFormat, limits: BodyLimits) -> tuple[str, Rows]:
@@ -32,7 +32,7 @@ def read_body(body: bytes, body_format: BodyFormat, limits: BodyLimits) -> tuple
     return text, rows
 
 
-def read_large_body(body: bytes, body_format: BodyFormat, limits: BodyLimits) -> tuple[str | None, PackedRows]:
+def read_large_body(body: bytes, body_format: BodyFormat, limits: BodyLimits) -> tuple[str | None, PickledRows]:
     """As `read_body`, for a process of its own: the rows are packed, and the JSON is None if the body is it.
 
     Garbage is not collected meanwhile: that many new objects make it frequent, and none of them is garbage.
@@ -40,6 +40,6 @@ def read_large_body(body: bytes, body_format: BodyFormat, limits: BodyLimits) ->
     gc.disable()
     try:
         text, rows = read_body(body, body_format, limits)
-        return (None if body_format is BodyFormat.JSON else text), PackedRows.of(rows)
+        return (None if body_format is BodyFormat.JSON else text), PickledRows.of(rows)
     finally:
         gc.enable()

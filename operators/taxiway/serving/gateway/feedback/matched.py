@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_MOST_NOT_ROLLED = 500_000  # characters of bodies, whose rows take about a second
-_MOST_KINDS_OF_KEYS = 5
-_MOST_HASHED = 3
+_MAX_NOT_ROLLED = 500_000  # characters of bodies, whose rows take about a second
+_MAX_KINDS_OF_KEYS = 5
+_MAX_HASHED = 3
 _BOOLEANS = ("false", "true")
 _NUMBER = re.compile(r"-?\d")
 """How the JSON of a number begins."""
@@ -105,7 +105,7 @@ def _matched(state: Path, model: str, classes: Sequence[str], given: Sequence[Gi
             refused[label.index] = problem
         else:
             usable.append((label, text))
-    if any(label.key for label, _ in usable) and predictions.not_rolled_characters() > _MOST_NOT_ROLLED:
+    if any(label.key for label, _ in usable) and predictions.not_rolled_characters() > _MAX_NOT_ROLLED:
         roll(state)  # little is looked up where it is, or each call would leave a small file
     private = private_columns(state, settings, predictions.renames())
     found = _found(predictions, [label for label, _ in usable], private, refused)
@@ -168,10 +168,10 @@ def _key_problem(before: int, columns: Sequence[str], private: "PrivateColumns")
     """Why keys of these columns are not looked up, after those of `before` other columns; empty if they are."""
     if omitted := [name for name in columns if name in private.omitted]:
         return f"the log does not have {listed(omitted)}: the gateway leaves it out (--omit-column)"
-    if sum(name in private.hashed for name in columns) > _MOST_HASHED:
-        return f"its key has more than {_MOST_HASHED} columns that the log hashes"
-    if before >= _MOST_KINDS_OF_KEYS:
-        return f"the feedback has keys of more than {_MOST_KINDS_OF_KEYS} sets of columns; send them in parts"
+    if sum(name in private.hashed for name in columns) > _MAX_HASHED:
+        return f"its key has more than {_MAX_HASHED} columns that the log hashes"
+    if before >= _MAX_KINDS_OF_KEYS:
+        return f"the feedback has keys of more than {_MAX_KINDS_OF_KEYS} sets of columns; send them in parts"
     return ""
 
 

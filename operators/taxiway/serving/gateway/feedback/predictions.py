@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _AT_ONCE = 500
 MAX_ROWS_OF_KEYS = 100_000
 """How many predicted rows the keys of one set of columns may have in one body."""
-_MOST_EXACT = 2**53
+_MAX_EXACT = 2**53
 _NUMBER = r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?"
 
 
@@ -265,7 +265,7 @@ def _hashes(value: str | int | float | bool, private: PrivateColumns) -> list[st
     """The hashes of a value as a number and as a text; see `_form` for values that are not hashed."""
     number = number_of_text(value) if isinstance(value, str) else value
     forms = [value, number, str(value)]
-    if isinstance(number, int | float) and not isinstance(number, bool) and abs(number) < _MOST_EXACT and number == int(number):
+    if isinstance(number, int | float) and not isinstance(number, bool) and abs(number) < _MAX_EXACT and number == int(number):
         forms += [int(number), float(number), str(int(number))]
     return list(dict.fromkeys(private.hash_of(json_text(form)) for form in forms))
 

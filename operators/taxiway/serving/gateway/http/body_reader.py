@@ -8,7 +8,7 @@ from taxiway.errors import RequestError, WorkerDiedError
 from taxiway.serving.gateway.bodies.formats import BodyFormat
 from taxiway.serving.gateway.bodies.read_body import read_body, read_large_body
 from taxiway.serving.gateway.problems import Problems
-from taxiway.serving.protocol import BodyLimits, PackedRows, Rows
+from taxiway.serving.protocol import BodyLimits, PickledRows, Rows
 from taxiway.serving.workers.background import BackgroundProcess
 
 _SMALL_BYTES = 32 << 10
@@ -33,7 +33,7 @@ class BodyReader:
         self._problems.end_if_quiet("waiting")
         return self._problems.text
 
-    async def read(self, body: bytes, body_format: BodyFormat) -> tuple[str, Rows | PackedRows]:
+    async def read(self, body: bytes, body_format: BodyFormat) -> tuple[str, Rows | PickledRows]:
         """Parse a body; returns it as JSON, with its rows, which are packed if it is large.
 
         Raises:

@@ -40,7 +40,7 @@ class Failures:
         self._last: dict[str, _Written] = {}
 
     def message(self, model: str, request_id: str, caller: Caller, outcome: Outcome) -> str:
-        """What a caller is told about an error. An internal one is logged, and only callers with the scope admin see it.
+        """What a caller is told about an error. One that is `admin_only` is logged, and only callers with the scope admin see it.
 
         Args:
             model: The model.
@@ -48,7 +48,7 @@ class Failures:
             caller: Who has sent it.
             outcome: Its outcome, an error.
         """
-        if not outcome.internal:
+        if not outcome.admin_only:
             return outcome.error
         self._write(model, request_id, caller, outcome)
         if caller.may(Scope.ADMIN):

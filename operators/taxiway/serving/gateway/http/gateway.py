@@ -16,7 +16,7 @@ from taxiway.serving.gateway.metrics import GatewayMetrics, ModelGauges
 from taxiway.serving.gateway.models.served_model import ServedModel
 from taxiway.serving.gateway.models.versions import ModelVersions
 from taxiway.serving.gateway.openapi.document import DescribedModel
-from taxiway.serving.gateway.openapi.interface import Interface, read_interface
+from taxiway.serving.gateway.openapi.model_inputs import ModelInputs, read_model_inputs
 from taxiway.serving.gateway.registry_lookup import RegisteredVersion
 from taxiway.serving.gateway.rolling.schedule import RollSchedule
 from taxiway.serving.gateway.rolling.settings import store_settings
@@ -173,7 +173,7 @@ class Gateway:
             copy = await self._versions.saved(model.name, version.version)
             types = champion.server.columns.types if champion.server.columns else {}
             dates = [name for name, kind in types.items() if kind == "date"]
-            interface = await asyncio.to_thread(read_interface, copy[1].folder, dates) if copy else Interface()
+            interface = await asyncio.to_thread(read_model_inputs, copy[1].folder, dates) if copy else ModelInputs()
             known = version, DescribedModel(model.name, version.version, interface, version.classes, version.threshold)
             self._described[model.name] = known
         return known[1]

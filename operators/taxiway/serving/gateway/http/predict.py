@@ -15,7 +15,7 @@ from taxiway.serving.gateway.http.auth import refusal
 from taxiway.serving.gateway.http.gateway import Gateway
 from taxiway.serving.gateway.http.limits import retry_after, rounded
 from taxiway.serving.gateway.models.served_model import ServedModel
-from taxiway.serving.protocol import PackedRows, Rows
+from taxiway.serving.protocol import PickledRows, Rows
 
 access_log = logging.getLogger("taxiway.access")
 
@@ -80,7 +80,7 @@ async def _answer(
 
 
 async def _answer_rows(
-    gateway: Gateway, model: ServedModel, caller: Caller, text: str, rows: Rows | PackedRows, *, explain: bool
+    gateway: Gateway, model: ServedModel, caller: Caller, text: str, rows: Rows | PickledRows, *, explain: bool
 ) -> Response:
     gateway.limits.take_rows(caller, rows.row_count)
     try:

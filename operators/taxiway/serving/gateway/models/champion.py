@@ -279,11 +279,15 @@ class ChampionDeployment:
     def _report_verdict(self) -> None:
         """Report a champion that did not pass the model gate: a person has forced it, or an alias without a promotion is allowed."""
         version = self.current.version if self.current else None
-        if version is None or version.verdict == "PASS" or (version.verdict is None and not version.candidate):
+        if version is None or version.verdict == "PASS" or (version.verdict is None and not version.trained_by_taxiway):
             self._model.problems.end("verdict")
             return
         found = f"its verdict is {version.verdict}" if version.verdict else "it has no verdict"
-        how = f"forced on {version.forced_by}" if version.forced_by is not None else "somebody moved the alias by hand"
+        how = (
+            f"forced on {version.forced_promotion}"
+            if version.forced_promotion is not None
+            else "somebody moved the alias by hand"
+        )
         self._model.problems.begin(
             "verdict",
             f"version {version.version} is champion although {found}: {how}; to undo it: taxiway rollback {self._model.name}",

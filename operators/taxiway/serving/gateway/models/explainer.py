@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from taxiway.errors import ModelUnavailableError, RequestError, TransientError, WorkerDiedError
 from taxiway.serving.gateway.models.context import ModelContext
-from taxiway.serving.protocol import PackedRows, Rows
+from taxiway.serving.protocol import PickledRows, Rows
 from taxiway.serving.workers.base import ModelSource, Outcome
 from taxiway.serving.workers.local import Worker
 
@@ -34,7 +34,7 @@ class Explainer:
         self._closed = False
 
     @contextmanager
-    def place(self, rows: Rows | PackedRows) -> Iterator[None]:
+    def place(self, rows: Rows | PickledRows) -> Iterator[None]:
         """Reserve a place for a request while the block runs.
 
         Raises:
@@ -53,7 +53,7 @@ class Explainer:
             self._waiting -= 1
             self._used_at = time.monotonic()
 
-    async def explain(self, version: int, rows: Rows | PackedRows) -> Outcome:
+    async def explain(self, version: int, rows: Rows | PickledRows) -> Outcome:
         """Explain the predictions of a version for the rows of a request, within `place`.
 
         Returns:
@@ -68,7 +68,7 @@ class Explainer:
                     504, "", f"the explanation took more than {limit_s:g} s; send fewer rows per request", limit_s * 1e3, 0
                 )
             except (ModelUnavailableError, TransientError, WorkerDiedError) as error:
-                return Outcome(503, "", f"the predictions cannot be explained now: {error}; try again", 0.0, 0, internal=True)
+                return Outcome(503, "", f"the predictions cannot be explained now: {error}; try again", 0.0, 0, admin_only=True)
 
     def end_if_idle(self) -> None:
         """End the process if nothing has been explained for ten minutes."""

@@ -25,7 +25,7 @@ from taxiway.serving.gateway.state.logged_request import LoggedRequest
 from taxiway.serving.gateway.state.logged_version import LoggedVersion
 from taxiway.serving.gateway.state.request_log import RequestLog
 from taxiway.serving.gateway.state.served import ServedState
-from taxiway.serving.protocol import PackedRows, Rows
+from taxiway.serving.protocol import PickledRows, Rows
 from taxiway.serving.workers.base import Outcome
 
 _NOT_MIRRORED = (400, 503)  # errors of the caller or of the gateway, which say nothing about the versions
@@ -78,7 +78,7 @@ class ServedModel:
         self.explainer = Explainer(context)
         self.challenger = ChallengerDeployment(context, request_log, on_versions_changed=self._remove_unused_copies)
 
-    async def predict(self, body: str, rows: Rows | PackedRows, caller: str = "") -> tuple[str, RegisteredVersion, Outcome]:
+    async def predict(self, body: str, rows: Rows | PickledRows, caller: str = "") -> tuple[str, RegisteredVersion, Outcome]:
         """Answer a request with the champion, and log it before returning.
 
         Args:

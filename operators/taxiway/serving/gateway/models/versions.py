@@ -11,7 +11,7 @@ from typing import TypeVar
 from taxiway.errors import TransientError
 from taxiway.ledger.keys import LedgerKeys
 from taxiway.serving.gateway.backing import BackingRules, LedgerPosition, WantedChampion, wanted_champion
-from taxiway.serving.gateway.registry_lookup import RegisteredVersion, alias_of, download_version, version_of
+from taxiway.serving.gateway.registry_lookup import RegisteredVersion, champion_version, download_version, version_of
 from taxiway.serving.gateway.settings import GatewaySettings
 from taxiway.serving.gateway.state.copies import Copies
 from taxiway.serving.model_copy import ModelCopy
@@ -88,7 +88,7 @@ class ModelVersions:
             TransientError: The files cannot be downloaded now, or not written.
         """
         known = await self.saved(version.model, version.version)
-        if known is not None and known[0].identity == version.identity and version.files in (None, known[1].digest):
+        if known is not None and known[0].identity == version.identity and version.files_digest in (None, known[1].digest):
             return known[1]
         return await _run(self._registry, partial(self._download, version))
 
@@ -103,7 +103,7 @@ class ModelVersions:
     def _champion(self, model: str, last_followed: LedgerPosition | None, *, fresh: bool) -> WantedChampion:
         from mlflow import MlflowClient
 
-        aliased, known = alias_of(self._uri, model), self._compared.get(model)
+        aliased, known = champion_version(self._uri, model), self._compared.get(model)
         if known is not None and not fresh and known.aliased == aliased and time.monotonic() < known.until:
             return known.wanted
         wanted = wanted_champion(MlflowClient(self._uri), model, aliased, self._rules, last_followed)

@@ -14,7 +14,7 @@ from taxiway.serving.api import ModelStatus
 from taxiway.serving.callers import Scope
 from taxiway.serving.gateway.bodies.formats import BodyFormat
 from taxiway.serving.gateway.openapi.feedback import feedback_answer, feedback_body
-from taxiway.serving.gateway.openapi.interface import Interface
+from taxiway.serving.gateway.openapi.model_inputs import ModelInputs
 
 _REF = "#/components/schemas/{model}"
 _ERRORS = {
@@ -59,7 +59,7 @@ class DescribedModel:
 
     name: str
     version: int = 0
-    interface: Interface = field(default_factory=Interface)
+    interface: ModelInputs = field(default_factory=ModelInputs)
     classes: Sequence[str] = ()
     threshold: float | None = None
 
@@ -153,7 +153,7 @@ def _feedback(model: DescribedModel, name: str) -> dict[str, Any]:
     }
 
 
-def _body(interface: Interface, row: Mapping[str, Any]) -> dict[str, Any]:
+def _body(interface: ModelInputs, row: Mapping[str, Any]) -> dict[str, Any]:
     rows = {"type": "array", "items": row, "minItems": 1}
     names = {"type": "array", "items": {"type": "string"}}
     split = _object({"columns": names, "data": {"type": "array", "items": {"type": "array"}, "minItems": 1}})
@@ -163,7 +163,7 @@ def _body(interface: Interface, row: Mapping[str, Any]) -> dict[str, Any]:
     return {"oneOf": [_object({form: schema}) | {"additionalProperties": False} for form, schema in forms.items()]}
 
 
-def _row(interface: Interface) -> dict[str, Any]:
+def _row(interface: ModelInputs) -> dict[str, Any]:
     return {**_object({column.name: column.schema for column in interface.columns}), "additionalProperties": _OTHER_INPUT}
 
 

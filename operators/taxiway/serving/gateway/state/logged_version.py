@@ -17,7 +17,7 @@ class LoggedVersion:
     Attributes:
         columns: The columns that it takes; none if they are not known.
         classes: Its classes, in the order of the probabilities; empty for a regression, and if they are not known.
-        threshold: The probability from which on it predicts the second of two classes; None for 0.5.
+        threshold: The probability at or above which it predicts the second of two classes; None for 0.5.
     """
 
     columns: ModelColumns = field(default_factory=lambda: ModelColumns((), ()))

@@ -19,10 +19,10 @@ from taxiway.stats.seed import SEED
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_SCORED = 100_000
+MAX_SCORED = 100_000
 """So many rows of a window are scored, at random."""
-_MOST_KEPT = 1_000
-_MOST_NAMED = 10
+_MAX_KEPT = 1_000
+_MAX_NAMED = 10
 
 
 @dataclass(frozen=True)
@@ -78,14 +78,14 @@ def found_outliers(of: OutlierScores | None, before: "pd.DataFrame", path: Path,
     if of is None:
         return None
     file = WindowFile(path, columns)
-    positions = np.sort(np.random.default_rng(SEED).permutation(len(file))[:MOST_SCORED])
+    positions = np.sort(np.random.default_rng(SEED).permutation(len(file))[:MAX_SCORED])
     rows = pd.DataFrame({name: file.values(name, positions) for name in of.names})
     scores = of.scores(rows)
-    order = np.argsort(-scores, kind="stable")[:_MOST_KEPT]
+    order = np.argsort(-scores, kind="stable")[:_MAX_KEPT]
     ids: list[str] = file.own(REQUEST_ID, positions[order])
     numbers: list[int] = file.own(ROW, positions[order])
     tails = [of.tail(score) for score in scores[order]]
-    firsts = _first_of_each(ids)[:_MOST_NAMED]
+    firsts = _first_of_each(ids)[:_MAX_NAMED]
     named = rows.iloc[order[firsts]]
     most = [
         Outlier(

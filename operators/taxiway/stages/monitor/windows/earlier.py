@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from taxiway.data.validation.inputs import Baseline
 
 
-_MOST_LOOKED_AT = 8
+_MAX_LOOKED_AT = 8
 """So many windows with requests before the first one are looked at, because each is read."""
 
 
@@ -120,7 +120,7 @@ def earlier_rows(
     """
     from taxiway.serving.request_log.files import newest_request_day
 
-    for _ in range(_MOST_LOOKED_AT):
+    for _ in range(_MAX_LOOKED_AT):
         newest = newest_request_day(log, model, first - timedelta(days=1))
         if newest is None:
             return None

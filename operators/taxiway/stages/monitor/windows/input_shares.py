@@ -97,10 +97,10 @@ def input_shares(of: Estimates, found: WindowPerformance, drift: WindowDrift, af
     Returns:
         None if the estimate is not worse than on the evaluation rows, no input has drifted, or there are too few rows.
     """
-    from taxiway.monitoring.attribution import MOST_NAMES, moved, shapley
+    from taxiway.monitoring.attribution import MAX_NAMES, moved, shapley
     from taxiway.monitoring.domain_classifier import sample
 
-    names = [each.column for each in drift.columns[:MOST_NAMES]]
+    names = [each.column for each in drift.columns[:MAX_NAMES]]
     if found.estimated is None or not names or found.rows < MIN_ROWS:
         return None
     if not is_worse(of.reference.metric, found.estimated, of.reference.performance):

@@ -175,12 +175,12 @@ def validated(
 def window_profile(path: Path, by: RequestSchema | None) -> "Profile | None":
     """The profile of the inputs of a window; None if the schema has no limits of drift."""
     from taxiway.data.formats.open_data import open_data
-    from taxiway.data.profiling.profiler import profile_beside
+    from taxiway.data.profiling.profiler import profile_with_optional_label
 
     if by is None or all(feature.drift is None for feature in by.schema.features):
         return None
     with open_data(path) as table:
-        return profile_beside(table, by.schema.label)
+        return profile_with_optional_label(table, by.schema.label)
 
 
 class WindowFile:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Every = Literal["day", "week", "month"]
 NEARLY_ALL = 0.9
-"""The share of rows that are the same from which on a window says nothing about other rows."""
+"""The share of rows that are the same at or above which a window says nothing about other rows."""
 _OF_VERSION = """
 FROM requests LEFT JOIN labels USING (model, day, request_id, row)
 WHERE model = $model AND champion_version = $version AND champion_status = 200

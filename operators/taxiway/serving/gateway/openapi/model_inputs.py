@@ -1,4 +1,4 @@
-"""What a model takes, read from its files without loading it: the columns of its signature, and an example of a row."""
+"""The inputs of a model, read from its files without loading it: the columns of its signature, and an example row."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -8,15 +8,15 @@ from typing import Any
 
 import yaml
 
-from taxiway.features.encoding import LARGEST_NUMBER
+from taxiway.features.encoding import MAX_NUMBER
 
 _MLMODEL = "MLmodel"
 _SCHEMAS: Mapping[str, Mapping[str, Any]] = {
     "boolean": {"type": "boolean"},
     "integer": {"type": "integer"},
     "long": {"type": "integer"},
-    "float": {"type": "number", "minimum": -LARGEST_NUMBER, "maximum": LARGEST_NUMBER},
-    "double": {"type": "number", "minimum": -LARGEST_NUMBER, "maximum": LARGEST_NUMBER},
+    "float": {"type": "number", "minimum": -MAX_NUMBER, "maximum": MAX_NUMBER},
+    "double": {"type": "number", "minimum": -MAX_NUMBER, "maximum": MAX_NUMBER},
     "string": {"type": "string"},
     "date": {"type": "string", "format": "date"},
     "datetime": {
@@ -43,7 +43,7 @@ class Column:
 
     Attributes:
         name: Its name.
-        kind: The type of its values or, in a column of lists, of their items, in MLflow's words; `date` for one without a time of day.
+        kind: The type of its values or, in a column of lists, of their items, as an MLflow data type; `date` for dates without a time of day.
         is_list: Whether its values are lists.
     """
 
@@ -53,7 +53,7 @@ class Column:
 
     @property
     def schema(self) -> dict[str, Any]:
-        """The JSON schema of a value, which is null if it is missing, whether or not the training rows have missing values."""
+        """The JSON schema of a value. Null is always allowed, also if no training row has missing values."""
         schema: dict[str, Any] = {**_SCHEMAS[self.kind], "type": [_SCHEMAS[self.kind]["type"], "null"]}
         return {"type": ["array", "null"], "items": schema} if self.is_list else schema
 
@@ -64,37 +64,37 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Interface:
-    """What a model takes.
+class ModelInputs:
+    """The inputs of a model.
 
     Attributes:
         columns: The columns of its signature; empty if they are not known.
-        example: A row made from the columns; the model's input example is of training rows, which a caller need not see.
+        example: A row made up from the columns; the model's own input example is taken from training rows, which callers should not see.
     """
 
     columns: tuple[Column, ...] = ()
     example: Mapping[str, Any] | None = None
 
 
-def read_interface(folder: Path, dates: Collection[str] = ()) -> Interface:
-    """Read the interface of a saved model; it has no columns if the model has no signature that can be read.
+def read_model_inputs(folder: Path, date_columns: Collection[str] = ()) -> ModelInputs:
+    """Read the inputs of a saved model; there are no columns if the model has no signature that can be read.
 
     Args:
         folder: The folder of the model.
-        dates: The columns of dates: a signature does not tell them from those of times.
+        date_columns: The columns of dates; a signature does not distinguish dates from datetimes.
     """
     try:
         saved = yaml.safe_load((folder / _MLMODEL).read_text())
-        columns = tuple(_column(each, dates) for each in json.loads(saved["signature"]["inputs"]))
+        columns = tuple(_column(each, date_columns) for each in json.loads(saved["signature"]["inputs"]))
     except (OSError, ValueError, LookupError, TypeError, AttributeError, yaml.YAMLError):
-        return Interface()
-    return Interface(columns, {column.name: column.example for column in columns})
+        return ModelInputs()
+    return ModelInputs(columns, {column.name: column.example for column in columns})
 
 
-def _column(saved: Mapping[str, Any], dates: Collection[str]) -> Column:
+def _column(saved: Mapping[str, Any], date_columns: Collection[str]) -> Column:
     is_list = saved["type"] == "array"
     kind = saved["items"]["type"] if is_list else saved["type"]
     if kind not in _SCHEMAS:
-        raise ValueError(f"{kind} is not a type of columns that the gateway serves")
+        raise ValueError(f"unsupported column type: {kind}")
     name = str(saved["name"])
-    return Column(name, "date" if name in dates else kind, is_list)
+    return Column(name, "date" if name in date_columns else kind, is_list)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 
-def classes_in(version_tags: Mapping[str, str]) -> tuple[str, ...]:
+def classes_from_tags(version_tags: Mapping[str, str]) -> tuple[str, ...]:
     """The classes in the tags of a model version as text, in the order of its probabilities.
 
     Empty for a regression, and for a version of somebody else.
@@ -21,7 +21,7 @@ def classes_in(version_tags: Mapping[str, str]) -> tuple[str, ...]:
         return ()
 
 
-def threshold_in(version_tags: Mapping[str, str]) -> float | None:
+def threshold_from_tags(version_tags: Mapping[str, str]) -> float | None:
     """The decision threshold in the tags of a model version; None for 0.5, and for a version of somebody else."""
     try:
         threshold = float(version_tags.get(tags.THRESHOLD, "nan"))
