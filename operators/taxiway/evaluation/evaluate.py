@@ -11,7 +11,7 @@ from taxiway.evaluation.baselines.costs import costs_text, model_costs
 from taxiway.evaluation.baselines.fit import FittedBaseline
 from taxiway.evaluation.baselines.score import Scored, baseline_metrics, baseline_results, score_baselines
 from taxiway.evaluation.comparison import Comparison, all_classes
-from taxiway.evaluation.evaluation_set import evaluation_set, question_key
+from taxiway.evaluation.evaluation_set import evaluation_set, query_key
 from taxiway.evaluation.groups import row_groups
 from taxiway.evaluation.leakage import columns_alone, is_almost_perfect
 from taxiway.evaluation.pictures import pictures_of
@@ -55,7 +55,7 @@ class Evaluated:
     Attributes:
         evaluation: All scores.
         evaluation_set: The rows.
-        question: The digest of what a decision about the scores depends on.
+        query: The digest of what a decision about the scores depends on.
         costs: Time and size of the models, by their names in MLflow; they depend on no label.
         costs_text: The same in a sentence.
         pictures: Draws the pictures and tables of the candidate: their content by file name.
@@ -63,7 +63,7 @@ class Evaluated:
 
     evaluation: Evaluation
     evaluation_set: EvaluationSet
-    question: str
+    query: str
     costs: Mapping[str, float]
     costs_text: str
     pictures: Callable[[], Mapping[str, bytes]]
@@ -114,7 +114,7 @@ def evaluate(
     return Evaluated(
         evaluation,
         identity,
-        question_key(identity.content, gate, comparison, evaluation),
+        query_key(identity.content, gate, comparison, evaluation),
         costs,
         costs_text(costs, candidate.size),
         lambda: pictures_of(candidate, rows, comparison, gate),

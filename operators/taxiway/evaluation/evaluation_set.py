@@ -66,10 +66,10 @@ def row_hashes(rows: "pd.DataFrame") -> "Hashes":
     return mixed
 
 
-def question_key(content: str, gate: Gate, comparison: Comparison, evaluation: Evaluation) -> str:
+def query_key(content: str, gate: Gate, comparison: Comparison, evaluation: Evaluation) -> str:
     """The digest of what the model gate's answer depends on.
 
-    The same predictions for the same rows in the same order are the same question, whatever the version is called, and however the model
+    The same predictions for the same rows in the same order are the same query, whatever the version is called, and however the model
     was made. The scores are part of it, too, because a team's own metric is code, which may change.
 
     Args:

@@ -17,10 +17,10 @@ _HASH_BYTES = 8
 
 @dataclass(frozen=True)
 class Entry:
-    """A question with its answers: the first one, and those by which more was shown later.
+    """A query with its answers: the first one, and those by which more was shown later.
 
     Attributes:
-        asked: The question.
+        asked: The query.
         answers: The answers, oldest first; empty if it was never answered, or is just now.
     """
 
@@ -34,7 +34,7 @@ class Entry:
 
 
 def merged(entries: Sequence[Entry]) -> list[Entry]:
-    """Questions about several models as one list, oldest first; the same question about two models is one, with the answers of both."""
+    """Queries about several models as one list, oldest first; the same query about two models is one, with the answers of both."""
     found: dict[str, Entry] = {}
     for entry in sorted(entries, key=lambda entry: entry.asked.at):
         first = found.setdefault(entry.asked.key, entry)
@@ -46,10 +46,10 @@ def merged(entries: Sequence[Entry]) -> list[Entry]:
 def account_of(entries: Sequence[Entry]) -> Account:
     """What was spent of a set.
 
-    A question without an answer counts as a step that nobody has learned anything from: its process was killed, or still runs.
+    A query without an answer counts as a step that nobody has learned anything from: its process was killed, or still runs.
 
     Args:
-        entries: The questions about the set and about those that overlap with it, oldest first.
+        entries: The queries about the set and about those that overlap with it, oldest first.
     """
     account = Account()
     for entry in entries:
@@ -63,7 +63,7 @@ def account_of(entries: Sequence[Entry]) -> Account:
 
 
 def is_spent(account: Account, asked: Asked) -> bool:
-    """Whether an account has nothing left for a question."""
+    """Whether an account has nothing left for a query."""
     if account.steps >= asked.steps:
         return True
     return asked.guaranteed and account.log_share(asked.steps, asked.counted_passes) is None

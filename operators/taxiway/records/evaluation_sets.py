@@ -34,7 +34,7 @@ class EvaluationSet(Record):
 
 
 class Asked(Record):
-    """A question about a model that an evaluation set has to answer.
+    """A query about a model that an evaluation set has to answer.
 
     Attributes:
         key: The digest of what the answer depends on: the rows, the labels, the predictions of both models, and the rules.
@@ -72,7 +72,7 @@ class Answered(Record):
     """What an evaluation set answered, recorded before anybody sees it.
 
     Attributes:
-        key: The key of the question.
+        key: The key of the query.
         log_share: The logarithm of the share of the gate's error with which it was decided; None if the gate promises nothing.
         status: The decision.
         shown: What is shown with the decision.

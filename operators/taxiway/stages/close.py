@@ -83,7 +83,7 @@ def close_answered(
         promotion: The promotion that followed an approval; None after a rejection.
 
     Returns:
-        The outcome; None if the records of the run are lost, or it did not come to the question.
+        The outcome; None if the records of the run are lost, or it did not come to the query.
     """
     found = judged.records
     if found.snapshot is None:

@@ -12,7 +12,7 @@ def log_models(steps: int, passes: int) -> float:
     al. 2019, Continuous integration of machine learning models with ease.ml/ci, MLSys).
 
     Args:
-        steps: The number of questions H, at least 1.
+        steps: The number of queries H, at least 1.
         passes: The number of passes r, after which the rows are replaced; from 1 to `steps`. Without any influence of answers there are H
             models, as for 1.
     """

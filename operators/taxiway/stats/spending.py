@@ -1,6 +1,6 @@
 """What is left of the error of an evaluation set after the answers that were given from it.
 
-The error of a gate is divided among all models that someone who sees the answers can reach: a tree, in which each node is a question
+The error of a gate is divided among all models that someone who sees the answers can reach: a tree, in which each node is a query
 about a model, and each branch an answer. `Account` follows one path in this tree. A node has an equal share of the error that is left
 on its path, and what is left after it is divided among its branches, so that no tree has more than the whole error, also if the budget
 changes on the way. An answer with which more is shown than whether the model passed has as many more branches as there are values that
@@ -60,7 +60,7 @@ class Account:
 
 
 def _log_questions(steps: int, passes: int) -> float:
-    """The logarithm of the number of questions in the tree of a budget."""
+    """The logarithm of the number of queries in the tree of a budget."""
     if steps <= 0 or passes <= 0:
         return -math.inf
     if passes >= steps:

@@ -23,7 +23,7 @@ def test_what_was_asked_is_listed_and_scores_are_shown_for_the_rows() -> None:
     assert "Scores are withheld (gate.show: decision), because up to 2 more models may be tried" in first.output
     assert "accuracy 0." not in first.output
     listed = done("gate", "ledger", NAME).splitlines()
-    assert listed[0] == f"{NAME}: 1 question about 1 evaluation set"
+    assert listed[0] == f"{NAME}: 1 query about 1 evaluation set"
     assert listed[2].startswith("1,000 rows, ")
     assert listed[2].endswith(": 1 of 3 models tried, 0 of 1 pass; 66.7% of the error is left")
     assert "version 1: FAIL, 1 bit shown  (by runner.small/local__" in listed[3]
@@ -31,7 +31,7 @@ def test_what_was_asked_is_listed_and_scores_are_shown_for_the_rows() -> None:
     (content,) = json.loads(done("gate", "ledger", NAME, "--json"))
     assert (content["rows"], content["models"], content["passes"]) == (1000, 1, 0)
     assert content["error_left"] == pytest.approx(2 / 3)
-    assert [answer["bits"] for answer in content["questions"][0]["answers"]] == [1]
+    assert [answer["bits"] for answer in content["queries"][0]["answers"]] == [1]
 
     assert taxiway(*SHOW).exit_code != 0, "it asks first"
     assert json.loads(done("gate", "ledger", NAME, "--json"))[0]["error_left"] > 0
@@ -61,7 +61,7 @@ def test_a_copy_of_the_pipeline_under_another_name_has_the_same_rows_to_spend() 
     copy = passes.replace("pipeline: small", "pipeline: copy")
     command = ("run", "copy.pipeline.yaml", "--data", "data")
     Path("copy.pipeline.yaml").write_text(copy)
-    assert taxiway(*command).exit_code == 0, "the same predictions are the same question"
+    assert taxiway(*command).exit_code == 0, "the same predictions are the same query"
     copy = copy.replace("LogisticRegression", "LogisticRegression, params: {C: 0.01}")
     Path("copy.pipeline.yaml").write_text(copy)
     refusal = taxiway(*command, "--again", "other parameters").output
@@ -80,7 +80,7 @@ def test_a_copy_of_the_pipeline_under_another_name_has_the_same_rows_to_spend() 
     assert "PASS: n > 0.6 +/- 0.05 is met" in stated
     listed = done("gate", "ledger", "runner.third").splitlines()
     assert listed[3].startswith(
-        "    2 questions, not counted (gate.budget.shared: false), about models of other pipelines: runner."
+        "    2 queries, not counted (gate.budget.shared: false), about models of other pipelines: runner."
     )
     (content,) = json.loads(done("gate", "ledger", "runner.third", "--json"))
     assert (content["elsewhere"], content["counts_elsewhere"]) == ({NAME: 1, "runner.copy": 1}, False)

@@ -1,4 +1,4 @@
-"""The chain of questions and answers on a real MLflow: each is there once, in one order, also if processes are killed or race."""
+"""The chain of queries and answers on a real MLflow: each is there once, in one order, also if processes are killed or race."""
 
 import sqlite3
 import threading
@@ -35,11 +35,11 @@ def answered(key: str, status: Status = Status.FAIL) -> Answered:
 
 
 def decide(ledger: Ledger, key: str, status: Status = Status.FAIL, **changes: Any) -> None:
-    question = asked(key, **changes)
-    standing = ask(ledger, question)
+    query = asked(key, **changes)
+    standing = ask(ledger, query)
     assert not standing.is_spent
     if not standing.answers:
-        answer(ledger, question, answered(key, status))
+        answer(ledger, query, answered(key, status))
 
 
 def test_each_model_is_counted_once_until_the_rows_are_spent(ledger: Ledger) -> None:
@@ -66,7 +66,7 @@ def test_what_the_rows_have_answered_about_other_models_counts(ledger: Ledger) -
     decide(ledger, "b", model="team.copy")
     third = ask(ledger, asked("c", model="team.third"))
     assert (third.account.steps, third.elsewhere, third.is_spent) == (2, {"team.m": 1, "team.copy": 1}, False)
-    assert ask(ledger, asked("d", model="team.fourth")).is_spent, "the third question is not answered, and counts"
+    assert ask(ledger, asked("d", model="team.fourth")).is_spent, "the third query is not answered, and counts"
     assert standing_of(ledger, asked("d", model="team.fourth", evaluation_set=OTHERS)).account.steps == 0
     assert wrong(ledger) == ()
 
@@ -89,11 +89,11 @@ def test_who_states_not_to_know_other_answers_does_not_pay_for_them(ledger: Ledg
 
 def test_the_same_question_about_another_model_is_free(ledger: Ledger) -> None:
     decide(ledger, "a", Status.PASS)
-    question = asked("a", model="team.copy")
-    standing = ask(ledger, question)
+    query = asked("a", model="team.copy")
+    standing = ask(ledger, query)
     assert standing.decided is not None
     assert (standing.is_spent, standing.decided.log_share, standing.account.steps, standing.answers) == (False, -1.0, 0, ())
-    answer(ledger, question, answered("a", Status.PASS))
+    answer(ledger, query, answered("a", Status.PASS))
     assert ask(ledger, asked("b", model="team.third")).account.steps == 1, "two of the same are one"
 
 
@@ -109,11 +109,11 @@ def test_what_overlaps_is_found_in_other_chains_however_old(ledger: Ledger, monk
     frame = pd.DataFrame({"a": range(1000), "b": np.linspace(0, 1, 1000)})
     rows, one_more = evaluation_set(frame, ()), evaluation_set(pd.concat([frame.iloc[10:], frame.iloc[:3] + 5000]), ())
     assert rows.content != one_more.content
-    question = asked("a", evaluation_set=rows)
-    ask(ledger, question)
-    for number in range(4):  # the answer is in another run than the question
+    query = asked("a", evaluation_set=rows)
+    ask(ledger, query)
+    for number in range(4):  # the answer is in another run than the query
         decide(ledger, f"x{number}", evaluation_set=OTHERS, steps=100)
-    answer(ledger, question, answered("a", Status.PASS))
+    answer(ledger, query, answered("a", Status.PASS))
     for number in range(12):
         decide(ledger, f"y{number}", evaluation_set=OTHERS, steps=100)
     for model in ("team.m", "team.copy"):

@@ -250,13 +250,13 @@ def test_a_review_that_would_be_another_question_spends_nothing(failed: Asked) -
     same = PipelineReview.of(context_of(installation, made), "small.pipeline.yaml", "runner")
     assert decide_again(same, judged, None).today.status is Status.FAIL
     changed = context_of(installation, pipeline(site, {**TOO_GOOD, "conditions": ["n > 0.9 +/- 0.05"]}))
-    with pytest.raises(TerminalError, match=r"would be another question about the evaluation rows: 1 of 3 models were tried"):
+    with pytest.raises(TerminalError, match=r"would be another query about the evaluation rows: 1 of 3 models were tried"):
         decide_again(PipelineReview.of(changed, "small.pipeline.yaml", "runner"), judged, None)
     assert len(entries(installation, site)) == 1
 
 
 def test_a_metric_whose_code_changes_is_another_question(site: Site, installation: Installation) -> None:
-    """Otherwise, a function that gives one label away would read them all, as the same question about the same predictions."""
+    """Otherwise, a function that gives one label away would read them all, as the same query about the same predictions."""
     own = site.folder / "own.py"
     metric = {"function": f"{own}:right", "better": "higher", "range": [0, 1]}
     gate = {

@@ -13,7 +13,7 @@ BUDGETS = st.tuples(st.integers(1, 6), st.integers(1, 6))
 
 
 def spent(account: Account, budgets: list[tuple[int, int]], values: list[int]) -> float:
-    """The shares of all questions that can follow, by brute force over all answers; question i has the i-th budget."""
+    """The shares of all queries that can follow, by brute force over all answers; query i has the i-th budget."""
     if not budgets:
         return 0.0
     (steps, passes), shown = budgets[0], values[0]
@@ -40,7 +40,7 @@ def test_a_constant_budget_is_spent_to_the_end_in_equal_shares(steps: int, passe
     for number in range(steps):
         share = account.log_share(steps, passes)
         assert share is not None
-        assert share == pytest.approx(Account().log_share(steps, passes)), f"question {number + 1}"
+        assert share == pytest.approx(Account().log_share(steps, passes)), f"query {number + 1}"
         account = account.after(steps, passes, passed=False)
     assert account.log_share(steps, passes) is None
 

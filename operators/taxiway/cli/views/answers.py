@@ -15,7 +15,7 @@ from taxiway.stats.spending import Account
 
 _DIGITS = 12
 _SETS_ELSEWHERE = 20
-"""So many of the newest sets are looked for among the questions about other models."""
+"""So many of the newest sets are looked for among the queries about other models."""
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,9 @@ class AskedAbout:
 
     Attributes:
         rows: The set.
-        own: The questions about versions of the model on this very set, oldest first.
-        counted: The questions that count for the next one about the set: also those about sets with rows of this one.
-        elsewhere: The questions about other models on these rows, whether they count or not.
+        own: The queries about versions of the model on this very set, oldest first.
+        counted: The queries that count for the next one about the set: also those about sets with rows of this one.
+        elsewhere: The queries about other models on these rows, whether they count or not.
     """
 
     rows: EvaluationSet
@@ -36,11 +36,11 @@ class AskedAbout:
 
 
 def asked_about(entries: Sequence[Entry], elsewhere: Callable[[EvaluationSet], Sequence[Entry]]) -> list[AskedAbout]:
-    """The questions about a model by their sets, those about the newest set first.
+    """The queries about a model by their sets, those about the newest set first.
 
     Args:
-        entries: The questions about the model, oldest first.
-        elsewhere: Returns the questions about other models on sets that may have rows of a set. It is called for sets of conditions only,
+        entries: The queries about the model, oldest first.
+        elsewhere: Returns the queries about other models on sets that may have rows of a set. It is called for sets of conditions only,
             and for no more than the newest 20, because each call takes requests.
     """
     sets = {entry.asked.evaluation_set.content: entry.asked.evaluation_set for entry in reversed(entries)}
@@ -62,16 +62,16 @@ def _asked_about(
 
 
 def ledger_json(sets: Sequence[AskedAbout]) -> str:
-    """The questions as JSON."""
+    """The queries as JSON."""
     return json.dumps([_set_json(each) for each in sets], indent=2)
 
 
 def ledger_text(model: str, sets: Sequence[AskedAbout]) -> str:
-    """The questions for people."""
+    """The queries for people."""
     if not sets:
         return f"nothing was asked about versions of {model}: it has spent no evaluation rows"
-    questions = sum(len(each.own) for each in sets)
-    lines = [f"{model}: {counted(questions, 'question')} about {counted(len(sets), 'evaluation set')}"]
+    queries = sum(len(each.own) for each in sets)
+    lines = [f"{model}: {counted(queries, 'query', 'queries')} about {counted(len(sets), 'evaluation set')}"]
     for each in sets:
         lines += ["", *_set_lines(each)]
     return "\n".join(lines)
@@ -110,12 +110,12 @@ def _set_lines(found: AskedAbout) -> Iterator[str]:
     own = {entry.asked.key for entry in (*found.own, *found.elsewhere)}
     others = sum(entry.asked.key not in own for entry in found.counted)
     if others:
-        yield f"    {counted(others, 'question')} of these about other sets with rows of this one"
+        yield f"    {counted(others, 'query', 'queries')} of these about other sets with rows of this one"
     if found.elsewhere:
         by_model = Counter(entry.asked.model for entry in found.elsewhere)
         counts = " of these" if last.shared else ", not counted (gate.budget.shared: false),"
         models = names_text([name for name, _ in by_model.most_common()])
-        yield f"    {counted(by_model.total(), 'question')}{counts} about models of other pipelines: {models}"
+        yield f"    {counted(by_model.total(), 'query', 'queries')}{counts} about models of other pipelines: {models}"
     for entry in found.own:
         yield f"    {_entry_text(entry)}"
 
@@ -149,7 +149,7 @@ def _set_json(found: AskedAbout) -> dict[str, Any]:
         "counts_elsewhere": found.own[-1].asked.shared,
         "passes": account.passes,
         "error_left": math.exp(account.log_left),
-        "questions": [
+        "queries": [
             {
                 "at": entry.asked.at.isoformat(),
                 "by": entry.asked.by,

@@ -20,11 +20,11 @@ _FIRST_LINKS = 4
 
 
 def standing_of(ledger: Ledger, asked: Asked) -> Standing:
-    """What is left for a question, without asking it.
+    """What is left for a query, without asking it.
 
     Args:
         ledger: The ledger.
-        asked: The question.
+        asked: The query.
 
     Returns:
         What is left, and the answers if it was asked before.
@@ -36,14 +36,14 @@ def standing_of(ledger: Ledger, asked: Asked) -> Standing:
 
 
 def ask(ledger: Ledger, asked: Asked) -> Standing:
-    """Record a question about a model, unless it was asked before, or the evaluation set is spent.
+    """Record a query about a model, unless it was asked before, or the evaluation set is spent.
 
     Args:
         ledger: The ledger.
-        asked: The question.
+        asked: The query.
 
     Returns:
-        What was left before the question, and the answers if it was asked before.
+        What was left before the query, and the answers if it was asked before.
 
     Raises:
         TerminalError: A chain was edited or removed, or is signed and there is no key.
@@ -70,7 +70,7 @@ def answer(ledger: Ledger, asked: Asked, answered: Answered) -> None:
 
     Args:
         ledger: The ledger.
-        asked: The question.
+        asked: The query.
         answered: The answer.
 
     Raises:
@@ -88,7 +88,7 @@ def _standing(ledger: Ledger, known: list[Link], asked: Asked) -> Standing:
 
 
 def _note_beginning(ledger: Ledger, first: Link) -> None:
-    """Record in the ledger that a model has a chain of questions, so that it cannot be removed without a trace."""
+    """Record in the ledger that a model has a chain of queries, so that it cannot be removed without a trace."""
     run = first_run_of(ledger.client, first.model)
     assert run is not None  # it holds this link
     append(ledger, NewEntry(BEGINNING, first.model, run, first.record), lambda: before_the_chain(ledger))

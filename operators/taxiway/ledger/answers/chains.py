@@ -1,4 +1,4 @@
-"""Read the chains of questions and answers in MLflow, by the model or by the rows, and check that they are whole."""
+"""Read the chains of queries and answers in MLflow, by the model or by the rows, and check that they are whole."""
 
 import re
 from collections import defaultdict
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
 
 
 def experiment_of(model: str) -> str:
-    """The MLflow experiment with the questions about a model."""
+    """The MLflow experiment with the queries about a model."""
     return f"{EXPERIMENT}/{model}"
 
 
 def marks_of(rows: EvaluationSet) -> tuple[str, ...]:
-    """The tags of the MLflow runs with questions about a set: identical sets have the same, and overlapping sets probably one of them."""
+    """The tags of the MLflow runs with queries about a set: identical sets have the same, and overlapping sets probably one of them."""
     return tuple(f"{tags.EVALUATION_ROW_PREFIX}{each:016x}" for each in smallest_hashes(rows, _MARKS))
 
 
 def all_entries(ledger: Ledger, model: str) -> list[Entry]:
-    """All questions about the versions of a model with their answers, oldest first.
+    """All queries about the versions of a model with their answers, oldest first.
 
     Raises:
         TerminalError: The chain was edited.
@@ -51,7 +51,7 @@ def all_entries(ledger: Ledger, model: str) -> list[Entry]:
 
 
 def newest_of(ledger: Ledger, asked: Asked) -> list[Link]:
-    """The last links of the model's chain, and all about sets with rows of the question's.
+    """The last links of the model's chain, and all about sets with rows of the query's.
 
     Raises:
         TerminalError: The chain was edited.
@@ -70,7 +70,7 @@ def entries_elsewhere(ledger: Ledger, rows: EvaluationSet, model: str) -> list[E
         model: The model whose chain is left out.
 
     Returns:
-        Questions with their answers.
+        Queries with their answers.
 
     Raises:
         TerminalError: One of the chains was edited.
@@ -86,7 +86,7 @@ def entries_elsewhere(ledger: Ledger, rows: EvaluationSet, model: str) -> list[E
 
 
 def entries_of(known: Iterable[Link]) -> list[Entry]:
-    """The questions among links, with their answers."""
+    """The queries among links, with their answers."""
     asked: dict[str, Asked] = {}
     answers: dict[str, list[Answered]] = {}
     for link in known:
@@ -98,7 +98,7 @@ def entries_of(known: Iterable[Link]) -> list[Entry]:
 
 
 def first_run_of(client: "MlflowClient", model: str) -> str | None:
-    """The id of the MLflow run with the first question about a model; None if there is none."""
+    """The id of the MLflow run with the first query about a model; None if there is none."""
     experiment = client.get_experiment_by_name(experiment_of(model))
     run = None if experiment is None else first_run(client, experiment.experiment_id)
     return None if run is None else str(run.info.run_id)
@@ -119,7 +119,7 @@ def require_never_begun(ledger: Ledger, model: str) -> None:
 
 
 def missing_chains(client: "MlflowClient", found: Iterable[Link]) -> Iterator[str]:
-    """The chains of questions that were begun, by the links of the ledger, and are not there any more: a message for each.
+    """The chains of queries that were begun, by the links of the ledger, and are not there any more: a message for each.
 
     Args:
         client: The MLflow client.

@@ -1,4 +1,4 @@
-"""What an evaluation set has left for a question, by what was asked before: about the model, and about other models on the same rows."""
+"""What an evaluation set has left for a query, by what was asked before: about the model, and about other models on the same rows."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,15 +13,15 @@ from taxiway.stats.spending import Account
 
 @dataclass(frozen=True)
 class Standing:
-    """What an evaluation set has left for a question.
+    """What an evaluation set has left for a query.
 
     Attributes:
-        account: What was spent of it before the question.
-        answers: The answers to this very question, oldest first; empty if it is new.
+        account: What was spent of it before the query.
+        answers: The answers to this very query, oldest first; empty if it is new.
         decided: The first answer to it; also if it was asked about another model, with the same predictions.
-        is_spent: Whether nothing is left, so that the question must not be answered.
+        is_spent: Whether nothing is left, so that the query must not be answered.
         sets: The number of other sets with rows of this one about which something was asked.
-        elsewhere: The number of questions about each other model on these rows, whether they count or not.
+        elsewhere: The number of queries about each other model on these rows, whether they count or not.
     """
 
     account: Account
@@ -33,15 +33,15 @@ class Standing:
 
 
 def standing_by(known: Sequence[Link], others: Sequence[Entry], asked: Asked) -> Standing:
-    """What is left for a question, by the questions before it, or by all if it is not among them.
+    """What is left for a query, by the queries before it, or by all if it is not among them.
 
-    What other models were asked has no order among the chains. So until the question is answered, all of it counts, and of two that are
+    What other models were asked has no order among the chains. So until the query is answered, all of it counts, and of two that are
     asked at once each counts for the other.
 
     Args:
         known: Links of the model's chain.
-        others: Questions about other models.
-        asked: The question.
+        others: Queries about other models.
+        asked: The query.
     """
     place = asked_at(known, asked.key)
     own = next((entry for entry in entries_of(known) if entry.asked.key == asked.key), None)
@@ -49,7 +49,7 @@ def standing_by(known: Sequence[Link], others: Sequence[Entry], asked: Asked) ->
     earlier = entries_of([link for link in known if place is None or link.number < place])
     elsewhere = [entry for entry in others if overlaps(asked.evaluation_set, entry.asked.evaluation_set)]
     same: list[Answered] = []
-    if asked.shared:  # an identical question costs nothing; otherwise it takes its share of this model's error
+    if asked.shared:  # an identical query costs nothing; otherwise it takes its share of this model's error
         same = [one for entry in elsewhere if entry.asked.key == asked.key for one in entry.answers]
         elsewhere = [entry for entry in elsewhere if entry.asked.key != asked.key]
     if own is not None and answers:
@@ -70,5 +70,5 @@ def standing_by(known: Sequence[Link], others: Sequence[Entry], asked: Asked) ->
 
 
 def asked_at(known: Sequence[Link], key: str) -> int | None:
-    """The number of the link with a question; None if there is none."""
+    """The number of the link with a query; None if there is none."""
     return next((link.number for link in known if (link.kind, link.entry) == ("Asked", key)), None)

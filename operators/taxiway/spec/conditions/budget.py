@@ -11,7 +11,7 @@ DEFAULT_STEPS = 8
 MAX_STEPS = 10_000
 _PASSES = re.compile(r"passes:([1-9]\d{0,8})")
 _ALLOWED = (
-    "none (nobody sees an answer before the last question), full (each answer may influence the next model), first-change (as full, but "
+    "none (nobody sees an answer before the last query), full (each answer may influence the next model), first-change (as full, but "
     "after a pass the rows are replaced), or passes:K (after K passes)"
 )
 
@@ -34,7 +34,7 @@ class Budget(Section):
     """How many models are tried on the same evaluation rows, and who sees the results.
 
     Attributes:
-        steps: The number of models that are tried on the same rows. The same model again is the same question.
+        steps: The number of models that are tried on the same rows. The same model again is the same query.
         adaptivity: What somebody who trains the next model knows: nothing (`none`), every answer (`full`), or every answer until the
             first pass (`first-change`) or the K-th pass (`passes:K`), after which the rows are replaced.
         shared: Whether what the same rows have answered about models of other pipelines counts. `false` states that whoever makes models

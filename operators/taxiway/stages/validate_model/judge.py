@@ -46,7 +46,7 @@ def judge(
 ) -> Judged:
     """Evaluate a version against a champion, and let the model gate decide; only the ledger and the recorder of the run are written to.
 
-    The question is recorded before the gate decides, and the answer before anything of it is shown: see `taxiway.ledger.answers`.
+    The query is recorded before the gate decides, and the answer before anything of it is shown: see `taxiway.ledger.answers`.
 
     Args:
         context: The run.
@@ -106,11 +106,11 @@ class _Case:
 
     @property
     def asked(self) -> Asked:
-        """The question that the evaluation rows have to answer."""
+        """The query that the evaluation rows have to answer."""
         gate, evaluation = self.gate, self.evaluated.evaluation
         seen = gate.budget.adaptivity != "none"
         return Asked(
-            key=self.evaluated.question,
+            key=self.evaluated.query,
             model=self.candidate.model,
             version=self.candidate.version,
             champion=evaluation.champion,
@@ -224,7 +224,7 @@ def _with_spent(verdict: Verdict, asked: Asked, account: "Account", show: Show) 
 
 
 def _require_answered(case: _Case, standing: "Standing") -> None:
-    """Raise TerminalError if a person wants to see the scores of another question than the one that was decided."""
+    """Raise TerminalError if a person wants to see the scores of another query than the one that was decided."""
     if not standing.answers and standing.account.log_left != -math.inf:
         raise TerminalError(
             f"version {case.candidate.version} was decided by other rules, or against another champion, than those of the pipeline file now: "
@@ -234,10 +234,10 @@ def _require_answered(case: _Case, standing: "Standing") -> None:
 
 
 def _review(case: _Case) -> Judged:
-    """Decide again about a version, which costs nothing if the rows are spent, or if the question was answered before.
+    """Decide again about a version, which costs nothing if the rows are spent, or if the query was answered before.
 
     Raises:
-        TerminalError: It would be another question, and spend a part of the budget.
+        TerminalError: It would be another query, and spend a part of the budget.
     """
     from taxiway.ledger.answers.asking import standing_of
 
@@ -249,7 +249,7 @@ def _review(case: _Case) -> Judged:
     if standing.answers:
         return _ask(case, standing.answers[0].shown)
     raise TerminalError(
-        f"to decide again about version {asked.version} would be another question about the evaluation rows: "
+        f"to decide again about version {asked.version} would be another query about the evaluation rows: "
         f"{standing.account.steps:,} of {counted(asked.steps, 'model')} were tried on them (gate.budget). To spend it, decide its span again",
         key="budget",
     )
