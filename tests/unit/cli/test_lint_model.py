@@ -97,7 +97,7 @@ CONDITIONS = GATE[GATE.index("  conditions:") : GATE.index("  slices:")]
             "pipeline.yaml",
             "estimator: sklearn.ensemble.HistGradientBoostingClassifier",
             'command: "sh train.sh"',
-            'late_arrivals.pipeline.yaml:16: model.command is "sh train.sh"; input should be a valid list',
+            'late_arrivals.pipeline.yaml:16: model.command is "sh train.sh"; allowed: a list',
         ),
         (
             "pipeline.yaml",

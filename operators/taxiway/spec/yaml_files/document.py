@@ -1,5 +1,6 @@
 """Read YAML files with the line of every key, and report mistakes by file, line and key."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from taxiway.messages import clipped
 from taxiway.spec.yaml_files.nesting import NestingError, check_nesting
 
 _SHOWN_CHARACTERS = 40
+_SHOULD_BE = "Input should be "
 _RENAMED = {
     "bad_data": "on_invalid_data, with fail for stop and continue for go_on",
     "deny": "exclude",
@@ -187,10 +189,28 @@ def _explain_error(
             keys = ", ".join(fields_at(error["loc"]))
             return file.error(key, f"is {_shown(got)}; allowed: a mapping with keys among {keys}", got=got)
         case _:
-            problem = error["msg"].replace("tuple", "list")  # a file has lists
-            return file.error(key, f"is {_shown(got)}; {problem[:1].lower()}{problem[1:]}", got=got)
+            return file.error(key, f"is {_shown(got)}; {_problem(error)}", got=got)
+
+
+def _problem(error: ErrorDetails) -> str:
+    """`allowed: an integer`, for pydantic's `Input should be a valid integer, unable to parse string as an integer`."""
+    message = error["msg"].replace("tuple", "list").replace("dictionary", "mapping")  # the words of a YAML file
+    if error["type"].startswith("bool"):
+        return "allowed: true, false"
+    if message.startswith(_SHOULD_BE):
+        return f"allowed: {message.removeprefix(_SHOULD_BE).partition(', ')[0].replace('a valid integer', 'an integer').replace('valid ', '')}"
+    return message[:1].lower() + message[1:]
 
 
 def _shown(value: Any) -> str:
-    text = f'"{value}"' if isinstance(value, str) else repr(value)
+    """A value as YAML writes it."""
+    try:
+        text = (
+            f'"{value}"'
+            if isinstance(value, str)
+            else yaml.safe_dump(value, width=math.inf, default_flow_style=True, sort_keys=False)
+        )
+    except yaml.YAMLError:  # it is not a value of a YAML file
+        text = str(value)
+    text = text.removesuffix("\n").removesuffix("\n...")
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."

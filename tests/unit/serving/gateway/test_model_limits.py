@@ -43,10 +43,10 @@ def test_a_model_can_have_no_memory_limit_though_the_gateway_has_one(tmp_path: P
 @pytest.mark.parametrize(
     ("limit", "message"),
     [
-        ("workers: yes", "limits.yaml:2: models.flights.late.workers is True; input should be a valid integer"),
-        ("workers: 0", "models.flights.late.workers is 0; input should be greater than or equal to 1"),
-        ("worker_memory_mib: 12", "models.flights.late.worker_memory_mib is 12; input should be greater than or equal to 256"),
-        ("predict_timeout_s: on", "predict_timeout_s is True; YAML reads it as a boolean"),
+        ("workers: yes", "limits.yaml:2: models.flights.late.workers is true; allowed: an integer"),
+        ("workers: 0", "models.flights.late.workers is 0; allowed: greater than or equal to 1"),
+        ("worker_memory_mib: 12", "models.flights.late.worker_memory_mib is 12; allowed: greater than or equal to 256"),
+        ("predict_timeout_s: on", "predict_timeout_s is true; YAML reads it as a boolean"),
         ("queue: 3", 'allowed: predict_timeout_s, queue_limit, worker_memory_mib, workers   (did you mean "queue_limit"?)'),
     ],
 )

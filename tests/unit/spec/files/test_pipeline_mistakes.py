@@ -79,12 +79,12 @@ from taxiway.spec.files.pipeline_file import read_pipeline
         (
             "thresholds: {roc_auc: 0.6}",
             "thresholds: {roc_auc: off}",
-            ["gate.thresholds.roc_auc is False", "boolean", "allowed: a number"],
+            ["gate.thresholds.roc_auc is false", "boolean", "allowed: a number"],
         ),
         (
             "metric: roc_auc}",
             "metric: roc_auc, min_improvement: no}",
-            ["gate.against_champion.min_improvement is False", "boolean"],
+            ["gate.against_champion.min_improvement is false", "boolean"],
         ),
         ("gate:", "gateway: g\nshadow: {agree_within: 2}\ngate:", ["shadow.agree_within is for regression"]),
         (
@@ -102,7 +102,7 @@ from taxiway.spec.files.pipeline_file import read_pipeline
         (
             "gate:",
             "  warm_start: champion\nmonitor: {log: l, retrain: {min_gain: 0.01, new_labels: 9, learning_curve: true}}\ngate:",
-            ["monitor.retrain.learning_curve is True", "the models of the curve are trained anew"],
+            ["monitor.retrain.learning_curve is true", "the models of the curve are trained anew"],
         ),
         *(
             ("gate:", f"monitor: {{log: l, {metric}, retrain: {{min_gain: 0.01, actions: {actions}}}}}\n{more}gate:", expected)
@@ -236,7 +236,7 @@ from taxiway.spec.files.pipeline_file import read_pipeline
             "thresholds: {roc_auc: 60}",
             ["late.pipeline.yaml:10: gate.thresholds.roc_auc is 60.0"],
         ),
-        ("thresholds: {roc_auc: 0.6}", "thresholds: {roc_auc: .nan}", ["gate.thresholds.roc_auc is nan"]),
+        ("thresholds: {roc_auc: 0.6}", "thresholds: {roc_auc: .nan}", ["gate.thresholds.roc_auc is .nan"]),
         (
             "thresholds: {roc_auc: 0.6}",
             "thresholds: {roc_auc: 6, nope: 1, accuracy: 7, rmse: 2}",
@@ -257,7 +257,7 @@ from taxiway.spec.files.pipeline_file import read_pipeline
             "  weight: late\ngate:",
             ['late.pipeline.yaml:9: model.weight is "late"; it is the label; allowed: another column'],
         ),
-        ("  label: late", "  label: late\n  window: yes", ["late.pipeline.yaml:6: source.window is True"]),
+        ("  label: late", "  label: late\n  window: yes", ["late.pipeline.yaml:6: source.window is true"]),
         ("gate:", "schedule: newspan\ngate:", ['schedule is "newspan"', 'did you mean "new_span"?']),
         ("gate:", "features: {numeric: temp}\ngate:", ['features.numeric is "temp"; allowed: auto, or a list of column names']),
         ("team: flights", f"team: {'t' * 300}", ["late.pipeline.yaml:2: team: allowed: up to 80"]),

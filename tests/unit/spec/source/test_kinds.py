@@ -125,7 +125,7 @@ def without(content: dict[str, Any], key: str) -> dict[str, Any]:
 MISTAKES = [
     (
         {"label": "y"},
-        ":1: source is {'label': 'y'}; none of spans, file, sql and function is given; allowed: exactly one of files by spans",
+        ":1: source is {label: y}; none of spans, file, sql and function is given; allowed: exactly one of files by spans",
     ),
     ({**FILES, "sql": SQL}, ":1: source: spans and sql are given; allowed: exactly one of files by"),
     ({**QUERY, "function": "rows.py:read"}, ":1: source: sql and function are given; allowed: exactly one of"),
@@ -182,7 +182,7 @@ MISTAKES = [
         {**FILES, "spans": "all.csv", "split": {"by": "id", "evaluation": 0.2}},
         "spans is all.csv, which is one span; allowed: window: 1",
     ),
-    ({**FILES, "spans": None}, ":2: source.spans is None; input should be a valid string"),
+    ({**FILES, "spans": None}, ":2: source.spans is null; allowed: a string"),
     # An unknown key: the nearest of this kind's, or of all kinds' if the kind is not known.
     ({**FILES, "fromat": "csv"}, ":4: source.fromat is not an allowed key", 'did you mean "format"?'),
     ({**QUERY, "conection": "c"}, ":7: source.conection is not an allowed key", 'did you mean "connection"?'),
