@@ -120,9 +120,13 @@ def test_every_reason_of_a_gate_has_a_code() -> None:
     ("code", "rule", "method"),
     [
         (ReasonCode.SHADOW_REQUESTS, "min_requests: requests >= 1000", None),
-        (ReasonCode.SHADOW_AGREEMENT, "min_agreement: agreement >= 0.9", "exact binomial (Clopper and Pearson)"),
+        (
+            ReasonCode.SHADOW_AGREEMENT,
+            "min_agreement: agreement >= 0.9",
+            "binomial (Clopper and Pearson; Korn and Graubard for requests of several rows)",
+        ),
         (ReasonCode.SHADOW_ERRORS, "max_error_rate: error rate <= 0.01", "exact binomial (Clopper and Pearson)"),
-        (ReasonCode.SHADOW_SCORE_SHIFT, None, "Student's t"),
+        (ReasonCode.SHADOW_SCORE_SHIFT, None, "Student's t over requests"),
         (ReasonCode.SHADOW_LATENCY_P50, None, "percentile bootstrap over predict calls, 1,000 resamples"),
         (
             ReasonCode.SHADOW_LATENCY_P99,

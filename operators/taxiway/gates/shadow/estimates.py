@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from taxiway.features.labels import DECISION_THRESHOLD
+from taxiway.gates.shadow.clusters import clustered_mean, clustered_proportion
 from taxiway.records import Interval
 from taxiway.records.shadow_pairs import Pair
 
@@ -15,9 +16,10 @@ if TYPE_CHECKING:
 
 _RESAMPLES = 1000
 PROPORTION_METHOD = "exact binomial (Clopper and Pearson)"
-SHIFT_METHOD = "Student's t"
+AGREEMENT_METHOD = "binomial (Clopper and Pearson; Korn and Graubard for requests of several rows)"
+SHIFT_METHOD = "Student's t over requests"
 LATENCY_METHOD = f"percentile bootstrap over predict calls, {_RESAMPLES:,} resamples"
-"""The display names of the interval methods of `proportion`, `score_shift_of` and `latency_ratios`."""
+"""The display names of the interval methods of `proportion`, `agreement_of`, `score_shift_of` and `latency_ratios`."""
 _MAX_VALUES_PER_CHUNK = 500_000
 _NUMBER_TOLERANCE = 1e-6
 
@@ -30,13 +32,12 @@ def proportion(hits: int, total: int, confidence: float) -> Interval:
     return Interval(value=hits / total, low=float(exact.low), high=float(exact.high), rows=total)
 
 
-def _paired_predictions(predicted_by_both: Sequence[Pair]) -> list[tuple[Any, Any]]:
-    """The predictions of champion and challenger, row by row."""
-    return [
-        row
-        for pair in predicted_by_both
-        for row in zip(pair.champion.predictions or [], pair.challenger.predictions or [], strict=True)
-    ]
+def _rows_by_request(predicted_by_both: Sequence[Pair]) -> list[list[tuple[Any, Any]]]:
+    """The predictions of champion and challenger, row by row, of each request that has rows."""
+    found = (
+        list(zip(pair.champion.predictions or [], pair.challenger.predictions or [], strict=True)) for pair in predicted_by_both
+    )
+    return [rows for rows in found if rows]
 
 
 @dataclass(frozen=True)
@@ -86,8 +87,12 @@ def agreement_of(
         confidence: The confidence level of the interval, such as 0.99.
         classes: The classes of both versions, if they are known.
     """
-    rows = _paired_predictions(predicted_by_both)
-    return proportion(sum(_agree(a, b, agree_within, classes) for a, b in rows), len(rows), confidence) if rows else None
+    requests = _rows_by_request(predicted_by_both)
+    if not requests:
+        return None
+    hits, sizes = [sum(_agree(*row, agree_within, classes) for row in rows) for rows in requests], list(map(len, requests))
+    low, high = clustered_proportion(hits, sizes, confidence)
+    return Interval(value=sum(hits) / sum(sizes), low=low, high=high, rows=sum(sizes))
 
 
 def _agree(champion: Any, challenger: Any, agree_within: float | None, classes: VersionClasses) -> bool:
@@ -108,22 +113,21 @@ def _agree(champion: Any, challenger: Any, agree_within: float | None, classes: 
 def score_shift_of(
     predicted_by_both: Sequence[Pair], confidence: float, classes: VersionClasses = _UNKNOWN_CLASSES
 ) -> Interval | None:
-    """The mean difference of scores, challenger minus champion, with Student's interval; None for labels, or with fewer than two rows.
+    """The mean difference of scores, challenger minus champion; None for labels, or with fewer than two requests.
 
     With two classes in the same order, the score is the probability of the second one. Otherwise it is the probability of the class that the champion
     predicted, and 0 if the challenger has not learned it. In a regression, it is the predicted number.
     """
-    import numpy as np
-    from scipy.stats import t
-
-    rows = _paired_predictions(predicted_by_both)
-    scores = [_scores(normalize_prediction(a), normalize_prediction(b), classes) for a, b in rows]
-    shifts = np.array([challenger - champion for champion, challenger in filter(None, scores)])
-    if len(shifts) < 2:
+    sums, sizes = [], []
+    for rows in _rows_by_request(predicted_by_both):
+        scores = filter(None, (_scores(normalize_prediction(a), normalize_prediction(b), classes) for a, b in rows))
+        if shifts := [challenger - champion for champion, challenger in scores]:
+            sums.append(sum(shifts))
+            sizes.append(len(shifts))
+    if len(sizes) < 2:
         return None
-    mean, standard_error = float(shifts.mean()), float(shifts.std(ddof=1)) / len(shifts) ** 0.5
-    half = float(t.ppf((1 + confidence) / 2, len(shifts) - 1)) * standard_error
-    return Interval(value=mean, low=mean - half, high=mean + half, rows=len(shifts))
+    mean, low, high = clustered_mean(sums, sizes, confidence)
+    return Interval(value=mean, low=low, high=high, rows=sum(sizes))
 
 
 def _scores(champion: Any, challenger: Any, classes: VersionClasses) -> tuple[float, float] | None:
@@ -165,7 +169,7 @@ def _predicted_class_index(probabilities: list[float], threshold: float | None) 
 class Estimates:
     """Estimates from the pairs in which both versions returned predictions.
 
-    All are None without such pairs. The score shift is also None for labels, and with fewer than two rows that have scores. The
+    All are None without such pairs. The score shift is also None for labels, and with fewer than two requests that have scores. The
     latency ratios are None without live pairs.
     """
 

@@ -3,7 +3,14 @@
 from collections.abc import Sequence
 
 from taxiway.gates.more_rows import more_rows_text
-from taxiway.gates.shadow.estimates import LATENCY_METHOD, PROPORTION_METHOD, SHIFT_METHOD, Estimates, proportion
+from taxiway.gates.shadow.estimates import (
+    AGREEMENT_METHOD,
+    LATENCY_METHOD,
+    PROPORTION_METHOD,
+    SHIFT_METHOD,
+    Estimates,
+    proportion,
+)
 from taxiway.gates.wording import ci_label, decimals, estimate_and_bounds, interval_text, known, percent_text, rule_text
 from taxiway.messages import counted, number_text
 from taxiway.records import Interval, Reason, ReasonCode, Status
@@ -53,7 +60,7 @@ def _judge_agreement(agreement: Interval | None, requirements: Shadow, confidenc
         f"both versions predicted {same} for {percentage(agreement.value, least)} of {agreement.rows:,} rows "
         f"({_percent_ci(agreement, least, confidence)}; required: at least {percent_text(least)}){_more(status, agreement, least, 'row')}"
     )
-    return _judged(ReasonCode.SHADOW_AGREEMENT, status, message, rule, least, agreement, PROPORTION_METHOD)
+    return _judged(ReasonCode.SHADOW_AGREEMENT, status, message, rule, least, agreement, AGREEMENT_METHOD)
 
 
 def _judge_errors(compared: Sequence[Pair], most: float, confidence: float) -> Reason:
