@@ -151,7 +151,7 @@ def test_runs_for_past_moments_see_nothing_later_and_decide_each_span_once_oldes
 
 def test_numbers_are_no_dates_to_backfill_by() -> None:
     numbers = (FoundSpan("1", 0, "/1"), FoundSpan("2", 0, "/2"))
-    with pytest.raises(ConfigError, match=r"the spans 1, 2 are numbered, not dated.*the parameter span"):
+    with pytest.raises(ConfigError, match=r'are numbered \("1", "2"\), not dated.*the parameter `span`'):
         plan_backfill(numbers, source(window=1, spans="/{SPAN}.parquet"), as_of=datetime(2013, 5, 1, tzinfo=UTC))
 
 
@@ -277,6 +277,6 @@ def test_a_backfill_reads_a_fixed_window_only_once_it_had_ended() -> None:
     assert plan_backfill(MONTHS, fixed, as_of=first_of(4)).spans == (*MONTHS[:2], MONTHS[3])
     again = plan_backfill(MONTHS, fixed, as_of=first_of(4), previous_run_end=first_of(4))
     assert again.skip_reason == (
-        "the newest span that had ended by 2013-05-01 00:00:00 UTC, the date of this run, is 2013-04; the run before it, of "
-        "2013-05-01 00:00:00 UTC, already processes that span"
+        "the newest span that had ended by 2013-05-01 00:00:00 UTC, the end of this run's data interval, is 2013-04; the previous run of the "
+        "backfill (2013-05-01 00:00:00 UTC) processes that span"
     )
