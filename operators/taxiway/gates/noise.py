@@ -1,8 +1,12 @@
 """Differences that are the same within noise, and the smallest one that the rows could have shown."""
 
 import math
+from decimal import ROUND_CEILING, Context
 
 from taxiway.records import Interval
+
+_SMALLEST_DECIMAL = 1e-9
+_ROUNDED_UP = Context(prec=2, rounding=ROUND_CEILING)
 
 
 def is_within_noise(difference: Interval) -> bool:
@@ -34,6 +38,8 @@ def noise_text(difference: Interval) -> str:
 
 
 def size_text(half: float) -> str:
-    """A half-width with two significant digits, rounded up: `0.0082`."""
+    """A half-width with two significant digits, rounded up: `0.0082`, or `1.4e-12`."""
+    if half < _SMALLEST_DECIMAL:
+        return f"{_ROUNDED_UP.create_decimal_from_float(half):.1e}"
     digits = max(0, 1 - math.floor(math.log10(half)))
     return f"{math.ceil(half * 10**digits - 1e-9) / 10**digits:.{digits}f}"

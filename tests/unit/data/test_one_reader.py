@@ -26,17 +26,17 @@ from taxiway.data.profiling.profiler import profile_table
 from taxiway.data.schema.infer import infer_from
 from taxiway.data.sources.files import find_spans
 from taxiway.data.validation.validate import validate
-from taxiway.features.encoding import raw_frame
+from taxiway.features.encoding import MAX_NUMBER, raw_frame
 from taxiway.records import Status
 from taxiway.store.store import Store
 
 _WORDS = st.sampled_from(
     ["", "a", "b ", "NA", "null", "1", "01", "2.5", "1e3", "true", "2024-01-01", "2024-01-01 10:00Z", "é", "-0"]
 )
-_CELLS = st.none() | st.integers(-(2**62), 2**62) | st.floats(-1e90, 1e90) | st.booleans() | _WORDS
+_CELLS = st.none() | st.integers(-(2**62), 2**62) | st.floats(-MAX_NUMBER, MAX_NUMBER) | st.booleans() | _WORDS
 _COLUMNS = {
     "i": st.none() | st.integers(-(2**62), 2**62),
-    "f": st.none() | st.floats(-1e90, 1e90),
+    "f": st.none() | st.floats(-MAX_NUMBER, MAX_NUMBER),
     "s": st.none() | st.sampled_from(["", "a", "b", "NA"]),
     "b": st.none() | st.booleans(),
     "n": st.none(),

@@ -129,7 +129,7 @@ def test_equal_keys_find_each_other_and_two_partners_are_refused(tmp_path: Path,
     left, right = tables
     keys = [key_of(value) for value in right["s"].to_pylist()]
     if any(keys.count(key) > 1 for key in keys if key is not None):
-        with pytest.raises(DataError, match=r"keys? of s in more than one row: .* in \d rows; allowed: each key once"):
+        with pytest.raises(DataError, match=r"keys? of s in more than one row: .* in \d+ rows; allowed: each key once"):
             joined(tmp_path, left, right)
         return
     partners = dict(zip(keys, right["v"].to_pylist(), strict=True))

@@ -136,7 +136,8 @@ def test_no_value_is_lost(columns: list[list[Any]]) -> None:
             elif texts:
                 assert value == (cell if isinstance(cell, str) else json.dumps(cell))
             else:
-                assert value == cell
+                # A whole float beyond 2^53 is read as the integer with its decimal digits, which is the same float.
+                assert value == cell or (isinstance(cell, float) and float(value) == cell)
                 assert isinstance(value, bool) == isinstance(cell, bool)
 
 
