@@ -37,8 +37,9 @@ test-unit: setup
 
 test-deep: SEED := $(SEED)
 test-deep: setup
-	@echo "Ten times the examples that each asks for, from the seed $(SEED). To repeat: make test-deep SEED=$(SEED)"
-	@$(BIN)/python -m pytest $(PYTEST_ARGS) -m hypothesis --hypothesis-profile=deep --hypothesis-seed=$(SEED) tests/unit ||\
+	@echo "Whole simulations, and ten times the examples that each property asks for, from the seed $(SEED)."
+	@echo "To repeat: make test-deep SEED=$(SEED)"
+	@$(BIN)/python -m pytest $(PYTEST_ARGS) -m "hypothesis or deep" --hypothesis-profile=deep --hypothesis-seed=$(SEED) tests/unit ||\
 		{ echo "To repeat: make test-deep SEED=$(SEED)"; exit 1; }
 
 check: setup

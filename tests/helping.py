@@ -25,6 +25,11 @@ def examples(count: int) -> settings:
     return settings(max_examples=max(min(count, _FEWEST), count * settings.default.max_examples // 100))
 
 
+def rounds(some: int, whole: int) -> int:
+    """The rounds of a simulation: some in each run, and all of them in `make test-deep`, which selects the mark `deep`."""
+    return whole if settings.get_current_profile_name() == "deep" else some
+
+
 def require(what: str, present: bool, reason: str) -> None:
     """Skip the test where `what` is missing, unless TAXIWAY_REQUIRE names it: then fail. Skip it where TAXIWAY_SKIP names it."""
     if what in os.environ.get("TAXIWAY_SKIP", "").split(","):

@@ -13,6 +13,7 @@ from stages.conftest import Site
 
 from conftest_mlflow import make_database
 from taxiway.evaluation import pictures
+from taxiway.evaluation.baselines import timing
 from taxiway.tracking import local
 
 _make: Callable[[Path], None] = local._make_database
@@ -64,6 +65,14 @@ def _no_pictures() -> Iterator[None]:
     """An evaluation draws nothing, as without Matplotlib: pictures and importances take a third of the time of a whole run."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pictures, "_draw", lambda *_: {})
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _measured_once() -> Iterator[None]:
+    """An evaluation takes the time of one call of a model, and not the median of three, which is a twentieth of a whole run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(timing, "_CALLS", 1)
         yield
 
 

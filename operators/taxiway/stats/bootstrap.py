@@ -148,7 +148,9 @@ def _drawn(rows: int, groups: "NDArray[np.intp] | None", count: int, rng: "np.ra
     import numpy as np
 
     units = rows if groups is None else int(groups.max()) + 1
-    weights = np.stack([np.bincount(rng.integers(0, units, units), minlength=units) for _ in range(count)]).astype(float)
+    weights = np.empty((count, units))
+    for replicate, drawn in zip(weights, rng.integers(0, units, (count, units)), strict=True):
+        replicate[:] = np.bincount(drawn, minlength=units)
     return weights if groups is None else weights[:, groups]
 
 

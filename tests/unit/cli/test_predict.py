@@ -2,12 +2,13 @@
 
 import fcntl
 import json
+import multiprocessing
 import os
+import signal
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -16,6 +17,8 @@ import pytest
 from cli.local_runs import NAME, done, refused, taxiway
 from stages.conftest import Site
 
+from helping import PATIENCE_S
+from taxiway.cli.main import main
 from taxiway.errors import ConfigError
 from taxiway.models.predictor import predictor_of
 from taxiway.registry.load import load_trusted
@@ -81,29 +84,26 @@ def test_nothing_is_replaced_unasked(champion: Site) -> None:
     assert "has other files, such as " in refused("predict", NAME, "data/1.parquet", "-o", "data", "--overwrite")
 
 
-KILLED = """
-import os, signal, sys
-import pyarrow.parquet as pq
-from taxiway.cli.main import main
+def _killed(*command: str) -> None:
+    """Run a command in this process, which is killed while it writes its fourth file."""
+    write_table = pq.write_table
 
-write_table = pq.write_table
+    def dying(table: pa.Table, where: Any, **options: Any) -> None:
+        write_table(table, where, **options)
+        if "part-00003" in str(where):
+            os.truncate(where, 100)
+            os.kill(os.getpid(), signal.SIGKILL)
 
-def killed(table, where, **options):
-    write_table(table, where, **options)
-    if "part-00003" in str(where):
-        os.truncate(where, 100)
-        os.kill(os.getpid(), signal.SIGKILL)
-
-pq.write_table = killed
-main(sys.argv[1:])
-"""
-"""A process that is killed while it writes its fourth file."""
+    pq.write_table = dying
+    main(command)
 
 
 def test_a_killed_batch_continues(champion: Site) -> None:
     command = ("predict", NAME, "data/2.parquet", "-o", "out", "--rows-per-file", "50")
-    killed = subprocess.run([sys.executable, "-c", KILLED, *command], capture_output=True, text=True)
-    assert killed.returncode == -9, killed.stderr
+    killed = multiprocessing.get_context("fork").Process(target=_killed, args=command)
+    killed.start()
+    killed.join(PATIENCE_S)
+    assert killed.exitcode == -signal.SIGKILL
     written = {path: path.stat().st_mtime_ns for path in Path("out").glob("part-*.parquet")}
     assert len(written) == 3
     assert list(Path("out").glob(".*"))
@@ -129,11 +129,11 @@ def test_two_processes_do_not_write_one_folder(champion: Site) -> None:
 
 def test_rows_are_read_in_parts(champion: Site) -> None:
     rows = pd.read_parquet("data/2.parquet")
-    pq.write_table(pq.read_table("data/2.parquet"), "groups.parquet", row_group_size=7)
+    pq.write_table(pq.read_table("data/2.parquet"), "groups.parquet", row_group_size=70)
     rows.to_csv("rows-1.csv", index=False)
     rows.to_csv("rows-2.csv", index=False)
-    done("predict", NAME, "groups.parquet", "-o", "out", "--rows-per-file", "10")
-    done("predict", NAME, "rows-*.csv", "-o", "twice", "--rows-per-file", "33")
+    done("predict", NAME, "groups.parquet", "-o", "out", "--rows-per-file", "100")
+    done("predict", NAME, "rows-*.csv", "-o", "twice", "--rows-per-file", "330")
     assert predictions("twice").equals(pd.concat([predictions("out")] * 2, ignore_index=True))
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.special import logsumexp
 
 from taxiway.gates.shadow.estimates import VersionClasses
 from taxiway.gates.shadow.gate import decide
@@ -175,21 +174,17 @@ def _decided(differences: "np.ndarray", tolerance: float, *, first: int = 50) ->
 
 
 def _capital_by_row(values: "np.ndarray", bound: float) -> "np.ndarray":
-    """`log_capital_of` after each row."""
-    growth = np.log1p(np.outer(sequential._fractions(), (1 + values) / (1 + bound) - 1)).cumsum(axis=1)
-    return logsumexp(growth, axis=0) - math.log(len(growth))
+    """`log_capital_of` after each row: logarithms of products of so few numbers, which take less time than sums of logarithms."""
+    growth = 1 + np.outer(sequential._fractions(), (1 + values) / (1 + bound) - 1)
+    return np.log(growth.cumprod(axis=1).mean(axis=0))
 
 
-@pytest.mark.parametrize(
-    ("true", "wrong"),
-    [(0.05, Status.PASS), (0.05, Status.FAIL), (0.0, Status.FAIL)],
-    ids=["passes", "rejects", "no difference"],
-)
-def test_looks_without_end_decide_wrongly_no_more_often_than_promised(true: float, wrong: Status) -> None:
+@pytest.mark.parametrize(("true", "wrong"), [(0.05, (Status.PASS, Status.FAIL)), (0.0, (Status.FAIL,))])
+def test_looks_without_end_decide_wrongly_no_more_often_than_promised(true: float, wrong: tuple[Status, ...]) -> None:
     """At the tolerance itself, both decisions are wrong; a challenger that is as good as the champion must not be rejected."""
     rng, runs = np.random.default_rng(7), 150
     found = [_decided(np.clip(rng.normal(true, 0.3, 1000), -1, 1), 0.05) for _ in range(runs)]
-    assert found.count(wrong) <= runs * 0.05 + 3 * math.sqrt(runs * 0.05)
+    assert all(found.count(each) <= runs * 0.05 + 3 * math.sqrt(runs * 0.05) for each in wrong)
 
 
 @pytest.mark.parametrize(("true", "right"), [(-0.05, Status.PASS), (0.0, Status.PASS), (0.12, Status.FAIL)])

@@ -93,6 +93,11 @@ def model(request: pytest.FixtureRequest) -> Loaded:
     return fitted(request.param.removesuffix(" without gaps"), gaps=0.0 if "without" in request.param else 0.1)
 
 
+@pytest.fixture(scope="module")
+def compiled(model: Loaded) -> Predictor:
+    return compiled_predictor(model, None)
+
+
 def answered(predictor: Predictor, cells: dict[str, list[Any]]) -> tuple[Any, ...]:
     try:
         found = np.asarray(predictor.predict(cells))
@@ -115,8 +120,9 @@ CELLS = {
 @given(
     sent=st.lists(st.fixed_dictionaries({name: st.none() | cells for name, cells in CELLS.items()}), min_size=1, max_size=20)
 )
-def test_the_compiled_form_predicts_and_refuses_as_the_model(model: Loaded, sent: list[dict[str, Any]]) -> None:
-    compiled = compiled_predictor(model, None)
+def test_the_compiled_form_predicts_and_refuses_as_the_model(
+    model: Loaded, compiled: Predictor, sent: list[dict[str, Any]]
+) -> None:
     assert compiled.plan == "compiled"
     cells = {name: [row[name] for row in sent] for name in CELLS}
     assert answered(compiled, cells) == answered(predictor_of(model), cells)

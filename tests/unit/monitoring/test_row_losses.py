@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helping import examples
+from helping import examples, rounds
 from taxiway.evaluation.metrics import metric_of
 from taxiway.evaluation.predictions import Predictions
 from taxiway.monitoring.row_losses import log_evidence, loss_differences, row_loss_name
@@ -85,12 +85,13 @@ def test_days_on_which_one_model_is_better_are_no_evidence_that_it_is() -> None:
     assert both <= series * ERROR + 3 * math.sqrt(series * ERROR)
 
 
+@pytest.mark.deep
 def test_a_champion_that_is_worse_on_weekdays_and_better_in_the_week_stays() -> None:
     """It is promoted on a Monday, and predicts 2% more of the rows wrong until Friday, and 6% fewer at the weekend.
 
     One looks on Fridays, when the rows so far speak most against it, and on Sundays, when the evidence changes.
     """
-    series, days, rows = 30, 28, 2000
+    series, days, rows = rounds(10, 30), 28, 2000
     looks = [week + day for week in range(0, days, 7) for day in (5, 7)]
     replaced = 0
     for seed in range(series):

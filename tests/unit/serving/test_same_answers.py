@@ -22,7 +22,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from threadpoolctl import threadpool_limits
 
-from helping import examples
+from helping import examples, rounds
 from taxiway.data.engine.read_rows import read_rows
 from taxiway.evaluation.scoring import LoadedModel, score
 from taxiway.features import raw_frame
@@ -275,7 +275,7 @@ def test_any_partition_into_requests_and_batches_is_answered_as_the_evaluation_s
     assert [number.hex() for number in answers] == expected
 
 
-ALONE = 300
+ALONE = rounds(50, 300)
 
 
 def _by_hand(cell: Any) -> str:
@@ -287,6 +287,7 @@ def _by_hand(cell: Any) -> str:
     return str(float(cell) if isinstance(cell, Decimal) else cell).removesuffix(".0")
 
 
+@pytest.mark.deep
 def test_a_thousand_requests_are_answered_as_mlflow_does_alone_and_together(model: Any, predictor: Predictor) -> None:
     """The oracle's frame is made by hand, from the texts and numbers that the JSON was made of."""
     rows = learned(1008)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-from taxiway.demo.flights import all_flights, corrupt
+from taxiway.demo.flights import all_flights, corrupt, day_texts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,7 +78,7 @@ def weeks() -> Mapping[str, Week]:
 
     rows = all_flights()
     day = pd.to_datetime(rows[["year", "month", "day"]])
-    rows = rows.assign(day=day.dt.date, week=day.dt.strftime("%G-W%V"))
+    rows = rows.assign(day=day.dt.date, week=day_texts(day, "%G-W%V"))
     return {
         str(name): _week(str(name), of_week.reset_index(drop=True))
         for name, of_week in rows.groupby("week")

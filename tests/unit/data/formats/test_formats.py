@@ -14,7 +14,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from helping import examples
+from helping import examples, rounds
 from taxiway.data.formats import csv as csv_file
 from taxiway.data.formats.convert import RawFile, ReadOptions, as_parquet, format_of, known_format
 from taxiway.data.ingest.ingest import ingest
@@ -205,12 +205,13 @@ def test_records_longer_than_a_block_are_whole(read: Read, monkeypatch: pytest.M
     assert columns(read(f'a,b\n1,"{long}"\n2,y\n')) == {"a": [1, 2], "b": [long, "y"]}
 
 
-def test_ten_thousand_columns(read: Read) -> None:
-    names = [f"c{at}" for at in range(10_000)]
-    table = read("\n".join([",".join(names), *(",".join([str(row)] * 10_000) for row in range(20))]))
+@pytest.mark.deep
+def test_thousands_of_columns(read: Read) -> None:
+    names = [f"c{at}" for at in range(rounds(2_000, 10_000))]
+    table = read("\n".join([",".join(names), *(",".join([str(row)] * len(names)) for row in range(20))]))
     assert table.column_names == names
     assert set(types(table).values()) == {"int64"}
-    assert columns(table)["c9999"] == list(range(20))
+    assert columns(table)[names[-1]] == list(range(20))
 
 
 def test_the_same_text_gives_the_same_bytes_compressed_or_not(tmp_path: Path) -> None:

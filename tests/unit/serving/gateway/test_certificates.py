@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
+from click.testing import CliRunner
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -17,6 +18,7 @@ from cryptography.x509.oid import NameOID
 from running import ADMIN, CALLER
 
 from helping import PATIENCE_S, until
+from taxiway.cli.main import main
 from taxiway.serving.gateway.http.certificates import follow_certificate
 
 
@@ -107,6 +109,14 @@ def test_a_certificate_that_is_none_ends_the_command(tmp_path: Path) -> None:
 
 def test_a_certificate_without_its_key_is_a_usage_error(tmp_path: Path) -> None:
     certificate, _ = written(tmp_path, 7)
-    process = serving(tmp_path, "--tls-certificate", str(certificate))
-    assert process.wait(PATIENCE_S) == 2
-    assert "belong together" in (tmp_path / "output").read_text()
+    options = (
+        "--tracking-uri",
+        "http://127.0.0.1:9",
+        "--state",
+        str(tmp_path / "state"),
+        "--tls-certificate",
+        str(certificate),
+    )
+    found = CliRunner(env={"TAXIWAY_CALLER_TOKEN": CALLER, "TAXIWAY_ADMIN_TOKEN": ADMIN}).invoke(main, ["serve", *options])
+    assert found.exit_code == 2
+    assert "belong together" in found.output

@@ -1,6 +1,7 @@
 """Keys are compared by value, whatever types the files have; a key that cannot be looked for is told, never passed."""
 
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from helping import rounds
+from taxiway.data.engine.connection import connect
 from taxiway.data.schema.feature import Feature
 from taxiway.data.schema.model import SERVING, TRAINING, Schema
+from taxiway.data.validation.checks import keys
 from taxiway.data.validation.checks.keys import check_unique
 from taxiway.data.validation.results import CheckResults
 from taxiway.data.validation.validate import validate
@@ -80,8 +84,11 @@ def test_a_key_found_missing_before_is_noted_and_one_that_may_be_missing_is_told
     assert validate(tmp_path / "data.parquet", trained, environment=SERVING).anomalies == ()
 
 
-def test_millions_of_shared_keys_are_counted_in_bounded_memory(tmp_path: Path) -> None:
-    ids = pa.array(range(6_000_000))
+@pytest.mark.deep
+def test_millions_of_shared_keys_are_counted_in_bounded_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    count = rounds(1_500_000, 6_000_000)
+    monkeypatch.setattr(keys, "connect", partial(connect, memory_limit=f"{count // 10_000}MB"))
+    ids = pa.array(range(count))
     (found,) = checked(tmp_path, {"id": ids}, {"id": ids}).anomalies
-    assert found.observed == "6,000,000 keys more than once"
+    assert found.observed == f"{count:,} keys more than once"
     assert found.examples == ("0", "1", "10")
