@@ -70,7 +70,7 @@ def write_log(folder: Path, rows: int) -> None:
 
     from taxiway.serving.gateway.rolling.predicted_rows import PrivateColumns, predicted_rows
     from taxiway.serving.gateway.state.logged_version import LoggedVersion
-    from taxiway.serving.request_log.files import INPUT
+    from taxiway.serving.request_log.columns import INPUT
 
     schema = predicted_rows([], {1: LoggedVersion(COLUMNS)}, PrivateColumns()).schema
     day, labels = (folder / kind / f"model={MODEL}" / f"day={DAY}" for kind in ("requests", "labels"))

@@ -54,17 +54,7 @@ def rollback(
             f"{model} version {from_version} is not rolled back: the champion has changed to version {champion or 'none'}"
         )
     wanted = _checked_target(known, model, champion, to_version) if to_version else _target(ledger, known, model, champion)
-    promotion = Promotion(
-        model=model,
-        alias=CHAMPION,
-        from_version=champion,
-        to_version=wanted,
-        by=by,
-        at=at,
-        reason=f"rollback: {reason}",
-        files=_files(ledger.client, known, model, wanted),
-        downstream=downstream_pipelines(ledger.client, model),
-    )
+    promotion = _promotion(ledger, known, model, champion, wanted, by=by, reason=f"rollback: {reason}", at=at)
     return _move_by_hand(ledger, known, promotion, f"rollback {at.isoformat()}")
 
 
@@ -86,17 +76,33 @@ def retire(ledger: Ledger, model: str, *, by: str, reason: str, at: datetime) ->
     champion = champion_now(ledger, model, known)
     if champion is None:
         raise TerminalError(f"{model} has no champion to retire; allowed: the name of a model with a champion")
-    promotion = Promotion(
+    promotion = _promotion(ledger, known, model, champion, None, by=by, reason=f"retired: {reason}", at=at)
+    return _move_by_hand(ledger, known, promotion, f"retire {at.isoformat()}")
+
+
+def _promotion(
+    ledger: Ledger,
+    known: Sequence[Entry],
+    model: str,
+    champion: int | None,
+    to_version: int | None,
+    *,
+    by: str,
+    reason: str,
+    at: datetime,
+) -> Promotion:
+    """The record of a champion's change to a former version, or to none."""
+    return Promotion(
         model=model,
         alias=CHAMPION,
         from_version=champion,
-        to_version=None,
+        to_version=to_version,
         by=by,
         at=at,
-        reason=f"retired: {reason}",
+        reason=reason,
+        files=None if to_version is None else _files(ledger.client, known, model, to_version),
         downstream=downstream_pipelines(ledger.client, model),
     )
-    return _move_by_hand(ledger, known, promotion, f"retire {at.isoformat()}")
 
 
 def _move_by_hand(ledger: Ledger, known: Sequence[Entry], promotion: Promotion, what: str) -> Promotion:

@@ -16,7 +16,8 @@ from taxiway.data.engine.conditions import quoted_name
 from taxiway.errors import ConfigError, NoRequestsError, RequestError
 from taxiway.records.shadow_pairs import Answer, Pair
 from taxiway.serving.protocol import LARGEST_LIMITS, read_rows
-from taxiway.serving.request_log.files import INPUT, OTHER_INPUTS, read_request_log
+from taxiway.serving.request_log.columns import INPUT, OTHER_INPUTS
+from taxiway.serving.request_log.files import read_request_log
 from taxiway.serving.workers.process import predict_with
 
 if TYPE_CHECKING:

@@ -39,12 +39,16 @@ class Person:
     reason: str
 
     def decision(self, kind: DecisionKind, verdict: Verdict) -> Decision:
-        """A decision about the verdict on a version."""
+        """A decision about the verdict on a version of the pipeline's model."""
+        return self.decision_about(kind, verdict.digest, verdict.version)
+
+    def decision_about(self, kind: DecisionKind, about: str, version: int | None = None) -> Decision:
+        """A decision about a run, or about the record with the digest `about`, which may concern a version."""
         return Decision(
             kind=kind,
-            model=verdict.model,
-            version=verdict.version,
-            about=verdict.digest,
+            model=self.pipeline,
+            version=version,
+            about=about,
             by=self.name,
             via=VIA,
             at=datetime.now(UTC),
@@ -135,16 +139,7 @@ def run_started(person: Person, run: str) -> None:
     Raises:
         TerminalError: The reason cannot be kept.
     """
-    made = Decision(
-        kind=DecisionKind.RUN,
-        model=person.pipeline,
-        about=run,
-        by=person.name,
-        via=VIA,
-        at=datetime.now(UTC),
-        reason=person.reason,
-    )
-    record_decision(person.ledger, made)
+    record_decision(person.ledger, person.decision_about(DecisionKind.RUN, run))
 
 
 def acknowledge(person: Person, store: Store, alert: str) -> None:
@@ -163,17 +158,7 @@ def acknowledge(person: Person, store: Store, alert: str) -> None:
     found = next((each for each in standing if each.digest == alert), None)
     if found is None:
         raise TerminalError(f"{person.pipeline} has no such alert any more; open its page again, which shows those that stand")
-    made = Decision(
-        kind=DecisionKind.ACKNOWLEDGEMENT,
-        model=person.pipeline,
-        version=found.version,
-        about=found.digest,
-        by=person.name,
-        via=VIA,
-        at=datetime.now(UTC),
-        reason=person.reason,
-    )
-    record_decision(person.ledger, made)
+    record_decision(person.ledger, person.decision_about(DecisionKind.ACKNOWLEDGEMENT, found.digest, found.version))
 
 
 def record_answer(person: Person, verdict: Verdict, kind: DecisionKind) -> Decision:

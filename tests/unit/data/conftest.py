@@ -3,11 +3,16 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))  # for `exact`, which the tests of this folder share
+sys.path.insert(0, str(Path(__file__).parent))  # for `exact` and `validated`, which the tests of this folder share
+
+from validated import Write
 
 from taxiway.data.profiling.compute import profile_span
 from taxiway.data.profiling.profile import Profile
@@ -49,3 +54,16 @@ def snapshot_of(span_of: MakeSpan) -> Callable[..., Snapshot]:
 def profile_of(span_of: MakeSpan, store: Store) -> Callable[[pd.DataFrame], Profile]:
     """A function that profiles a table."""
     return lambda rows: profile_span(span_of(rows), store)
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """A function that writes columns, and a label, as a Parquet file."""
+
+    def run(name: str = "data", **columns: Any) -> Path:
+        rows = len(next(iter(columns.values())))
+        table = pa.table({**columns, "y": [at % 2 == 0 for at in range(rows)]})
+        pq.write_table(table, tmp_path / f"{name}.parquet")
+        return tmp_path / f"{name}.parquet"
+
+    return run

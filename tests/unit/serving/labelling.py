@@ -3,12 +3,15 @@
 import csv
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import httpx
+from click.testing import CliRunner, Result
 from running import ADMIN, Running
 
+from taxiway.cli.main import main
 from taxiway.serving.gateway.rolling.roll import roll
 
 
@@ -16,6 +19,12 @@ def send(gateway: Running, model: str, labels: Any, **headers: str) -> httpx.Res
     body = labels if isinstance(labels, bytes) else json.dumps({"labels": labels}).encode()
     headers = {"Authorization": f"Bearer {ADMIN}", **headers}
     return gateway.http.post(f"{gateway.url}/models/{model}/feedback", content=body, headers=headers)
+
+
+def send_file(gateway: Running, model: str, file: Path, *options: str) -> Result:
+    """What `taxiway label send` answers."""
+    environment = {"TAXIWAY_GATEWAY": gateway.url, "TAXIWAY_GATEWAY_TOKEN": ADMIN}
+    return CliRunner().invoke(main, ["label", "send", model, str(file), *options], env=environment)
 
 
 def counts(answer: httpx.Response) -> tuple[int, int, int, list[int]]:

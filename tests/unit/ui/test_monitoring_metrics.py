@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy.orm import Session
 from ui.airflow_tables import add_dag, add_run, add_tag, airflow_tables
-from ui.hostile import HOSTILE, hostile_served
+from ui.hostile_records import HOSTILE, hostile_served
 
 from helping import PATIENCE_S, require
 from taxiway.records import Interval

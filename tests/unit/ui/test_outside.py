@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 from mlflow import MlflowClient
-from ui.hostile import hostile_records, seen
+from ui.hostile_pages import seen
+from ui.hostile_records import hostile_records
 
 from flaky import in_front_of
 from taxiway.lineage.run_records import RunRecords

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ui.hostile import FORMS, HOSTILE, PAGES, PLACES, UP, WHEN, every_page, hostile_decisions, hostile_records, seen
+from ui.hostile_pages import FORMS, PAGES, PLACES, every_page, seen
+from ui.hostile_records import HOSTILE, UP, WHEN, hostile_decisions, hostile_records
 
 from taxiway.ledger.entry import Entry, State
 from taxiway.lineage.run_records import RunRecords

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from records.samples import SAMPLES
-from ui.hostile import PLACES, WHEN
+from ui.hostile_pages import PLACES
+from ui.hostile_records import WHEN
 
 from helping import examples
 from taxiway.ledger.entry import Entry, State

@@ -71,8 +71,7 @@ def audit(
 
     The rows to label are a random sample of the newest window that has ended. The exit code is 3 if an audit is due.
     """
-    from taxiway.registry.load import load_trusted
-    from taxiway.stages.batch.version import find_version
+    from taxiway.stages.batch.version import find_version, load_version
     from taxiway.stages.monitor.monitor import compare_windows
     from taxiway.stages.monitor.monitored import Asked
     from taxiway.stages.monitor.windows.labels.audit_rows import require_new_csv
@@ -87,7 +86,7 @@ def audit(
         client = installation.ledger.client
         version = find_version(installation.ledger, name)
         with busy(f"loading {version.model} version {version.version}") as show:
-            loaded = load_trusted(client.tracking_uri, version.model, version.version, code=code, files=version.files)
+            loaded = load_version(client, version, code)
             found = compare_windows(client, version, loaded, folder, asked, store=installation.store(), show=show)
         policy = audit_policy(found.reference.metric, target, tolerance, max_change)
         made = next_audit(client, version, found.reference, found.windows, policy, every, today)

@@ -72,8 +72,7 @@ def monitor(
     realised performance is known.
     """
     from taxiway.data.schema.file import load_schema
-    from taxiway.registry.load import load_trusted
-    from taxiway.stages.batch.version import find_version
+    from taxiway.stages.batch.version import find_version, load_version
     from taxiway.stages.monitor.causes import root_causes
     from taxiway.stages.monitor.described import described
     from taxiway.stages.monitor.monitor import monitor as compare
@@ -88,7 +87,7 @@ def monitor(
         client = installation.ledger.client
         version = find_version(installation.ledger, name)
         with busy(f"loading {version.model} version {version.version}") as show:
-            loaded = load_trusted(client.tracking_uri, version.model, version.version, code=code, files=version.files)
+            loaded = load_version(client, version, code)
             found = compare(client, version, loaded, folder, asked, store=installation.store(), show=show)
             show("comparing slices")
             period, store = period_of(folder, asked.since, asked.until), installation.store()

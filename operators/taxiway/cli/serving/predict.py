@@ -87,11 +87,10 @@ def predict(
     the same command.
     """
     from taxiway.data.schema.file import load_schema
-    from taxiway.registry.load import load_trusted
     from taxiway.stages.batch.predict import predict_batch
     from taxiway.stages.batch.queries import query_name
     from taxiway.stages.batch.recorder import BatchRecorder
-    from taxiway.stages.batch.version import find_version, row_model
+    from taxiway.stages.batch.version import find_version, load_version, row_model
 
     began = datetime.now(UTC)
     schema = None if schema_file is None else load_schema(schema_file).without_label()
@@ -100,7 +99,7 @@ def predict(
         version = find_version(installation.ledger, name)
         about = f"{version.model} version {version.version}"
         with busy(f"loading {about}"):
-            loaded = load_trusted(client.tracking_uri, version.model, version.version, code=code, files=version.files)
+            loaded = load_version(client, version, code)
             model = row_model(loaded, version)
         # Text files are read with the types of the training rows: digits in a category are text.
         options = replace(read_options(csv, file_format), types=schema.types if schema else model.columns.types)

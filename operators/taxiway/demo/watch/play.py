@@ -11,9 +11,8 @@ from taxiway.demo.watch.traffic import Traffic
 from taxiway.demo.watch.weeks import Week, weeks
 from taxiway.ledger.chain import Ledger
 from taxiway.records import Interval, RunSummary
-from taxiway.registry.load import load_trusted
 from taxiway.spec.pipeline import Pipeline
-from taxiway.stages.batch.version import find_version
+from taxiway.stages.batch.version import find_version, load_version
 from taxiway.stages.installation import Installation
 from taxiway.stages.monitor.alerts import Alert
 from taxiway.stages.monitor.run import MonitoringResult
@@ -112,8 +111,7 @@ def _champion(installation: Installation, pipeline: Pipeline, before: _Champion 
     found = find_version(Ledger(installation.client, installation.services.ledger_keys), pipeline.name)
     if before is not None and found.version == before.version:
         return before
-    uri = installation.client.tracking_uri
-    return _Champion(found.version, load_trusted(uri, found.model, found.version, files=found.files))
+    return _Champion(found.version, load_version(installation.client, found))
 
 
 def _monday_after(week: Week) -> datetime:

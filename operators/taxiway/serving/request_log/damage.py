@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taxiway.data.engine.connection import connect, path_literal
+from taxiway.serving.request_log.columns import INPUT
 
 if TYPE_CHECKING:
     import duckdb
@@ -28,7 +29,6 @@ _TYPES = {
     "label": "VARCHAR",
 }
 """The types of columns that a gateway writes; inputs are texts."""
-_INPUT = "input."  # as in `files`, which uses this module
 _DAMAGED = "%s is damaged, so its rows are left out; restore it from a backup, or delete it"
 
 
@@ -78,7 +78,7 @@ def readable_of(paths: Sequence[Path]) -> tuple[Path, ...]:
 def _foreign_columns(connection: "duckdb.DuckDBPyConnection", path: Path) -> str:
     """Which columns of a file have another type than a gateway writes, for people; empty if none has."""
     described = connection.execute(f"DESCRIBE SELECT * FROM read_parquet({path_literal(path)})").fetchall()  # noqa: S608 (the path is quoted)
-    wanted = {name: _TYPES.get(name, "VARCHAR" if name.startswith(_INPUT) else kind) for name, kind, *_ in described}
+    wanted = {name: _TYPES.get(name, "VARCHAR" if name.startswith(INPUT) else kind) for name, kind, *_ in described}
     return ", ".join(f"{name} is {kind} instead of {wanted[name]}" for name, kind, *_ in described if kind != wanted[name])
 
 

@@ -22,10 +22,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-INPUT = "input."
-"""The columns of the inputs begin with it; they are JSON text."""
-OTHER_INPUTS = "other_inputs"
-"""The column of the inputs that the model does not take: their JSON text by name."""
 _NO_LABELS = """
 SELECT NULL::VARCHAR AS request_id, NULL::BIGINT AS row, NULL::TIMESTAMPTZ AS labelled_at, NULL::VARCHAR AS caller, NULL::VARCHAR AS label,
 NULL::DOUBLE AS label_value, NULL::VARCHAR AS model, NULL::DATE AS day WHERE false

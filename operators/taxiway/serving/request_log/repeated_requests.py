@@ -12,7 +12,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from taxiway.data.engine.conditions import quoted_name
-from taxiway.serving.request_log.files import INPUT, OTHER_INPUTS
+from taxiway.serving.request_log.columns import INPUT, OTHER_INPUTS
 
 if TYPE_CHECKING:
     import duckdb

@@ -11,16 +11,8 @@ from taxiway.data.engine.connection import connect, path_literal
 from taxiway.data.engine.keys_sql import literal
 from taxiway.errors import ConfigError, NoRequestsError
 from taxiway.serving.audit_labels import is_audit_sql
-from taxiway.serving.request_log.files import (
-    INPUT,
-    OTHER_INPUTS,
-    LogFiles,
-    files_sql,
-    log_files,
-    newest_labels_sql,
-    no_requests_text,
-    read_files,
-)
+from taxiway.serving.request_log.columns import INPUT, OTHER_INPUTS
+from taxiway.serving.request_log.files import LogFiles, files_sql, log_files, newest_labels_sql, no_requests_text, read_files
 
 if TYPE_CHECKING:
     import duckdb

@@ -21,7 +21,7 @@ from taxiway.stages.batch.folder import begun, beside_folder, finished_batch, pu
 from taxiway.stages.batch.predict import batch_of, predict_batch
 from taxiway.stages.batch.queries import open_rows, queried, query_name
 from taxiway.stages.batch.recorder import BatchRecorder
-from taxiway.stages.batch.version import Version, find_version, row_model
+from taxiway.stages.batch.version import Version, find_version, load_version, row_model
 from taxiway.stages.context import bullets
 from taxiway.stages.upstream import files_read, upstream_tags
 from taxiway.tracking import tags
@@ -140,14 +140,12 @@ class _Loaded:
 
 def _load(context: ScoringContext, settings: ScoringSettings) -> _Loaded:
     from taxiway.data.schema.file import load_schema
-    from taxiway.registry.load import load_trusted
 
     schema = load_schema(Path(settings.schema)).without_label() if settings.schema is not None else None
     version = find_version(context.ledger, settings.model)
     context.log.info("scoring with %s version %d", version.model, version.version)
-    uri = context.ledger.client.tracking_uri
     code = Path(settings.code) if settings.code is not None else None
-    loaded = load_trusted(uri, version.model, version.version, code=code, files=version.files)
+    loaded = load_version(context.ledger.client, version, code)
     return _Loaded(settings, version, row_model(loaded, version), schema)
 
 

@@ -1,6 +1,7 @@
 """Which registered version scores a batch."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import ConfigError
@@ -9,6 +10,9 @@ from taxiway.lineage.queries import resolve
 from taxiway.tracking import tags
 
 if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.pyfunc import PyFuncModel
+
     from taxiway.models.row_model import RowModel
 
 
@@ -29,6 +33,13 @@ class Version:
     files: str | None
     training_run: str | None = None
     model_id: str | None = None
+
+
+def load_version(client: "MlflowClient", version: Version, code: Path | None = None) -> "PyFuncModel":
+    """Download a version, check its files, and load it; the arguments and errors are those of `load_trusted`."""
+    from taxiway.registry.load import load_trusted
+
+    return load_trusted(client.tracking_uri, version.model, version.version, code=code, files=version.files)
 
 
 def row_model(loaded: Any, version: Version) -> "RowModel":

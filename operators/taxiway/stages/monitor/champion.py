@@ -9,7 +9,7 @@ from taxiway.errors import ConfigError, NoRequestsError
 from taxiway.lineage.monitoring import newest_monitoring, record_served
 from taxiway.messages import counted, names_text, percent
 from taxiway.records.served import ServedPerformance
-from taxiway.stages.batch.version import Version, find_version
+from taxiway.stages.batch.version import Version, find_version, load_version
 from taxiway.stages.context import StageContext
 from taxiway.stages.monitor.described import described, interval_text, served_performance
 from taxiway.stages.monitor.monitor import monitor
@@ -39,7 +39,6 @@ def monitor_champion(context: StageContext, replaced: int | None = None) -> Moni
         TerminalError: Its records cannot be read, or its scores are withheld.
     """
     from taxiway.registry.alias_moves import champion_now
-    from taxiway.registry.load import load_trusted
     from taxiway.stages.monitor.causes import root_causes
     from taxiway.stages.monitor.previous import PreviousAsked, previous_performance
     from taxiway.stages.monitor.slices import worse_slices
@@ -54,7 +53,7 @@ def monitor_champion(context: StageContext, replaced: int | None = None) -> Moni
     name = context.pipeline.name if replaced is None else f"{context.pipeline.name}/{replaced}"
     version = find_version(context.ledger, name)
     log = log_folder(context, asked)
-    loaded = load_trusted(context.registry.tracking_uri, version.model, version.version, code=context.code, files=version.files)
+    loaded = load_version(context.registry, version, context.code)
     since = oldest_day(context.clock().date(), asked.window, asked.windows)
     of = Asked(
         asked.window,

@@ -19,7 +19,7 @@ from taxiway.monitoring.row_losses import log_evidence, loss_differences, row_lo
 from taxiway.records import Promotion
 from taxiway.records.served import PreviousPerformance
 from taxiway.spec.python_refs import same_process
-from taxiway.stages.batch.version import find_version, row_model
+from taxiway.stages.batch.version import find_version, load_version, row_model
 from taxiway.stages.monitor.monitored import Monitored
 from taxiway.stages.monitor.windows.labels.rows import LabelledRows, Period, evaluation_rows, labelled_rows, logged_columns
 from taxiway.stages.monitor.windows.performance import CONFIDENCE, MIN_ROWS
@@ -122,11 +122,10 @@ def _compared(asked: PreviousAsked, found: Monitored, pyfunc: Any, promotion: Pr
 def _loaded(asked: PreviousAsked, found: Monitored, number: int, columns: ModelColumns) -> "LoadedModel":
     """The version before; it takes columns that have been renamed since by their former names."""
     from taxiway.evaluation.scoring import LoadedModel
-    from taxiway.registry.load import load_trusted
 
     with _not_compared_if_it_fails(f"version {number} cannot be loaded"):
         version = find_version(asked.ledger, f"{found.version.model}/{number}")
-        pyfunc = load_trusted(asked.ledger.client.tracking_uri, version.model, number, code=asked.code, files=version.files)
+        pyfunc = load_version(asked.ledger.client, version, asked.code)
         classes = tuple(row_model(pyfunc, version).classes)
     if set(classes) != set(found.reference.classes):
         raise _NotComparedError(

@@ -22,7 +22,8 @@ from taxiway.serving.gateway.rolling.roll import both_names
 from taxiway.serving.gateway.state import request_log_sql as sql
 from taxiway.serving.gateway.state.logged_version import read_renames, read_versions
 from taxiway.serving.gateway.state.request_log import FILE
-from taxiway.serving.request_log.files import INPUT, OTHER_INPUTS, LogFiles, files_sql, read_files, request_files
+from taxiway.serving.request_log.columns import INPUT, OTHER_INPUTS
+from taxiway.serving.request_log.files import LogFiles, files_sql, read_files, request_files
 
 if TYPE_CHECKING:
     import duckdb

@@ -13,7 +13,7 @@ from taxiway.features.labels import predicted_classes
 from taxiway.features.signature import ModelColumns
 from taxiway.serving.gateway.state.logged_version import LoggedVersion
 from taxiway.serving.protocol import LARGEST_LIMITS, Rows, read_rows
-from taxiway.serving.request_log.files import INPUT, OTHER_INPUTS
+from taxiway.serving.request_log.columns import INPUT, OTHER_INPUTS
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -16,7 +16,7 @@ in the request log once. The faults, and where each is tested:
 | container of a challenger killed | `tests/docker/test_docker_shadow.py` |
 | MLflow refuses connections, and answers again | `test_surroundings.py` |
 | MLflow says nothing | `test_outages.py`, `test_served_outages.py` |
-| disk full | `test_surroundings.py`; state of a challenger: `test_served_model.py` |
+| disk full | `test_surroundings.py`; state of a challenger: `test_served_challenger.py` |
 | request log deleted or damaged while it is used | `test_surroundings.py`, `test_log_damage.py` |
 | request log damaged at the start | `test_log_damage.py` |
 | copy of a model altered | `test_app.py`, `test_backing.py`, `test_served_outages.py` |
@@ -36,14 +36,6 @@ from running import Running, register, start_gateway
 from helping import until
 
 Serve = Callable[..., tuple[Running, str]]
-
-
-@pytest.fixture
-def model(gateway: Running, registry: MlflowClient) -> str:
-    """A healthy model that the gateway of the module serves."""
-    name = register(registry, "Healthy")
-    assert gateway.admin.refresh(name).champion == 1
-    return name
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from taxiway.data.engine.conditions import quoted_name
 from taxiway.data.engine.connection import connect, path_literal
 from taxiway.errors import ConfigError
-from taxiway.serving.request_log.files import INPUT, OTHER_INPUTS
+from taxiway.serving.request_log.columns import INPUT, OTHER_INPUTS
 from taxiway.serving.request_log.rows import OWN, export_rows
 from taxiway.stages.batch.version import Version
 from taxiway.stages.monitor.windows.log_windows import Every, last_day
