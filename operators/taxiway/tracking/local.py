@@ -154,6 +154,6 @@ def environment(values: Mapping[str, str]) -> Iterator[None]:
     finally:
         for name, value in before.items():
             if value is None:
-                del os.environ[name]
+                os.environ.pop(name, None)  # whoever ran in the block may have removed it
             else:
                 os.environ[name] = value
