@@ -62,7 +62,7 @@ def rewrite(markdown: str, source: Path, page: str) -> str:
 
 
 def shown() -> set[Path]:
-    """The files and folders of the repository that pages link to and that are no pages of docs/ themselves."""
+    """The files and folders of the repository that pages link to and that are not pages of docs/ themselves."""
     found: set[Path] = set()
     waiting = [Path(source) for source in PAGES] + [path.relative_to(ROOT) for path in (ROOT / "docs").rglob("*.md")]
     while waiting:

@@ -49,7 +49,7 @@ def page_text(page: Page) -> str:
         parts.append(f"## {_heading(path, model)}\n\n{_about(model)}\n\n{table}\n")
     unknown = set(page.used_by) - {f"{path}.{key}".lstrip(".") for path, model in page.sections for key, _ in _fields(model)}
     if unknown:
-        raise SystemExit(f"{page.file} describes {', '.join(sorted(unknown))}, which is no key; remove it from used_by")
+        raise SystemExit(f"{page.file} describes {', '.join(sorted(unknown))}, which is not a key; remove it from used_by")
     return "\n".join(parts) + page.foot
 
 

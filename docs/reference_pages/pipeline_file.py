@@ -210,7 +210,7 @@ USED_BY = {
     "anew if there is none, or if it has other features, categories or classes. None: train anew",
     "features.drop": "`transform`: columns that the model does not use",
     "model.estimator": "`train`: the dotted path of a class of scikit-learn, XGBoost, LightGBM or CatBoost. Either this or `build`",
-    "model.weight": "`transform`, `train`: a column with the weight of each training row, a number from 0, which is no feature; or a "
+    "model.weight": "`transform`, `train`: a column with the weight of each training row, a number from 0, which is not a feature; or a "
     "function, `FILE.py:function` in the same folder or `package.module:function`; called with the training rows, it returns a weight for "
     "each. None: all rows weigh alike. Evaluation rows are not weighted",
     "model.stop_on": "`train`: the rules that stop the training of XGBoost, LightGBM, CatBoost or a training function if they find a mistake in its "

@@ -90,7 +90,7 @@ class Form:
         """The field with a model version.
 
         Raises:
-            InvalidFormError: It is no version.
+            InvalidFormError: It is not a version.
         """
         text = self.field("version")
         if not (text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS and int(text) > 0):
@@ -101,7 +101,7 @@ class Form:
         """A field with a day.
 
         Raises:
-            InvalidFormError: It is no day.
+            InvalidFormError: It is not a day.
         """
         text = self.field(name)
         try:

@@ -152,7 +152,7 @@ def writable_ledger() -> Iterator[Ledger]:
     """The ledger of the installation, for a person who decides.
 
     Raises:
-        ConfigError: The ledger is signed, and here are no keys.
+        ConfigError: The ledger is signed, and there are no keys here.
         TransientError: MLflow does not answer.
         TaxiwayError: A setting is missing or cannot be read.
     """

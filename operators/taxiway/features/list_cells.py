@@ -23,7 +23,7 @@ def list_text(cell: Any, kind: str, text_of: Any, *, lenient: bool = False) -> s
         lenient: Whether an item that does not have its type becomes its text, or a missing number, instead of raising an error.
 
     Raises:
-        UnfitError: It is no list, or an item is not of its type.
+        UnfitError: It is not a list, or an item is not of its type.
     """
     items = _items(cell, kind)
     if kind == "number":

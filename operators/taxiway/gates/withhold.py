@@ -159,7 +159,7 @@ def _with_reason(verdict: Verdict, reason: Reason, shown: Evaluation) -> Verdict
 
 
 def _is_measured(reason: Reason) -> bool:
-    """Whether a reason tells how well a model predicts the labels. How many rows have which label is no secret, nor what follows from it."""
+    """Whether a reason tells how well a model predicts the labels. How many rows have which label is not secret, nor what follows from it."""
     return reason.code not in _NOT_MEASURED and reason.status is not Status.NOT_APPLICABLE
 
 

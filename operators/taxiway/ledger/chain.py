@@ -78,7 +78,7 @@ def require_keys(ledger: Ledger) -> None:
 
 def _no_key() -> TerminalError:
     return TerminalError(
-        f"the ledger is signed, and here is no key to sign with; set {VARIABLE}, or in Airflow [taxiway] ledger_keys",
+        f"the ledger is signed, and there is no key here to sign with; set {VARIABLE}, or in Airflow [taxiway] ledger_keys",
         key="ledger_keys",
     )
 
@@ -218,7 +218,7 @@ def _require_link(client: "MlflowClient", run: str, name: str) -> None:
     """Raise TerminalError if what another process has written there is no link, so that nothing can be appended any more."""
     if Link.from_json(client.get_run(run).data.params.get(name, "")) is None:
         raise TerminalError(
-            f"the parameter {name} of the MLflow run {run} is no link of the chain, so nothing can be appended to the ledger; somebody else "
+            f"the parameter {name} of the MLflow run {run} is not a link of the chain, so nothing can be appended to the ledger; somebody else "
             "has written it. Restore MLflow's database, or delete the parameter there"
         )
 

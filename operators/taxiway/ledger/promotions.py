@@ -184,7 +184,7 @@ def _read_entry(run: "Run") -> Entry | None:
         promotion = Promotion.from_json(values[tags.PROMOTION_RECORD])
         key, number = values[tags.PROMOTION_KEY], int(values.get(tags.PROMOTION_NUMBER, 0))  # earlier versions wrote no number
     except (KeyError, ValueError, TypeError):
-        _log.warning("the MLflow run %s in %s is no entry of the ledger, and is ignored", run.info.run_id, EXPERIMENT)
+        _log.warning("the MLflow run %s in %s is not an entry of the ledger, and is ignored", run.info.run_id, EXPERIMENT)
         return None
     return Entry(
         run_id=run.info.run_id,

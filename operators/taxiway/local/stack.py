@@ -155,7 +155,7 @@ def find_running(home: Path) -> Stack | None:
 
 
 def down(home: StackDir) -> bool:
-    """Stop the stack that runs in `home`, also if its supervisor was killed; returns False if none runs."""
+    """Stop the stack that runs in `home`, even if its supervisor was killed; returns False if none runs."""
     running = _running(home)
     if running is None:
         leftover = Postgres(home.postgres)

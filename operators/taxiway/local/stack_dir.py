@@ -60,7 +60,7 @@ class StackDir:
             home.logs,
             home.gateway,
             home.request_log,
-        ):  # also if they existed before: requests and settings are private
+        ):  # even if they existed before: requests and settings are private
             path.chmod(0o700)
         return home
 

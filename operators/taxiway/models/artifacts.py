@@ -88,7 +88,7 @@ def _is_old_joblib(content: bytes) -> bool:
 
 
 def _problem_of_compressed(content: bytes) -> str:
-    """Why a compressed file is not data; empty also if it is not compressed."""
+    """Why a compressed file is not data; also empty if it is not compressed."""
     for start, is_certain, opener in _OPENED:
         if content.startswith(start):
             opened, is_whole = _decompress(content, opener)
@@ -127,7 +127,7 @@ def _decompress(content: bytes, opener: Callable[[], Any]) -> tuple[bytes, bool]
 
 
 def _in_archive(content: bytes) -> str:
-    """Why a zip file is not data; empty also if it is none."""
+    """Why a zip file is not data; also empty if it is none."""
     if not zipfile.is_zipfile(io.BytesIO(content)):
         return ""
     left = MAX_BYTES

@@ -11,7 +11,7 @@ _DEVIATIONS = 3
 
 @dataclass(frozen=True)
 class AlertLimits:
-    """The range of a metric that is no alert.
+    """The range of a metric that is not an alert.
 
     Attributes:
         low: The lower limit.
@@ -22,7 +22,7 @@ class AlertLimits:
     high: float
 
     def alert(self, value: float) -> bool:
-        """Whether a value is outside of the limits. NaN is no alert."""
+        """Whether a value is outside of the limits. NaN is not an alert."""
         return value < self.low or value > self.high
 
 

@@ -70,7 +70,7 @@ class ApprovalOperator(StageOperator[Decision], HITLOperator):
 
 
 def _settings(rules: Approval) -> dict[str, Any]:
-    """The arguments of Airflow's operator; the DAG's own parameters are no part of the question."""
+    """The arguments of Airflow's operator; the DAG's own parameters are not part of the question."""
     return {
         "subject": "Push a new version?",
         "options": [APPROVE, REJECT],

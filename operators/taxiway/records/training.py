@@ -27,7 +27,7 @@ class FeatureSet(Record):
         text: The names of the raw columns of free text.
         dates: The names of the raw columns of dates and times.
         lists: The names of the raw columns of lists.
-        left_out: Columns of lists that are no features, and why.
+        left_out: Columns of lists that are not features, and why.
         notes: What became of each column of lists.
         rehearsed: Of the training spans of which only a sample of the rows was used, by their label: how many rows; see
             `taxiway.data.ingest.rehearsal`.

@@ -129,7 +129,7 @@ def _withdraw(ledger: Ledger, entry: Entry, reason: TaxiwayError) -> None:
 
 
 def _move_aliases(ledger: Ledger, model: str, *, always: bool = False) -> None:
-    """Append what is decided to the chain, and point the aliases to the newest decided promotion; `always` also if it is done.
+    """Append what is decided to the chain, and point the aliases to the newest decided promotion; `always` even if it is done.
 
     MLflow cannot set an alias on a condition. So a process that has set an alias looks at the ledger again, and sets it again if
     another promotion was decided meanwhile: the last one that sets the alias has seen the newest promotion.

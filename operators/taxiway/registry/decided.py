@@ -103,7 +103,7 @@ def _require_refused(ledger: Ledger, verdict: Verdict, shadow: ShadowReport | No
 
 
 def _require_never_promoted(ledger: Ledger, verdict: Verdict, about: str) -> None:
-    """Raise TerminalError, with advice, if a version is or was the champion: whether to push it is no question any more."""
+    """Raise TerminalError, with advice, if a version is or was the champion: whether to push it is no longer open."""
     model, version = verdict.model, verdict.version
     known = settled(ledger, model)
     if champion_now(ledger, model, known) == version:

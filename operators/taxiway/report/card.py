@@ -31,7 +31,7 @@ class Measured:
         metric: The metric.
         score: Its value and interval.
         rule: What is required of it; empty if nothing is.
-        goal: What the team wants of it, and whether that was reached; empty if it is no goal.
+        goal: What the team wants of it, and whether that was reached; empty if it is not a goal.
     """
 
     metric: str

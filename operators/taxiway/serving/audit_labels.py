@@ -21,7 +21,7 @@ def read_auditor(value: str | None) -> str:
     """The person in the header; empty without one.
 
     Raises:
-        RequestError: 400 if it is no name.
+        RequestError: 400 if it is not a name.
     """
     if value is None:
         return ""

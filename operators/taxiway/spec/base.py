@@ -96,7 +96,7 @@ def _start(value: Any) -> Any:
     if isinstance(value, Mapping):
         name = value.get("asset")
         if len(value) != 1 or not isinstance(name, str) or not name:
-            raise ValueError(f"{dict(value)} is no asset; allowed: {{asset: NAME}}")
+            raise ValueError(f"{dict(value)} is not an asset; allowed: {{asset: NAME}}")
         return AssetSchedule(asset=name)
     return _allowed_schedule(value, (NEW_SPAN, RETRAIN, *_PRESETS))
 

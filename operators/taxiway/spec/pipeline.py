@@ -108,7 +108,7 @@ class Pipeline(Section):
 
     @property
     def digest(self) -> str:
-        """The digest of the settings that are no defaults; the folder of the pipeline file does not count."""
+        """The digest of the settings that are not defaults; the folder of the pipeline file does not count."""
         text = json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
         return digest_of_bytes(text.replace(f"{Path(self.schema_file).parent}/", "").encode())
 

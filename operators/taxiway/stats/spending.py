@@ -2,7 +2,7 @@
 
 The error of a gate is divided among all models that someone who sees the answers can reach: a tree, in which each node is a query
 about a model, and each branch an answer. `Account` follows one path in this tree. A node has an equal share of the error that is left
-on its path, and what is left after it is divided among its branches, so that no tree has more than the whole error, also if the budget
+on its path, and what is left after it is divided among its branches, so that no tree has more than the whole error, even if the budget
 changes on the way. An answer with which more is shown than whether the model passed has as many more branches as there are values that
 could have been shown (the `bits` of ease.ml/ci: Renggli et al. 2019, MLSys; Russo and Zou 2016, AISTATS).
 """

@@ -101,7 +101,7 @@ def audit_task(
         sent: What became of the labels that the person has just sent.
 
     Raises:
-        InvalidFormError: `after` is no place.
+        InvalidFormError: `after` is not a place.
         ConfigError: The pipeline file cannot be read, or has no section `monitor.audit`, or the request log is not there.
         TerminalError: Monitoring has not found out yet how many labels are needed, or no window has ended.
     """

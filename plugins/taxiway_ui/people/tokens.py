@@ -50,7 +50,7 @@ def check_token(text: str, user: str, dag: str) -> FormToken:
         dag: The id of the DAG that the form is about.
 
     Raises:
-        ForgedFormError: It is no token, it has expired, or it was made for another user or DAG.
+        ForgedFormError: It is not a token, it has expired, or it was made for another user or DAG.
     """
     try:
         (*known, page), at = _serializer().loads(text, max_age=VALID_SECONDS, return_timestamp=True)

@@ -234,7 +234,7 @@ def test_an_edited_chain_decides_nothing_and_is_named(tmp_path: Path, statement:
 
 def test_who_has_no_key_does_not_ask_a_signed_ledger(ledger: Ledger) -> None:
     decide(ledger, "a")
-    with pytest.raises(TerminalError, match="the ledger is signed, and here is no key to sign with"):
+    with pytest.raises(TerminalError, match="the ledger is signed, and there is no key here to sign with"):
         ask(Ledger(ledger.client), asked("b"))
     assert ledger.client.get_experiment_by_name(experiment_of("team.m")) is not None
 

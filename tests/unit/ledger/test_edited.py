@@ -164,7 +164,7 @@ def test_a_jammed_chain_is_named(ledger: Ledger, model: str) -> None:
     assert known is not None
     (run,) = ledger.client.search_runs([known.experiment_id])
     ledger.client.log_param(run.info.run_id, "000000002", "junk")
-    with pytest.raises(TerminalError, match=r"the parameter 000000002 .* is no link of the chain"):
+    with pytest.raises(TerminalError, match=r"the parameter 000000002 .* is not a link of the chain"):
         promote(ledger, model, 2, 1)
 
 

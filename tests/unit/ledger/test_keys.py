@@ -71,7 +71,7 @@ def test_entries_of_before_the_keys_are_signed_by_command(tmp_path: Path) -> Non
         sign(ledger, unsigned_entries(ledger))
         assert (unsigned_entries(ledger), wrong(ledger)) == ([], ())
         promote(ledger, model, 2, 1)
-        with pytest.raises(TerminalError, match="the ledger is signed, and here is no key"):
+        with pytest.raises(TerminalError, match="the ledger is signed, and there is no key"):
             promote(without, model, 3, 2)
 
 
@@ -98,9 +98,9 @@ def test_who_has_no_key_writes_nothing_into_a_signed_ledger(tmp_path: Path) -> N
         promote(ledger, model, 1, None)
         made = record_decision(ledger, decision(model))
         before = promotions.entries(client, model)
-        with pytest.raises(TerminalError, match="here is no key to sign with"):
+        with pytest.raises(TerminalError, match="there is no key here to sign with"):
             promote(Ledger(client), model, 2, 1)
-        with pytest.raises(TerminalError, match="here is no key to sign with"):
+        with pytest.raises(TerminalError, match="there is no key here to sign with"):
             record_decision(Ledger(client), made.model_copy(update={"reason": "another"}))
         assert promotions.entries(client, model) == before
         assert wrong(ledger) == ()

@@ -87,9 +87,9 @@ def test_airflow_can_keep_the_dag(schedule: Any) -> None:
         (["new_span", "retrain"], "each new span is trained on"),
         (["newspan"], 'did you mean "new_span"'),
         ([7], "a cron expression of five fields"),
-        ([{"assets": "x"}], r"\{'assets': 'x'\} is no asset; allowed: \{asset: NAME\}"),
-        ({"asset": ""}, "is no asset"),
-        ({"asset": 7}, "is no asset"),
+        ([{"assets": "x"}], r"\{'assets': 'x'\} is not an asset; allowed: \{asset: NAME\}"),
+        ({"asset": ""}, "is not an asset"),
+        ({"asset": 7}, "is not an asset"),
         ([[]], "a cron expression of five fields"),
     ],
 )

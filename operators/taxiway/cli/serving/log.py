@@ -140,7 +140,7 @@ def labels(folder: Path, model: str | None, as_json: bool) -> None:
 @click.option(
     "--with-audits",
     is_flag=True,
-    help="Write the rows, too, that were labelled for an audit. Use them for training only: they are no test set for a gate.",
+    help="Write the rows, too, that were labelled for an audit. Use them for training only: they are not a test set for a gate.",
 )
 def export_log(
     model: str,

@@ -101,7 +101,7 @@ def hash_of_value_sql(column: Column) -> str:
 
 
 def item_type_of(storage: str) -> str | None:
-    """The type in a schema of the items of a DuckDB type of lists, or `other`; None if it is no list."""
+    """The type in a schema of the items of a DuckDB type of lists, or `other`; None if it is not a list."""
     return type_of(storage[: storage.rindex("[")]) if type_of(storage) == "list" else None
 
 

@@ -72,7 +72,7 @@ def check(records: Records, chunk: Chunk) -> None:
     """Read the records of a chunk by Python, for the error that names the line.
 
     Raises:
-        DataError: A record has too many or too few fields, or is no valid CSV.
+        DataError: A record has too many or too few fields, or is not valid CSV.
         NotTextError: The bytes are not UTF-8.
     """
     _by_python(records, chunk.begins, chunk.line, len(chunk.content))

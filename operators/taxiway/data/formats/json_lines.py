@@ -29,7 +29,7 @@ def see_json_lines(text: Path, folder: Path, data_name: str, types: Mapping[str,
         text: The file, in UTF-8.
         folder: Where the rows wait.
         data_name: The name of the file in errors.
-        types: The known types of columns, as in a schema: the text of a `string` stays text, also if all values are dates.
+        types: The known types of columns, as in a schema: the text of a `string` stays text, even if all values are dates.
 
     Raises:
         DataError: A line is not a JSON object, or there are no rows.

@@ -67,7 +67,7 @@ class TextColumn:
     Attributes:
         among: The kinds to detect.
         form: How values are written.
-        is_typed: Whether the column is known to be no text, so that `NA` is a missing value also if there is no other value.
+        is_typed: Whether the column is known to be no text, so that `NA` is a missing value even if there is no other value.
         seen: The kind that all values so far have; None before the first value.
         has_marks: Whether a value such as `NA` is either missing or text.
         has_nanoseconds: Whether a time has more than six digits of a second.

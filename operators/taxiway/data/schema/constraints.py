@@ -64,7 +64,7 @@ class LifecycleStage(StrEnum):
 
 
 class Range(Record):
-    """The smallest and the largest allowed number, both inclusive; None is no limit."""
+    """The smallest and the largest allowed number, both inclusive; None for no limit."""
 
     min: int | float | None = None
     max: int | float | None = None

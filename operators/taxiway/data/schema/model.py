@@ -41,7 +41,7 @@ class Schema(Record):
         key: The columns whose values together are unique for every row, in a span and across the spans of a snapshot.
         environments: The environments that features may be limited to.
         min_rows: The smallest number of rows of a span.
-        max_rows: The largest number of rows of a span; None is no limit.
+        max_rows: The largest number of rows of a span; None for no limit.
         rows_ratio: The allowed ratio of the newest span's rows to the mean of the spans before it.
         features: The columns, in the order of the file.
         rules: Conditions on each row.
@@ -98,7 +98,7 @@ class Schema(Record):
         return self.model_copy(update={"features": features, "rules": rules, "metric_checks": checks})
 
     def of_columns(self, names: Collection[str]) -> "Schema | None":
-        """The schema for rows that have only some of the columns and are no span, such as requests; None if it has none of these.
+        """The schema for rows that have only some of the columns and are not a span, such as requests; None if it has none of these.
 
         There are no limits for the table as a whole, and no key, whose values requests may repeat. A rule is left out that names another
         column of the schema.

@@ -19,7 +19,7 @@ _YES_NO = re.compile(
 )
 """The words for the two values of a boolean."""
 _INDEX = re.compile(r"__index_level_[0-9]+__")
-PANDAS_INDEX = "the index of a pandas DataFrame; if it is no data, write the file with index=False"
+PANDAS_INDEX = "the index of a pandas DataFrame; if it is not data, write the file with index=False"
 """The remark on a column that pandas made of an index without a name."""
 
 

@@ -31,7 +31,7 @@ def try_own_metrics(gate: Gate, rows: "pd.DataFrame", label: str, classes: Seque
         classes: The classes; empty for a regression.
 
     Raises:
-        ConfigError: A metric cannot be computed; a value that is no finite number is not an error.
+        ConfigError: A metric cannot be computed; a value that is not a finite number is not an error.
     """
     import numpy as np
 

@@ -22,7 +22,7 @@ _LOG_EXACT, _LOG_MOMENTS = math.log(0.4), math.log(0.6)
 """The parts of the error of the exact test, and of the bounds by moments, if both are used."""
 
 _MAX_PLANNED = 0.8
-"""Up to this share of rows that differ, the error of the exact test grows with the share, also if the bound is not 0."""
+"""Up to this share of rows that differ, the error of the exact test grows with the share, even if the bound is not 0."""
 
 
 @dataclass(frozen=True)

@@ -185,7 +185,7 @@ def _more_rows_text(guaranteed: GuaranteedCondition, seen: Seen, found: Answer, 
 
 
 def _most_missing(conditions: Sequence[tuple[GuaranteedCondition, Seen]]) -> int | None:
-    """How many more rows are needed to decide all of some conditions; None if that is no number of rows."""
+    """How many more rows are needed to decide all of some conditions; None if that is not a number of rows."""
     if not all(guaranteed.independent for guaranteed, _ in conditions):
         return None
     try:

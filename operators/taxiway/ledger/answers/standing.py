@@ -18,7 +18,7 @@ class Standing:
     Attributes:
         account: What was spent of it before the query.
         answers: The answers to this very query, oldest first; empty if it is new.
-        decided: The first answer to it; also if it was asked about another model, with the same predictions.
+        decided: The first answer to it; even if it was asked about another model, with the same predictions.
         is_spent: Whether nothing is left, so that the query must not be answered.
         sets: The number of other sets with rows of this one about which something was asked.
         elsewhere: The number of queries about each other model on these rows, whether they count or not.

@@ -54,7 +54,7 @@ class Postgres:
         }
 
     def stop(self) -> None:
-        """Stop the server if it runs, also if another process started it."""
+        """Stop the server if it runs, even if another process started it."""
         if self._server is not None:
             self._server.cleanup()
         end_all(self.processes)

@@ -1,6 +1,6 @@
 """When to train again: the decision on what is known of the champion, and its reason.
 
-A trigger alone is no reason. Performance may be worse because the rows have become harder, which no training changes, and new
+A trigger alone is not a reason. Performance may be worse because the rows have become harder, which no training changes, and new
 rows may teach a model nothing. So the expected gain decides, if something is measured from which it follows.
 """
 

@@ -111,7 +111,7 @@ def export_rows(
         until: The last day; None for all.
         types: The types of inputs, in the words of a schema.
         with_audits: Whether rows are written that were labelled for an audit. Their labels have been looked at to decide about the
-            champion, so they are no test set for the next one.
+            champion, so they are not a test set for the next one.
 
     Raises:
         ConfigError: The folder does not exist, or the file would be one of the log's.
@@ -158,7 +158,7 @@ def _write(files: LogFiles, out: Path, types: Mapping[str, str], *, with_audits:
 
 
 def is_hash(entry: str) -> str:
-    """SQL for whether an entry of the log is a hash, which is no JSON. Its length is looked at first: the rest takes three times as long."""
+    """SQL for whether an entry of the log is a hash, which is not JSON. Its length is looked at first: the rest takes three times as long."""
     return f"CASE WHEN strlen({entry}) = 32 THEN regexp_full_match({entry}, '[0-9a-f]{{32}}') AND NOT json_valid({entry}) ELSE false END"
 
 
@@ -243,7 +243,7 @@ def _kinds(given: str | None) -> Sequence[str]:
 def _text(name: str) -> str:
     """SQL for the text of an input, null for a missing one.
 
-    All but texts are written as they are: DuckDB would write 1e16 in another way, and a hash is no JSON.
+    All but texts are written as they are: DuckDB would write 1e16 in another way, and a hash is not JSON.
     """
     json = quoted_name(INPUT + name)
     # Without a backslash, nothing is escaped.

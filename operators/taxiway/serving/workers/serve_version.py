@@ -121,4 +121,4 @@ def _load(settings: VersionSettings) -> None:
 def _end() -> None:
     log.info("the lease has ended")
     logging.shutdown()
-    os._exit(0)  # also if the model's libraries hang
+    os._exit(0)  # even if the model's libraries hang

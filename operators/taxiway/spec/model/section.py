@@ -41,7 +41,7 @@ class Model(Section):
         params: The parameters of the class, function or program.
         early_stopping: When to stop boosting; None to run all iterations.
         stop_on: The rules that stop the training of XGBoost, LightGBM, CatBoost or a training function if they find a mistake in its history.
-        weight: A column with the weight of each row in training, which is no feature; or a function of the training rows that returns a
+        weight: A column with the weight of each row in training, which is not a feature; or a function of the training rows that returns a
             weight for each: `FILE.py:function` with a Python file in the folder of the pipeline file, or `package.module:function`. None
             to weigh all rows alike.
         threshold: The probability at or above which the second of two classes is predicted, or how to choose it; None for 0.5.

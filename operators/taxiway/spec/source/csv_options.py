@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from taxiway.errors import ConfigError, allowed_values
 from taxiway.spec.base import Section, key_as_word
 
-NO_DELIMITER = "not one ASCII character that is no letter, digit, quote or line break"
+NO_DELIMITER = "not one ASCII character that is not a letter, digit, quote or line break"
 _NOT_DELIMITERS = '"\r\n'
 
 
@@ -23,7 +23,7 @@ def _delimiter(value: Any) -> Any:
     value = {"tab": "\t", "\\t": "\t"}.get(value, value) if isinstance(value, str) else value
     if isinstance(value, str) and is_delimiter(value):
         return value
-    raise ValueError("allowed: one ASCII character that is no letter, digit, quote or line break, such as ; or |, or tab")
+    raise ValueError("allowed: one ASCII character that is not a letter, digit, quote or line break, such as ; or |, or tab")
 
 
 def _encoding(value: Any) -> Any:

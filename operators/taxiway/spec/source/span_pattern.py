@@ -151,7 +151,7 @@ def with_data(path: str, data: str) -> str:
 
 
 def is_hidden(path: str) -> bool:
-    """Whether a part of a path begins with a dot or an underscore; such files are no data."""
+    """Whether a part of a path begins with a dot or an underscore; such files are not data."""
     return any(part.startswith(_HIDDEN) for part in path.split("/"))
 
 

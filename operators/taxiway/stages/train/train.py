@@ -150,7 +150,7 @@ def _starts_from_champion(context: StageContext) -> bool:
 def _champion_to_start_from(context: StageContext, features: FeatureSet) -> int | None:
     """The champion's version, if the pipeline starts from it; of a champion that was trained on the same rows, the one before it.
 
-    So a second run on the same rows finds the version of the first, also if that has become champion.
+    So a second run on the same rows finds the version of the first, even if that has become champion.
     """
     from taxiway.registry.alias_moves import champion_now
 

@@ -1,6 +1,6 @@
 """A script that runs a program and ends it, with all processes that it started, when it exits or when standard input closes.
 
-The trainer starts it as a process of its own: standard input closes however the trainer ends, also if it is killed. It uses only the
+The trainer starts it as a process of its own: standard input closes however the trainer ends, even if it is killed. It uses only the
 standard library, and starts in a moment.
 """
 

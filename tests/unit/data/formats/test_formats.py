@@ -3,20 +3,18 @@
 import codecs
 import csv
 import gzip
-import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from data.formats.tables import Read, columns, parquet, types
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from helping import examples, rounds
 from taxiway.data.formats import csv as csv_file
-from taxiway.data.formats.convert import RawFile, ReadOptions, as_parquet, format_of, known_format
+from taxiway.data.formats.convert import format_of, known_format
 from taxiway.data.ingest.ingest import ingest
 from taxiway.data.sources.files import find_spans
 from taxiway.errors import ConfigError, DataError
@@ -24,33 +22,6 @@ from taxiway.records.digests import digest_of_file
 from taxiway.store.store import Store
 
 PUBLIC = Path(__file__).parents[5] / "shared" / "data"
-Read = Callable[..., pa.Table]
-
-
-@pytest.fixture
-def read(tmp_path: Path) -> Read:
-    """The table that some bytes are, as a file of this name."""
-
-    def reading(content: str | bytes, name: str = "rows.csv") -> pa.Table:
-        path = tmp_path / name
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return pq.read_table(parquet(path, tmp_path))
-
-    return reading
-
-
-def parquet(path: Path, folder: Path) -> Path:
-    """The Parquet file of one file of rows."""
-    (made,) = as_parquet([RawFile(path, folder, format_of(path.name), path.name)], ReadOptions()).files
-    return made
-
-
-def columns(table: pa.Table) -> dict[str, list[Any]]:
-    return {name: table.column(name).to_pylist() for name in table.column_names}
-
-
-def types(table: pa.Table) -> dict[str, str]:
-    return {field.name: str(field.type) for field in table.schema}
 
 
 @pytest.mark.parametrize(
@@ -247,6 +218,8 @@ cells = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
         "\u2028",
     ]
 )
+
+
 tables = st.integers(1, 4).flatmap(
     lambda width: st.lists(st.lists(cells, min_size=width, max_size=width), min_size=1, max_size=12)
 )
@@ -305,83 +278,6 @@ def test_public_files_are_read_whole(tmp_path: Path, name: str, rows: int, some:
     table = pq.read_table(parquet(PUBLIC / name, tmp_path))
     assert table.num_rows == rows
     assert some.items() <= types(table).items()
-
-
-def test_json_lines_of_unlike_objects_are_one_table(read: Read) -> None:
-    lines = [
-        '{"a": 1, "when": "2013-01-01", "deep": {"x": [1, {"y": "é"}]}, "mixed": 1, "big": 12345678901234567890}',
-        "",
-        '{"when": null, "a": 2.5, "mixed": "x", "new": true, "big": 1}\r',
-        '{"a": null, "deep": [1], "mixed": [true], "mixed2": ""}',
-    ]
-    table = read("\n".join(lines), "rows.jsonl")
-    assert types(table) == {
-        "a": "double",
-        "when": "date32[day]",
-        "deep": "string",
-        "mixed": "string",
-        "big": "string",
-        "new": "bool",
-        "mixed2": "string",
-    }
-    found = columns(table)
-    assert found["a"] == [1.0, 2.5, None]
-    assert [json.loads(value) if value else None for value in found["deep"]] == [{"x": [1, {"y": "é"}]}, None, [1]]
-    assert found["mixed"] == ["1", "x", "[true]"]
-    assert found["big"] == ["12345678901234567890", "1", None]
-    assert found["mixed2"] == [None, None, ""]
-
-
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        ('{"a": 1}\n{"a": 2', r"rows.jsonl:2: this line is not JSON: Expecting.*one object per line"),
-        ('{"a": 1}\n\n3\n', "rows.jsonl:3: this line is a JSON number"),
-        ('[{"a": 1}]', "rows.jsonl:1: this line is a JSON array.*jq -c"),
-        ('{\n"a": 1\n}', "rows.jsonl:1: this line is not JSON"),
-        ('{"a": 1}{"a": 2}', "rows.jsonl:1: this line is not JSON: Extra data"),
-        ('{"a": 1, "a": 2}', 'the key "a" occurs twice'),
-        ('{"a": "\\ud800"}', "rows.jsonl:1: a text has half of a surrogate pair"),
-        ("[" * 100_000, "rows.jsonl:1: this line is a JSON array"),
-        ("\n \n", "has 0 columns and no rows"),
-        ("{}\n{}", "has 0 columns and 2 rows"),
-        (gzip.compress(b'{"a": 1}\n' * 1000, mtime=0)[:-9], "is truncated or corrupt"),
-    ],
-)
-def test_what_are_no_json_lines_names_the_line(read: Read, content: str | bytes, said: str) -> None:
-    with pytest.raises(DataError, match=said):
-        read(content, "rows.jsonl")
-
-
-values = (
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**70), 2**70)
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(max_size=5)
-)
-
-
-@examples(100)
-@given(rows=st.lists(st.dictionaries(st.sampled_from("abc"), values, min_size=1), min_size=1, max_size=10))
-def test_no_row_and_no_value_of_json_lines_is_lost(
-    tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any]]
-) -> None:
-    folder = tmp_path_factory.mktemp("json")
-    (folder / "rows.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
-    table = pq.read_table(parquet(folder / "rows.jsonl", folder))
-    assert table.num_rows == len(rows)
-    for name in table.column_names:
-        found, given_ = table.column(name).to_pylist(), [row.get(name) for row in rows]
-        assert [value is None for value in found] == [value is None for value in given_]
-        kind = table.schema.field(name).type
-        wanted = [v if v is None or isinstance(v, str) or kind != pa.string() else json.dumps(v) for v in given_]
-        if kind == pa.float64():  # whole numbers beside others are rounded to what a float holds, as in CSV
-            wanted = [None if v is None else float(v) for v in wanted]
-        if not any(isinstance(value, str) for value in given_):
-            assert found == wanted
-        else:
-            assert [str(value) for value in found] == [str(value) for value in wanted]
 
 
 def test_a_window_may_mix_formats_and_the_format_may_be_said(tmp_path: Path) -> None:

@@ -141,7 +141,7 @@ def _rows(span: CheckTarget, expectations: list[dict[str, Any]]) -> "pd.DataFram
 
 
 def _with_whole_numbers(rows: "pd.DataFrame", table: "pa.Table") -> "pd.DataFrame":
-    """The rows with integer columns of integers also if they have nulls: as floats, 3 would read 3.0, and 2**53 + 1 be 2**53."""
+    """The rows with integer columns of integers even if they have nulls: as floats, 3 would read 3.0, and 2**53 + 1 be 2**53."""
     import pandas as pd
     import pyarrow
 

@@ -129,7 +129,7 @@ def _refuse_texts(
     found: dict[int, list[tuple[str, int, float]]],
     refused: dict[int, str],
 ) -> None:
-    """Refuse the labels that are no number, of requests that were answered with numbers."""
+    """Refuse the labels that are not numbers, of requests that were answered with numbers."""
     texts = {label.index: label for label, text in usable if label.index in found and not _NUMBER.match(text)}
     requests = {request_id: at for index in texts for request_id, _, at in found[index]}
     of_numbers = predictions.of_numbers(requests) if requests else set()

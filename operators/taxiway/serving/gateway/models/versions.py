@@ -63,7 +63,7 @@ class ModelVersions:
         Args:
             model: The registered model.
             last_followed: The place of the newest promotion that was followed; None if there was none.
-            fresh: Whether to read the ledger also if the alias has not changed since it was read, less than 30 s ago.
+            fresh: Whether to read the ledger even if the alias has not changed since it was read, less than 30 s ago.
 
         Raises:
             RequestError: 404 if there is no such model.

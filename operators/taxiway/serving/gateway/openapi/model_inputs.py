@@ -53,7 +53,7 @@ class Column:
 
     @property
     def schema(self) -> dict[str, Any]:
-        """The JSON schema of a value. Null is always allowed, also if no training row has missing values."""
+        """The JSON schema of a value. Null is always allowed, even if no training row has missing values."""
         schema: dict[str, Any] = {**_SCHEMAS[self.kind], "type": [_SCHEMAS[self.kind]["type"], "null"]}
         return {"type": ["array", "null"], "items": schema} if self.is_list else schema
 

@@ -1,6 +1,6 @@
 """Who can read the Parquet files of a request log: the gateway's user and, below a folder with the setgid bit, its group.
 
-Requests may be confidential, so nobody else can, whatever the umask is. A folder without the setgid bit shares nothing, also if its
+Requests may be confidential, so nobody else can, whatever the umask is. A folder without the setgid bit shares nothing, even if its
 group can read it: that is the default of `mkdir`, and nobody has decided it.
 """
 

@@ -94,7 +94,7 @@ def roll(state: Path, now: float | None = None) -> Rolled:
 
 
 def _require_writable(folder: Path) -> None:
-    """Make the folder of the files, also if nothing is to be written yet: that it cannot be written is known from the start."""
+    """Make the folder of the files, even if nothing is to be written yet: that it cannot be written is known from the start."""
     try:
         make_folder(folder, folder)
         if os.access(folder, os.W_OK | os.X_OK):

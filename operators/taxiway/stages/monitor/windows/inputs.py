@@ -220,12 +220,12 @@ class WindowFile:
         return raw_frame(rows, numeric, categorical, self._columns.types, lenient=True)[name]
 
     def own(self, name: str, positions: "NDArray[np.int64]") -> list[Any]:
-        """The values of some rows in a column that is no input."""
+        """The values of some rows in a column that is not an input."""
         found: list[Any] = self._file.read(columns=[name]).column(0).take(positions).to_pylist()
         return found
 
     def numbers(self, name: str) -> "NDArray[np.float64]":
-        """A column of numbers that is no input; NaN for none."""
+        """A column of numbers that is not an input; NaN for none."""
         import numpy as np
 
         return np.asarray(self._file.read(columns=[name]).column(0).to_numpy(), dtype=float)
