@@ -18,6 +18,9 @@ from taxiway.messages import counted, listed, quoted
 
 INPUT_FORMATS = ("dataframe_records", "dataframe_split", "inputs", "instances")
 _JSON_KINDS = {type(None): "null", bool: "a boolean", int: "a number", float: "a number", str: "a string", list: "an array"}
+KEEP_ALIVE_S = 75
+"""How long servers keep an idle connection: longer than clients (httpx: 5 s) and load balancers (mostly 60 s), so that none of them
+sends a request on a connection that is just being closed."""
 MAX_CELLS = 100_000
 """The usual limit of rows times columns of a request, with the items of its lists; also of all requests that are predicted together."""
 MAX_ROWS = 10_000

@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 import uuid
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -61,10 +63,21 @@ class Running:
         return self.http.post(url, json=content, headers={"Authorization": f"Bearer {token}"})
 
     def workers(self) -> list[psutil.Process]:
-        """The model processes: those that the fork server has made."""
+        """The processes that predict."""
+        return [process for process, niceness in self._forked() if niceness == 0]
+
+    def in_background(self) -> list[psutil.Process]:
+        """The processes whose work is less urgent: they write the log to files, which the first does a minute after the start, or explain."""
+        return [process for process, niceness in self._forked() if niceness > 0]
+
+    def _forked(self) -> Iterator[tuple[psutil.Process, int]]:
+        """Those that the fork server has made, with their niceness."""
         children = psutil.Process(self.process.pid).children()
-        servers = [child for child in children if "forkserver" in _command(child)]
-        return [forked for server in servers for forked in server.children() if _command(forked)]
+        for server in (child for child in children if "forkserver" in _command(child)):
+            for forked in server.children():
+                with suppress(psutil.NoSuchProcess):  # it may end at any time
+                    if _command(forked):
+                        yield forked, int(forked.nice())
 
     def stop(self) -> None:
         self.process.terminate()

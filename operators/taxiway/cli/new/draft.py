@@ -45,7 +45,7 @@ from taxiway.store import Store, temp_folder
 _MIN_ROWS = 300
 _NAMES = ("string", "integer")
 _CAUTION = 0.7
-_MIN_ROWS = 30
+_MIN_EVALUATION_ROWS = 30
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ class Draft:
     @property
     def is_tiny(self) -> bool:
         """Whether there are too few evaluation rows to decide anything."""
-        return self.evaluation_rows < _MIN_ROWS
+        return self.evaluation_rows < _MIN_EVALUATION_ROWS
 
 
 def draft_pipeline(

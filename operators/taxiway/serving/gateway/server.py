@@ -21,6 +21,7 @@ from taxiway.serving.gateway.http.app import create_app
 from taxiway.serving.gateway.http.certificates import follow_certificate
 from taxiway.serving.gateway.http.connections import limited_connection
 from taxiway.serving.gateway.settings import GatewaySettings
+from taxiway.serving.protocol import KEEP_ALIVE_S
 from taxiway.serving.workers.local import start_fork_server
 from taxiway.serving.workers.process import LOG_FORMAT_ENV
 from taxiway.tracking.client import quiet_mlflow
@@ -65,6 +66,7 @@ def serve(settings: GatewaySettings) -> None:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=_GRACE_S,
+        timeout_keep_alive=KEEP_ALIVE_S,
         log_config=None,  # as all other loggers
     )
     server = _Server(config, settings)

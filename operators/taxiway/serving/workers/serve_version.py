@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, Valid
 from taxiway.credentials import forget_variables, log_to_stderr
 from taxiway.records.digests import digest_of_folder
 from taxiway.serving.model_copy import ModelCopy
-from taxiway.serving.protocol import Rows
+from taxiway.serving.protocol import KEEP_ALIVE_S, Rows
 from taxiway.serving.workers import process as worker
 from taxiway.serving.workers.base import ModelSource
 from taxiway.store import temp_folder
@@ -69,7 +69,13 @@ def serve_version(settings: VersionSettings) -> None:
     lease.daemon = True
     lease.start()
     uvicorn.run(
-        create_app(settings), host=settings.host, port=settings.port, access_log=False, server_header=False, log_config=None
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        access_log=False,
+        server_header=False,
+        log_config=None,
+        timeout_keep_alive=KEEP_ALIVE_S,
     )
 
 

@@ -17,7 +17,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from helping import examples
+from helping import PATIENCE_S, examples
 
 AS_DESCRIBED = [
     not_a_server_error,
@@ -59,7 +59,7 @@ def test_every_answer_is_as_the_document_says(served: Running, schema: schemathe
         def answered(case: Case) -> None:
             nonlocal asked
             asked += 1
-            response = case.call(base_url=served.url, headers=BEARER)
+            response = case.call(base_url=served.url, headers=BEARER, timeout=PATIENCE_S)
             case.validate_response(response, checks=AS_DESCRIBED)
             if (
                 mode is GenerationMode.POSITIVE

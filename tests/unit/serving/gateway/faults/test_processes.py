@@ -95,7 +95,7 @@ def test_requests_are_in_the_parquet_files_once_though_their_writer_is_killed(se
     def kill_while_it_writes() -> bool:
         if not _is_locked(gateway.state / "roll.lock"):
             return False
-        writers = [process for process in gateway.workers() if process.nice() > 0]
+        writers = gateway.in_background()
         for process in writers:
             process.kill()
         return bool(writers)
