@@ -227,7 +227,8 @@ def evaluation_records(client: "MlflowClient", version: Version, about: str) -> 
     Raises:
         TerminalError: The version has no records, or its scores are withheld.
     """
-    records = version_records(client, version.model, version.version, (Snapshot, FeatureSet, Evaluation))
+    kinds = (Snapshot, FeatureSet, Evaluation)
+    records = version_records(client, version.model, version.version, kinds, version.training_run)
     if records.snapshot is None or records.features is None or records.evaluation is None:
         raise TerminalError(f"the records of {about} cannot be read: {'; '.join(records.unread) or 'they are missing'}")
     if records.evaluation.withheld:
