@@ -113,12 +113,13 @@ def _compared(log: Path, reference_rows: int) -> dict[str, float]:
     from taxiway.monitoring.domain_classifier import domain_shift, sample
     from taxiway.stages.monitor.windows.drift import window_drift
     from taxiway.stages.monitor.windows.inputs import window_rows
+    from taxiway.store import Store
 
     before = raw_frame(made_frame(reference_rows, SEED - 1), COLUMNS.numeric, COLUMNS.categorical, COLUMNS.types)
     imported = peak_mb()
     began, cpu = time.perf_counter(), time.process_time()
-    with window_rows(log, MODEL, 1, DAY, "day", COLUMNS) as path:
-        window_drift(before, path, COLUMNS)
+    with window_rows(log, MODEL, 1, DAY, "day", COLUMNS) as path, tempfile.TemporaryDirectory() as store:
+        window_drift(before, path, COLUMNS, Store(store))
     taken = {"seconds": time.perf_counter() - began, "cpu": time.process_time() - cpu, "peak_mb": peak_mb() - imported}
     began = time.perf_counter()
     rows = before.iloc[sample(len(before))]

@@ -113,6 +113,7 @@ def compared(log: Path) -> dict[str, Any]:
     from taxiway.stages.monitor.windows.log_windows import read_windows
     from taxiway.stages.monitor.windows.operation import operation
     from taxiway.stages.monitor.windows.performance import Reference, performance
+    from taxiway.store import Store
 
     columns, day, model = inputs.COLUMNS, inputs.DAY, inputs.MODEL
     before = raw_frame(inputs.made_frame(REFERENCE, SEED - 1), columns.numeric, columns.categorical, columns.types)
@@ -147,7 +148,8 @@ def compared(log: Path) -> dict[str, Any]:
     assert window.estimated is not None
     rows = window_inputs.window_rows(log, model, 1, day, "day", known, with_ids=True)
     path = timed("reading the inputs", rows.__enter__)
-    timed("drift", lambda: window_drift(before, path, known))
+    with tempfile.TemporaryDirectory() as store:
+        timed("drift", lambda: window_drift(before, path, known, Store(store)))
 
     def outliers(method: Method) -> Any:
         return found_outliers(outlier_scores(before, known, method), before, path, known)

@@ -64,7 +64,7 @@ class RunArtifacts:
     """The records that an MLflow run has as artifacts."""
 
     client: "MlflowClient"
-    run_id: str
+    run: "Run"
 
     def get(self, kind: type[R], digest: str) -> R:
         """Read the record of this kind.
@@ -72,10 +72,14 @@ class RunArtifacts:
         Raises:
             CorruptArtifactError: The artifact has another digest.
         """
-        record = kind.from_json(Path(self.client.download_artifacts(self.run_id, f"records/{kind.__name__}.json")).read_text())
+        from mlflow.artifacts import download_artifacts
+
+        # By the URI of the run's artifacts: by its id, MLflow would look up the run three times for each file.
+        uri = f"{self.run.info.artifact_uri}/records/{kind.__name__}.json"
+        record = kind.from_json(Path(download_artifacts(artifact_uri=uri, tracking_uri=self.client.tracking_uri)).read_text())
         if record.digest != digest:
             raise CorruptArtifactError(
-                f"records/{kind.__name__}.json of the MLflow run {self.run_id} has the digest {record.digest}, but the run's tag "
+                f"records/{kind.__name__}.json of the MLflow run {self.run.info.run_id} has the digest {record.digest}, but the run's tag "
                 f"has {digest}"
             )
         return record
@@ -111,10 +115,13 @@ class DataUse:
 
 
 def resolve(client: "MlflowClient", name: str) -> tuple[str, int]:
-    """Find the model version that `MODEL`, `MODEL@alias` or `MODEL/version` refers to; `MODEL` is its champion.
+    """The model and the version that a name refers to; see `registered_version`."""
+    found = registered_version(client, name)
+    return found.name, int(found.version)
 
-    Returns:
-        The model and the version.
+
+def registered_version(client: "MlflowClient", name: str) -> "ModelVersion":
+    """Find the model version that `MODEL`, `MODEL@alias` or `MODEL/version` refers to; `MODEL` is its champion.
 
     Raises:
         TerminalError: There is no such version.
@@ -126,13 +133,14 @@ def resolve(client: "MlflowClient", name: str) -> tuple[str, int]:
         )
     model, alias = match["model"], match["alias"] or CHAMPION
     version = int(match["version"]) if match["version"] else version_at(client, model, alias)
-    if version is None or not _exists(client, model, version):
+    found = _registered(client, model, version) if version is not None else None
+    if found is None:
         pages = all_pages(lambda token: client.search_model_versions(f"name = '{_quoted(model)}'", page_token=token))
-        known = sorted(int(found.version) for found in pages)
+        known = sorted(int(each.version) for each in pages)
         has = f"it has the versions {', '.join(map(str, known))}" if known else "MLflow has no version of this model"
         wanted = f"version {version}" if match["version"] else f'alias "{alias}"'
         raise TerminalError(f"{model} has no {wanted}; {has}")
-    return model, version
+    return found
 
 
 def require_model(client: "MlflowClient", model: str) -> None:
@@ -161,7 +169,7 @@ def model_lineage(client: "MlflowClient", model: str, version: int) -> ModelLine
         airflow_url=run.data.tags.get(tags.AIRFLOW_URL, ""),
         environment=found.tags.get(tags.ENVIRONMENT, ""),
         code=found.tags.get(tags.CODE, ""),
-        records=run_records(RunArtifacts(client, run.info.run_id), refs_of(run.data.tags)),
+        records=run_records(RunArtifacts(client, run), refs_of(run.data.tags)),
         promotions=_of_version(_all_promotions(client, model), version),
         batches=batches,
         upstream=upstream_of(run.data.tags),
@@ -169,15 +177,24 @@ def model_lineage(client: "MlflowClient", model: str, version: int) -> ModelLine
     )
 
 
-def version_records(client: "MlflowClient", model: str, version: int, kinds: Collection[type[Record]]) -> RunRecords:
-    """Those records of the run that made a version that are of these kinds. It takes two requests, and two for each record.
+def version_records(
+    client: "MlflowClient", model: str, version: int, kinds: Collection[type[Record]], training_run: str | None = None
+) -> RunRecords:
+    """Those records of the run that made a version that are of these kinds. It takes two requests, and one for each record.
+
+    Args:
+        client: The MLflow client.
+        model: The registered model.
+        version: Its version.
+        kinds: The kinds.
+        training_run: The id of the run that made the version, if it is known: then it takes one request less.
 
     Raises:
         TerminalError: The version was not made by a run of Taxiway.
     """
-    _, run = _made_by(client, model, version)
+    run = client.get_run(training_run) if training_run is not None else _made_by(client, model, version)[1]
     names = {kind.__name__ for kind in kinds}
-    return run_records(RunArtifacts(client, run.info.run_id), (ref for ref in refs_of(run.data.tags) if ref.record in names))
+    return run_records(RunArtifacts(client, run), (ref for ref in refs_of(run.data.tags) if ref.record in names))
 
 
 def _made_by(client: "MlflowClient", model: str, version: int) -> "tuple[ModelVersion, Run]":
@@ -232,16 +249,15 @@ def _uses(run: "Run", key: str, data: str, promotions: Callable[[str], tuple[Pro
     ]
 
 
-def _exists(client: "MlflowClient", model: str, version: int) -> bool:
+def _registered(client: "MlflowClient", model: str, version: int) -> "ModelVersion | None":
     from mlflow.exceptions import MlflowException
 
     try:
-        client.get_model_version(model, str(version))
+        return client.get_model_version(model, str(version))
     except MlflowException as error:
         if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-            return False
+            return None
         raise
-    return True
 
 
 def _all_promotions(client: "MlflowClient", model: str) -> tuple[Promotion, ...]:

@@ -10,12 +10,17 @@ The first split of a tree does not see the relation of two columns, and among ma
 gets the products of the pairs whose correlation differs most between the samples, among the rows that it is trained on.
 """
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from taxiway.monitoring.drift import COLUMN_FALSE_ALERTS, COMPARISON_FALSE_ALERTS
+from taxiway.records import Record
+from taxiway.records.digests import digest_of_bytes
 from taxiway.stats.seed import SEED
+from taxiway.store import StageKey, Store, keep, made_before
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,12 +38,14 @@ _PARTS = 5
 _MAX_CATEGORIES = 30
 _PAIRS = 10
 _TOP = 3
+_RULE = 1
+"""The version of the test; it grows when the test finds something else for the same rows."""
+_PACKAGES = ("numpy", "scipy", "scikit-learn")
 _SMALLEST_IMPORTANCE = 0.01
 """A column is named if the area decreases by this much without it, which noise rarely causes."""
 
 
-@dataclass(frozen=True)
-class DomainShift:
+class DomainShift(Record):
     """How well a classifier distinguishes the rows of a window from reference rows.
 
     Attributes:
@@ -65,6 +72,38 @@ def sample(rows: int) -> "NDArray[np.int64]":
     return np.random.default_rng(SEED).permutation(rows)[:_MAX_ROWS]
 
 
+@dataclass(frozen=True)
+class CodedSamples:
+    """Two samples as a classifier gets them.
+
+    Attributes:
+        values: The rows, first those of the reference: numbers, NaN for missing values (n, columns).
+        before: How many rows are of the reference.
+        names: The names of the columns.
+        categorical: Which columns are categories.
+    """
+
+    values: "Floats"
+    before: int
+    names: tuple[str, ...]
+    categorical: tuple[bool, ...]
+
+    @property
+    def digest(self) -> str:
+        """The digest of all that the test depends on."""
+        about = json.dumps([self.values.shape, self.before, self.names, self.categorical])
+        return digest_of_bytes(about.encode() + self.values.tobytes())
+
+
+def kept_domain_shift(before: "pd.DataFrame", after: "pd.DataFrame", store: Store) -> DomainShift | None:
+    """As `domain_shift`; the result for the same rows is kept in the store, because it takes most of the time of a monitoring run."""
+    samples = coded_samples(before, after)
+    if samples is None:
+        return None
+    key = StageKey("domain_shift", {"samples": samples.digest}, {"rule": _RULE}, packages=_PACKAGES)
+    return made_before(store, key, DomainShift) or keep(store, key, _shift_of(samples))
+
+
 def domain_shift(before: "pd.DataFrame", after: "pd.DataFrame") -> DomainShift | None:
     """Train classifiers to distinguish two samples, and test their scores.
 
@@ -76,24 +115,35 @@ def domain_shift(before: "pd.DataFrame", after: "pd.DataFrame") -> DomainShift |
     Returns:
         None if a sample has fewer than 100 rows.
     """
-    import numpy as np
+    samples = coded_samples(before, after)
+    return _shift_of(samples) if samples is not None else None
+
+
+def coded_samples(before: "pd.DataFrame", after: "pd.DataFrame") -> CodedSamples | None:
+    """The samples as a classifier gets them; the arguments are those of `domain_shift`."""
     import pandas as pd
-    import sklearn.ensemble  # noqa: F401 (a limit holds for libraries that are loaded)
-    from threadpoolctl import threadpool_limits
 
     if min(len(before), len(after)) < FEWEST_ROWS or not before.shape[1]:
         return None
-    rng = np.random.default_rng(SEED)
     values, categorical = _coded(pd.concat([before, after], ignore_index=True))
-    labels = np.repeat([0, 1], [len(before), len(after)])
-    order = rng.permutation(len(labels))
+    return CodedSamples(values, len(before), tuple(map(str, before.columns)), tuple(categorical))
+
+
+def _shift_of(samples: CodedSamples) -> DomainShift:
+    import numpy as np
+    import sklearn.ensemble  # noqa: F401 (a limit holds for libraries that are loaded)
+    from threadpoolctl import threadpool_limits
+
+    rng, rows = np.random.default_rng(SEED), len(samples.values)
+    labels = np.repeat([0, 1], [samples.before, rows - samples.before])
+    order = rng.permutation(rows)
     # With few rows, more threads cost more than they gain, and much more if other processes use the cores.
     with threadpool_limits(1, user_api="openmp"):
-        return _measured_shift(values[order], labels[order], categorical, list(before.columns), rng)
+        return _measured_shift(samples.values[order], labels[order], list(samples.categorical), samples.names, rng)
 
 
 def _measured_shift(
-    values: "Floats", labels: "NDArray[np.int64]", categorical: list[bool], names: list[str], rng: "np.random.Generator"
+    values: "Floats", labels: "NDArray[np.int64]", categorical: list[bool], names: Sequence[str], rng: "np.random.Generator"
 ) -> DomainShift:
     import numpy as np
     from scipy.stats import norm
@@ -108,7 +158,7 @@ def _measured_shift(
         excess, variance = excess + part_excess, variance + part_variance
     p_value = float(norm.sf(excess / np.sqrt(variance))) if variance > 0 else 1.0
     columns = _most_important(classifier, part, of_part, names, rng) if p_value <= JOINT_FALSE_ALERTS else ()
-    return DomainShift(float(np.mean(areas)), p_value, columns)
+    return DomainShift(auc=float(np.mean(areas)), p_value=p_value, columns=columns)
 
 
 class _Classifier:
@@ -191,7 +241,7 @@ def mann_whitney(scores: "Floats", labels: "NDArray[np.int64]") -> tuple[float, 
 
 
 def _most_important(
-    classifier: _Classifier, values: "Floats", labels: "NDArray[np.int64]", names: list[str], rng: "np.random.Generator"
+    classifier: _Classifier, values: "Floats", labels: "NDArray[np.int64]", names: Sequence[str], rng: "np.random.Generator"
 ) -> tuple[str, ...]:
     area = mann_whitney(classifier.scores(values), labels)[0]
     losses = {}

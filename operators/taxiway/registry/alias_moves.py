@@ -87,12 +87,18 @@ def champion_now(ledger: Ledger, model: str, known: Sequence[Entry] | None = Non
     return None if ledger.keys else version_at(ledger.client, model, CHAMPION)
 
 
-def files_by_ledger(ledger: Ledger, model: str, version: int) -> str | None:
-    """The digest of a champion's files in its newest promotion, which is signed; None if the ledger has none."""
-    known = ledger_entry.trusted(ledger, promotions.entries(ledger.client, model))
-    return next(
-        (entry.promotion.files for entry in known if entry.promotion.to_version == version and entry.promotion.files), None
-    )
+def files_by_ledger(ledger: Ledger, model: str, version: int, known: Sequence[Entry] | None = None) -> str | None:
+    """The digest of a champion's files in its newest promotion, which is signed; None if the ledger has none.
+
+    Args:
+        ledger: The ledger.
+        model: The registered model.
+        version: The champion.
+        known: The entries of the model, newest first, if they are read already.
+    """
+    entries = known if known is not None else promotions.entries(ledger.client, model)
+    signed = (entry.promotion for entry in ledger_entry.trusted(ledger, entries))
+    return next((made.files for made in signed if made.to_version == version and made.files), None)
 
 
 def restore_aliases(ledger: Ledger, model: str) -> None:

@@ -105,11 +105,17 @@ def champions_and_promotions(ledger: Ledger, models: Collection[str] | None = No
     )
 
 
-def model_history(ledger: Ledger, model: str) -> ModelHistory:
-    """The champion and the promotions of a model, with its newest entries, according to the ledger. Takes three requests."""
-    known = promotions.entries(ledger.client, model, limit=HISTORY)
+def model_history(ledger: Ledger, model: str, known: Sequence[Entry] | None = None) -> ModelHistory:
+    """The champion and the promotions of a model, with its newest entries, according to the ledger. Takes three requests.
+
+    Args:
+        ledger: The ledger.
+        model: The registered model.
+        known: All entries of the model, newest first, if they are read already: then it takes one request.
+    """
+    newest = promotions.entries(ledger.client, model, limit=HISTORY) if known is None else known
     alias = version_at(ledger.client, model, CHAMPION)
-    return _history(ledger, model, known, alias, is_whole=len(known) < HISTORY)
+    return _history(ledger, model, newest, alias, is_whole=known is not None or len(newest) < HISTORY)
 
 
 def champion_versions(client: "MlflowClient") -> dict[str, int]:

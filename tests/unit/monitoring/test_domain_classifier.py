@@ -1,6 +1,7 @@
 """The classifier that tells a window from reference rows: its p-values hold, and it finds changed relations of columns."""
 
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,8 +9,10 @@ import pytest
 from monitoring.drifting import change_of
 from scipy.stats import kstest
 
-from taxiway.monitoring.domain_classifier import domain_shift, mann_whitney, sample
+from taxiway.monitoring import domain_classifier
+from taxiway.monitoring.domain_classifier import domain_shift, kept_domain_shift, mann_whitney, sample
 from taxiway.monitoring.drift import FALSE_ALERTS, SMALLEST_CHANGE
+from taxiway.store import Store
 
 
 def test_mann_whitney_has_the_moments_of_all_orders_of_the_labels() -> None:
@@ -89,3 +92,25 @@ def test_few_rows_are_not_measured_shift_and_of_many_a_part_is_used() -> None:
     positions = sample(1_000_000)
     assert len(set(positions.tolist())) == len(positions) == 5000
     assert sorted(sample(20).tolist()) == list(range(20))
+
+
+def test_the_shift_of_the_same_rows_is_kept_and_that_of_others_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng, store = np.random.default_rng(8), Store(str(tmp_path))
+    before, after = rows_of(rng, 300), rows_of(rng, 300, related=0.9)
+    found = domain_shift(before, after)
+    assert found is not None
+    assert found.columns
+    assert kept_domain_shift(before, after, store) == found
+    monkeypatch.setattr(domain_classifier, "_shift_of", lambda _: None)
+    assert kept_domain_shift(before.copy(), after.copy(), store) == found
+    assert kept_domain_shift(before[:50], after, store) is None
+    changed, renamed = after.copy(), {"a": "b", "b": "a"}
+    changed.loc[7, "a"] += 1e-9
+    for others in (
+        (before, changed),
+        (before[1:], after),
+        (after, before),
+        (before.rename(columns=renamed), after.rename(columns=renamed)),
+    ):
+        with pytest.raises(AttributeError):  # it is not kept, so it is computed
+            kept_domain_shift(*others, store)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from cli.local_runs import small_site
+from operators.monitored import SECTION, TEAM
 from stages.conftest import Site
 
 from taxiway.stages.installation import DEFAULT_HOME
@@ -26,6 +27,16 @@ def small_team(champion_site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator
     """The folder after its first run, with its MLflow as Airflow's connection; it is the working directory."""
     with _as_airflow_sees(champion_site, monkeypatch):
         yield champion_site.folder
+
+
+@pytest.fixture
+def monitored_team(small_team: Path) -> Path:
+    """The same with the section `monitor`, which compares all windows of a log that is empty, and a notifier."""
+    path = small_team / "small.pipeline.yaml"
+    path.write_text(path.read_text() + SECTION)
+    (small_team / "team.yaml").write_text(TEAM)
+    (small_team / "log").mkdir()
+    return small_team
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from cli.local_runs import NAME, PIPELINE, run
 from cli.logged_weeks import log_week
 from mlflow import MlflowClient
 from mlflow.entities import Run
-from operators.test_monitor import monitored
+from operators.monitored import monitored
 from stages.conftest import Site
 
 from taxiway.hooks import config

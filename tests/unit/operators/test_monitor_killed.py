@@ -10,7 +10,7 @@ import pytest
 from cli.local_runs import NAME
 from cli.logged_weeks import log_week
 from mlflow import MlflowClient
-from operators.test_monitor import SECTION, TEAM, Board, monitored, recorded
+from operators.monitored import Board, monitored, recorded
 
 from taxiway.hooks import config
 from taxiway.records.served import ServedPerformance
@@ -61,19 +61,9 @@ def killed_before(number: int) -> Iterator[Callable[[], int]]:
         yield lambda: made
 
 
-@pytest.fixture
-def team(small_team: Path) -> Path:
-    path = small_team / "small.pipeline.yaml"
-    path.write_text(path.read_text() + SECTION)
-    (small_team / "team.yaml").write_text(TEAM)
-    (small_team / "log").mkdir()
-    log_week(0, 200, flipped=True, labelled=200, change=lambda cells: {"a": [*cells["a"][:-1], 1e6]})
-    return small_team
-
-
 @pytest.fixture(autouse=True)
 def compared_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The comparison of the same windows, which writes nothing, takes most of a run's time."""
+    """The comparison of the same windows, which keeps only what any run would find again, takes most of a run's time."""
     made, compare = [], champion.monitor
 
     def monitor(*args: Any, **kwargs: Any) -> Monitored:
@@ -83,9 +73,12 @@ def compared_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(champion, "monitor", monitor)
 
 
-def test_a_killed_run_is_completed_by_its_next_try(team: Path) -> None:
-    told_ref, told = f"monitored/{NAME}", team / "told"
+def test_a_killed_run_is_completed_by_its_next_try(monitored_team: Path) -> None:
+    told_ref, told = f"monitored/{NAME}", monitored_team / "told"
     store = config.open_store()
+    log_week(0, 200, flipped=True, labelled=200, change=lambda cells: {"a": [*cells["a"][:-1], 1e6]})
+    monitored("compared")
+    store.delete_ref(told_ref)
     with killed_before(1_000) as writes:
         _, events = monitored("whole")
     (expected,) = [extra["alerts"] for _, extra in events[f"{NAME}.alerts"]]

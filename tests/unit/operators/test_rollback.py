@@ -17,7 +17,7 @@ from cli.local_runs import NAME, done
 from cli.logged_weeks import log_labels, log_week
 from cli.turned_champion import FIRST, TURNED, log_days, promote_turned, run_days_ago
 from mlflow.artifacts import load_dict
-from operators.test_monitor import TEAM, monitored, recorded
+from operators.monitored import TEAM, monitored, recorded
 from stages.conftest import Site
 
 from taxiway.errors import TerminalError

@@ -11,6 +11,7 @@ from taxiway.data.schema.constraints import Drift, FeatureSkew, Range, Rule
 from taxiway.data.schema.feature import Feature
 from taxiway.data.schema.model import Schema
 from taxiway.data.schema.watch import MetricMonitor
+from taxiway.monitoring.domain_classifier import DomainShift
 from taxiway.records import (
     Answered,
     Asked,
@@ -252,5 +253,6 @@ SAMPLES: dict[str, Record] = {
         ASKED,
         ANSWERED,
         SERVED,
+        DomainShift(auc=0.75, p_value=1e-9, columns=("distance", "carrier")),
     )
 }

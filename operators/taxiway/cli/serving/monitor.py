@@ -72,6 +72,7 @@ def monitor(
     realised performance is known.
     """
     from taxiway.data.schema.file import load_schema
+    from taxiway.ledger.promotions import entries
     from taxiway.stages.batch.version import find_version, load_version
     from taxiway.stages.monitor.causes import root_causes
     from taxiway.stages.monitor.described import described
@@ -95,7 +96,8 @@ def monitor(
             found = replace(found, causes=root_causes(found, every, installation.ledger, store))
             if previous:
                 show("predicting the same rows by the version before")
-                same = PreviousAsked(installation.ledger, store, period, code)
+                known = entries(client, version.model)
+                same = PreviousAsked(installation.ledger, known, store, period, code)
                 found = replace(found, previous=previous_performance(same, found, loaded))
     if as_json:
         click.echo(json.dumps(described(found), indent=2, allow_nan=False))

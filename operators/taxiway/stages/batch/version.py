@@ -1,12 +1,15 @@
 """Which registered version scores a batch."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import ConfigError
 from taxiway.ledger.chain import Ledger
-from taxiway.lineage.queries import resolve
+from taxiway.ledger.entry import Entry
+from taxiway.ledger.promotions import entries
+from taxiway.lineage.queries import registered_version
 from taxiway.tracking import tags
 
 if TYPE_CHECKING:
@@ -60,12 +63,13 @@ def row_model(loaded: Any, version: Version) -> "RowModel":
     return model
 
 
-def find_version(ledger: Ledger, name: str) -> Version:
+def find_version(ledger: Ledger, name: str, known: Sequence[Entry] | None = None) -> Version:
     """The version that a name means.
 
     Args:
         ledger: The ledger.
         name: `MODEL` or `MODEL@champion` for the champion by the ledger, `MODEL@ALIAS`, or `MODEL/VERSION`.
+        known: The entries of the model in the ledger, newest first, if they are read already.
 
     Raises:
         ConfigError: The model has no champion.
@@ -76,11 +80,12 @@ def find_version(ledger: Ledger, name: str) -> Version:
 
     model = name.removesuffix(f"@{CHAMPION}")
     if not {"/", "@"} & set(model):
-        champion = champion_now(ledger, model)
+        known = entries(ledger.client, model) if known is None else known
+        champion = champion_now(ledger, model, known)
         if champion is None:
             raise ConfigError(f"{model} has no champion; name a version: {model}/VERSION. To see them: taxiway history {model}")
         name = f"{model}/{champion}"
-    model, version = resolve(ledger.client, name)
-    registered = ledger.client.get_model_version(model, str(version))
-    files = files_by_ledger(ledger, model, version) or registered.tags.get(tags.FILES)
+    registered = registered_version(ledger.client, name)
+    model, version = registered.name, int(registered.version)
+    files = files_by_ledger(ledger, model, version, known) or registered.tags.get(tags.FILES)
     return Version(model, version, files, registered.run_id or None, registered.model_id or None)

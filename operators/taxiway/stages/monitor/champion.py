@@ -1,11 +1,12 @@
 """Monitors the champion of a pipeline, and records what was found as an MLflow run."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from taxiway.errors import ConfigError, NoRequestsError
+from taxiway.ledger.entry import Entry
 from taxiway.lineage.monitoring import newest_monitoring, record_served
 from taxiway.messages import counted, names_text, percent
 from taxiway.records.served import ServedPerformance
@@ -26,11 +27,12 @@ OUTLIERS = "outliers.parquet"
 """The artifact with the outliers of all windows; absent if rows are not scored."""
 
 
-def monitor_champion(context: StageContext, replaced: int | None = None) -> Monitored:
+def monitor_champion(context: StageContext, known: Sequence[Entry], replaced: int | None = None) -> Monitored:
     """Compare the newest windows of the champion with its evaluation rows, and record them.
 
     Args:
         context: The run; its pipeline has a section `monitor`.
+        known: The promotions of the pipeline, newest first.
         replaced: The version to monitor instead, which was champion until it was rolled back; None for the champion.
 
     Raises:
@@ -48,10 +50,10 @@ def monitor_champion(context: StageContext, replaced: int | None = None) -> Moni
     asked = context.pipeline.monitor
     if asked is None:
         raise ConfigError(f"{context.pipeline.name} has no section monitor; add it to the pipeline file")
-    if replaced is None and champion_now(context.ledger, context.pipeline.name) is None:
+    if replaced is None and champion_now(context.ledger, context.pipeline.name, known) is None:
         raise NoRequestsError(f"{context.pipeline.name} has no champion yet, so there is nothing to monitor")
     name = context.pipeline.name if replaced is None else f"{context.pipeline.name}/{replaced}"
-    version = find_version(context.ledger, name)
+    version = find_version(context.ledger, name, known)
     log = log_folder(context, asked)
     loaded = load_version(context.registry, version, context.code)
     since = oldest_day(context.clock().date(), asked.window, asked.windows)
@@ -71,7 +73,7 @@ def monitor_champion(context: StageContext, replaced: int | None = None) -> Moni
     found = replace(found, slices=worse_slices(found, loaded, period, asked.window, context.store))
     found = replace(found, causes=root_causes(found, asked.window, context.ledger, context.store, before))
     if asked.previous or asked.rollback is not None:
-        compare = PreviousAsked(context.ledger, context.store, period, context.code)
+        compare = PreviousAsked(context.ledger, known, context.store, period, context.code)
         found = replace(found, previous=previous_performance(compare, found, loaded))
     found = replace(found, record=_record(context, version, found, before))
     for line in _lines(found):

@@ -49,6 +49,7 @@ class _Inputs:
 
     Attributes:
         log: The folder of the request log's Parquet files.
+        store: Where the drift of several columns together is kept.
         version: The version.
         asked: What is to be compared.
         columns: The columns of the version that the requests have.
@@ -60,6 +61,7 @@ class _Inputs:
     """
 
     log: Path
+    store: Store
     version: Version
     asked: Asked
     columns: ModelColumns
@@ -151,6 +153,7 @@ def monitor(
     errors, today = error_estimates(reference, before, columns), datetime.now(UTC).date()
     inputs = _Inputs(
         log,
+        store,
         version,
         asked,
         columns,
@@ -201,14 +204,14 @@ def _monitored(inputs: _Inputs, each: WindowPerformance, earlier: EarlierRows | 
         with_ids=inputs.outliers is not None,
         leave_out=each.repeated,
     ) as path:
-        drift, rows = window_drift(inputs.before, path, columns)
+        drift, rows = window_drift(inputs.before, path, columns, inputs.store)
         predicted = inputs.errors.of_window(each, path) if inputs.errors is not None else each
         ended = last_day(each.first, asked.every) < inputs.today
         baseline = earlier.baseline if earlier is not None else None
         of_schema = validated(path, f"{version.model} version {version.version}", inputs.by, ended=ended, before=baseline)
         found = findings(asked.checks, path, inputs.before)
         outliers = found_outliers(inputs.outliers, inputs.before, path, columns) if each.rows >= MIN_ROWS else None
-    since = drift_since(earlier, rows, columns)
+    since = drift_since(earlier, rows, columns, inputs.store)
     is_new = has_new_drift(drift, since, earlier)
     window = MonitoredWindow(
         predicted, drift, of_schema.anomalies, found, operation=None, since=since, has_new_drift=is_new, outliers=outliers
@@ -227,7 +230,8 @@ def evaluation_records(client: "MlflowClient", version: Version, about: str) -> 
     Raises:
         TerminalError: The version has no records, or its scores are withheld.
     """
-    records = version_records(client, version.model, version.version, (Snapshot, FeatureSet, Evaluation))
+    kinds = (Snapshot, FeatureSet, Evaluation)
+    records = version_records(client, version.model, version.version, kinds, version.training_run)
     if records.snapshot is None or records.features is None or records.evaluation is None:
         raise TerminalError(f"the records of {about} cannot be read: {'; '.join(records.unread) or 'they are missing'}")
     if records.evaluation.withheld:

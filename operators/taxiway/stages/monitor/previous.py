@@ -1,7 +1,7 @@
 """Compares a served version with the version before it, on the same requests and labels."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC
@@ -12,8 +12,7 @@ from taxiway.errors import NoRequestsError, TaxiwayError, TerminalError
 from taxiway.evaluation.predictions import positive_class
 from taxiway.features.signature import ModelColumns, signature_columns
 from taxiway.ledger.chain import Ledger
-from taxiway.ledger.entry import trusted
-from taxiway.ledger.promotions import entries
+from taxiway.ledger.entry import Entry, trusted
 from taxiway.messages import clipped, counted, error_text, names_text
 from taxiway.monitoring.row_losses import log_evidence, loss_differences, row_loss_name
 from taxiway.records import Promotion
@@ -44,12 +43,14 @@ class PreviousAsked:
 
     Attributes:
         ledger: The ledger, which says which version was champion before.
+        known: The entries of the model in it, newest first.
         store: Where the evaluation rows are.
         period: The requests; those since the promotion count.
         code: The folder of trusted code, for models of a team's own class; None for none.
     """
 
     ledger: Ledger
+    known: Sequence[Entry]
     store: Store
     period: Period
     code: Path | None = None
@@ -65,8 +66,8 @@ def previous_performance(asked: PreviousAsked, found: Monitored, pyfunc: Any) ->
         found: The served version, with its metric.
         pyfunc: Its model.
     """
-    model, version = found.version.model, found.version.version
-    promotion = newest_promotion_to(asked.ledger, model, version)
+    version = found.version.version
+    promotion = newest_promotion_to(asked, version)
     if promotion is None:
         return PreviousPerformance(not_compared=f"version {version} was never promoted, so there is no version before it")
     if promotion.from_version is None:
@@ -79,12 +80,10 @@ def previous_performance(asked: PreviousAsked, found: Monitored, pyfunc: Any) ->
         return PreviousPerformance(version=promotion.from_version, since=promotion.at, not_compared=str(error))
 
 
-def newest_promotion_to(ledger: Ledger, model: str, version: int) -> Promotion | None:
+def newest_promotion_to(asked: PreviousAsked, version: int) -> Promotion | None:
     """The newest promotion to a version after a verdict, also a forced one, but no rollback; None if there is none."""
-    known = trusted(ledger, entries(ledger.client, model))
-    return next(
-        (made for made in (entry.promotion for entry in known) if made.to_version == version and made.verdict is not None), None
-    )
+    promotions = (entry.promotion for entry in trusted(asked.ledger, asked.known))
+    return next((made for made in promotions if made.to_version == version and made.verdict is not None), None)
 
 
 def _compared(asked: PreviousAsked, found: Monitored, pyfunc: Any, promotion: Promotion, previous: int) -> PreviousPerformance:
@@ -124,7 +123,7 @@ def _loaded(asked: PreviousAsked, found: Monitored, number: int, columns: ModelC
     from taxiway.evaluation.scoring import LoadedModel
 
     with _not_compared_if_it_fails(f"version {number} cannot be loaded"):
-        version = find_version(asked.ledger, f"{found.version.model}/{number}")
+        version = find_version(asked.ledger, f"{found.version.model}/{number}", asked.known)
         pyfunc = load_version(asked.ledger.client, version, asked.code)
         classes = tuple(row_model(pyfunc, version).classes)
     if set(classes) != set(found.reference.classes):

@@ -4,17 +4,19 @@ A champion is judged after a promotion by gates or by force, and not after a rol
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from taxiway.errors import TerminalError, TransientError
 from taxiway.ledger.entry import Entry, head
+from taxiway.ledger.promotions import entries
 from taxiway.messages import number_text
 from taxiway.monitoring.row_losses import row_loss_name
 from taxiway.records import Promotion
 from taxiway.records.served import PreviousPerformance
 from taxiway.registry import demote
 from taxiway.registry.alias_moves import settled
-from taxiway.registry.champions import model_history
+from taxiway.registry.champions import HISTORY, model_history
 from taxiway.spec.metrics import facts_of
 from taxiway.spec.monitor import Rollback
 from taxiway.stages.batch.version import Version
@@ -58,19 +60,33 @@ def roll_back_if_worse(context: StageContext, found: Monitored) -> RollbackDecis
     Raises:
         TerminalError: A promotion in the ledger is not signed with a key of the installation.
     """
-    section = context.pipeline.monitor
-    if section is None or section.rollback is None or found.previous is None:
+    compared, policy = found.previous, _policy(context)
+    if policy is None or compared is None:
         return None
-    compared, policy = found.previous, section.rollback
-    newest = head(context.ledger, settled(context.ledger, found.version.model))
-    problem = _not_judged(context, found, compared, newest) or _not_worse(policy, found, compared)
+    # Read again: somebody may have promoted a version while the windows were compared.
+    known = settled(context.ledger, found.version.model)
+    problem = _not_judged(context, found, compared, known) or _not_worse(policy, found, compared)
     if problem:
         return _refused(context, problem)
     assert compared.version is not None, "without a version before, nothing was compared"
     return _roll_back(context, found.version, compared.version, _evidence_text(policy, found, compared))
 
 
-def rollback_to_complete(context: StageContext) -> Promotion | None:
+def known_promotions(context: StageContext) -> list[Entry]:
+    """The promotions of the pipeline, newest first, which a run of monitoring reads once, before it looks at the champion.
+
+    With a section `monitor.rollback`, the aliases have followed those that are decided: a run that was killed may have decided a
+    rollback, and not have moved them.
+
+    Raises:
+        TerminalError: A promotion in the ledger is not signed with a key of the installation.
+    """
+    if _policy(context) is None:
+        return entries(context.registry, context.pipeline.name)
+    return settled(context.ledger, context.pipeline.name)
+
+
+def rollback_to_complete(context: StageContext, known: Sequence[Entry]) -> Promotion | None:
     """The newest promotion, if it is a rollback by the policy that no other run has told; None if it is not.
 
     It was made by an earlier try of this run, or by a run that was killed. If the compared windows begin after it, there is nothing to
@@ -78,15 +94,12 @@ def rollback_to_complete(context: StageContext) -> Promotion | None:
 
     Args:
         context: The run.
-
-    Raises:
-        TerminalError: A promotion in the ledger is not signed with a key of the installation.
+        known: The promotions, from `known_promotions`.
     """
     section = context.pipeline.monitor
     if section is None or section.rollback is None:
         return None
-    # A run that was killed may have decided a rollback, and not have moved the aliases.
-    newest = head(context.ledger, settled(context.ledger, context.pipeline.name))
+    newest = head(context.ledger, known)
     alert = _alert_of(newest.promotion) if newest is not None else None
     if newest is None or alert is None or is_told_by_another_run(context, alert):
         return None
@@ -120,9 +133,14 @@ def _decided(context: StageContext, decision: RollbackDecision) -> RollbackDecis
 
 def rollback_alerts(context: StageContext) -> tuple[Alert, ...]:
     """The alert that the newest promotion is a rollback by the policy; from the ledger, so it is not lost if a task is killed after it."""
-    history = model_history(context.ledger, context.pipeline.name)
-    alert = _alert_of(history.champion.promotion) if history.champion is not None else None
+    newest = head(context.ledger, entries(context.registry, context.pipeline.name, limit=HISTORY))
+    alert = _alert_of(newest.promotion) if newest is not None else None
     return (alert,) if alert is not None else ()
+
+
+def _policy(context: StageContext) -> Rollback | None:
+    section = context.pipeline.monitor
+    return section.rollback if section is not None else None
 
 
 def _alert_of(made: Promotion | None) -> Alert | None:
@@ -132,9 +150,9 @@ def _alert_of(made: Promotion | None) -> Alert | None:
     return Alert(made.from_version, made.at.date(), "rollback", (made.reason,))
 
 
-def _not_judged(context: StageContext, found: Monitored, compared: PreviousPerformance, newest: Entry | None) -> str:
+def _not_judged(context: StageContext, found: Monitored, compared: PreviousPerformance, known: Sequence[Entry]) -> str:
     """Why the champion is not judged; empty if it is."""
-    version = found.version.version
+    version, newest = found.version.version, head(context.ledger, known)
     promotion = newest.promotion if newest is not None else None
     if promotion is not None and promotion.to_version == version and promotion.verdict is None:
         return f"version {version} is champion by a rollback of {promotion.by}, which the policy leaves as it is"
@@ -147,7 +165,7 @@ def _not_judged(context: StageContext, found: Monitored, compared: PreviousPerfo
             f"version {version} was promoted on {promotion.at:%Y-%m-%d}, before the first compared window; to judge a champion for longer, "
             "compare more windows: monitor.windows"
         )
-    return model_history(context.ledger, found.version.model).moved
+    return model_history(context.ledger, found.version.model, known).moved
 
 
 def _not_worse(policy: Rollback, found: Monitored, compared: PreviousPerformance) -> str:

@@ -8,7 +8,13 @@ from taxiway.stages.context import StageContext
 from taxiway.stages.monitor.champion import monitor_champion
 from taxiway.stages.monitor.monitored import Monitored
 from taxiway.stages.monitor.retraining import retraining
-from taxiway.stages.monitor.rollback import RollbackDecision, completed, roll_back_if_worse, rollback_to_complete
+from taxiway.stages.monitor.rollback import (
+    RollbackDecision,
+    completed,
+    known_promotions,
+    roll_back_if_worse,
+    rollback_to_complete,
+)
 
 
 @dataclass(frozen=True)
@@ -46,8 +52,9 @@ def run_monitoring(context: StageContext) -> MonitoringResult:
         NoRequestsError: There is no champion yet, or it has answered no requests in these windows.
         TerminalError: Its records cannot be read, its scores are withheld, or a promotion in the ledger is not signed.
     """
-    made = rollback_to_complete(context)
-    found = monitor_champion(context, made.from_version if made is not None else None)
+    known = known_promotions(context)
+    made = rollback_to_complete(context, known)
+    found = monitor_champion(context, known, made.from_version if made is not None else None)
     rollback = completed(context, made) if made is not None else roll_back_if_worse(context, found)
     is_replaced = rollback is not None and rollback.rolled_back
-    return MonitoringResult(found, rollback, None if is_replaced else retraining(context, found))
+    return MonitoringResult(found, rollback, None if is_replaced else retraining(context, found, known))

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from taxiway.errors import ConfigError
-from taxiway.ledger.entry import trusted
+from taxiway.ledger.entry import Entry, trusted
 from taxiway.messages import invalid_text
 from taxiway.monitoring.retraining import RetrainingDecision, decide
 from taxiway.monitoring.retraining.evidence import Evidence
 from taxiway.monitoring.retraining.expected_gain import Training, Trigger, TriggerKind
 from taxiway.records import Evaluation, Outcome
-from taxiway.registry.champions import model_history
 from taxiway.serving.request_log.files import read_request_log
 from taxiway.spec.metrics import facts_of
 from taxiway.spec.monitor.action import RETRAIN_AS_BEFORE, Action
@@ -37,12 +36,13 @@ _EVER = datetime.min.replace(tzinfo=UTC)
 _NO_GAIN = (Outcome.REJECTED, Outcome.UNDECIDED)
 
 
-def retraining(context: StageContext, found: Monitored) -> RetrainingDecision | None:
+def retraining(context: StageContext, found: Monitored, known: Sequence[Entry]) -> RetrainingDecision | None:
     """Decide whether to train again, and log it.
 
     Args:
         context: The run.
         found: What monitoring has found: its newest window with enough rows, and the newest whose realised performance is known.
+        known: The promotions of the pipeline, newest first.
 
     Returns:
         The decision; None if the pipeline has no section `monitor.retrain`, or if no window has enough rows.
@@ -51,7 +51,8 @@ def retraining(context: StageContext, found: Monitored) -> RetrainingDecision | 
     if section is None or section.retrain is None or newest is None:
         return None
     runs = _training_runs(context)
-    trainings = _trainings(context, runs, found.reference.metric)
+    replaced = _rolled_back(context, known)
+    trainings = [_training(context, run, found.reference.metric, replaced) for run in runs]
     curve = measured_curve(context, runs, found.reference.metric) if runs else None
     log = log_folder(context, section)
     new_labels = _new_labels(log, found, trainings[-1].at if trainings else _EVER)
@@ -140,14 +141,9 @@ def _training_runs(context: StageContext) -> "list[Run]":
     return sorted(runs.values(), key=lambda run: int(run.info.start_time))
 
 
-def _trainings(context: StageContext, runs: "Sequence[Run]", metric: str) -> list[Training]:
-    replaced = _rolled_back(context) if runs else frozenset()
-    return [_training(context, run, metric, replaced) for run in runs]
-
-
-def _rolled_back(context: StageContext) -> frozenset[str]:
+def _rolled_back(context: StageContext, known: Sequence[Entry]) -> frozenset[str]:
     """The versions that a rollback has replaced: what they gained on evaluation rows was not so."""
-    made = [entry.promotion for entry in trusted(context.ledger, model_history(context.ledger, context.pipeline.name).entries)]
+    made = [entry.promotion for entry in trusted(context.ledger, known)]
     return frozenset(str(each.from_version) for each in made if each.verdict is None and each.to_version is not None)
 
 

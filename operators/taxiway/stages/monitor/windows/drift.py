@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from taxiway.data.schema.feature import DATE_TYPES
 from taxiway.features.signature import ModelColumns
 from taxiway.messages import names_text, number_texts, percent, quoted
-from taxiway.monitoring.domain_classifier import JOINT_FALSE_ALERTS, DomainShift, domain_shift, sample
+from taxiway.monitoring.domain_classifier import JOINT_FALSE_ALERTS, DomainShift, kept_domain_shift, sample
 from taxiway.monitoring.drift import SMALLEST_CHANGE, Change, categorical_change, drifted, numeric_change
 from taxiway.stages.monitor.windows.inputs import WindowFile
+from taxiway.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,13 +68,14 @@ class WindowDrift:
 EVALUATION_ROWS = "the evaluation rows"
 
 
-def window_drift(before: "pd.DataFrame", path: Path, columns: ModelColumns) -> "tuple[WindowDrift, pd.DataFrame]":
+def window_drift(before: "pd.DataFrame", path: Path, columns: ModelColumns, store: Store) -> "tuple[WindowDrift, pd.DataFrame]":
     """Compare the inputs of a window with the evaluation rows.
 
     Args:
         before: The evaluation rows, from `evaluation_inputs`.
         path: The inputs, from `window_rows`.
         columns: The columns, from `compared_columns`.
+        store: Where the drift of several columns together is kept: the same windows are compared again by later runs.
 
     Returns:
         What has drifted, and a random part of the rows of the window.
@@ -91,7 +93,7 @@ def window_drift(before: "pd.DataFrame", path: Path, columns: ModelColumns) -> "
         if change is not None:
             changes[name] = change
     some = pd.DataFrame(sampled)
-    return _drift(changes, before, some, columns, EVALUATION_ROWS), some
+    return _drift(changes, before, some, columns, EVALUATION_ROWS, store), some
 
 
 def sampled_rows(path: Path, columns: ModelColumns) -> "pd.DataFrame":
@@ -103,7 +105,9 @@ def sampled_rows(path: Path, columns: ModelColumns) -> "pd.DataFrame":
     return pd.DataFrame({name: rows.values(name).iloc[positions] for name in columns.names})
 
 
-def sample_drift(before: "pd.DataFrame", after: "pd.DataFrame", columns: ModelColumns, reference: str) -> WindowDrift:
+def sample_drift(
+    before: "pd.DataFrame", after: "pd.DataFrame", columns: ModelColumns, reference: str, store: Store
+) -> WindowDrift:
     """Compare random parts of the rows of two windows.
 
     Args:
@@ -111,10 +115,11 @@ def sample_drift(before: "pd.DataFrame", after: "pd.DataFrame", columns: ModelCo
         after: Rows of the window.
         columns: The columns.
         reference: What the earlier rows are called in messages.
+        store: See `window_drift`.
     """
     found = {name: _change(name, before[name], after[name], columns) for name in columns.names}
     changes = {name: change for name, change in found.items() if change is not None}
-    return _drift(changes, before, after, columns, reference)
+    return _drift(changes, before, after, columns, reference, store)
 
 
 def _change(name: str, before: "pd.Series[Any]", after: "pd.Series[Any]", columns: ModelColumns) -> Change | None:
@@ -124,7 +129,12 @@ def _change(name: str, before: "pd.Series[Any]", after: "pd.Series[Any]", column
 
 
 def _drift(
-    changes: Mapping[str, Change], before: "pd.DataFrame", some: "pd.DataFrame", columns: ModelColumns, reference: str
+    changes: Mapping[str, Change],
+    before: "pd.DataFrame",
+    some: "pd.DataFrame",
+    columns: ModelColumns,
+    reference: str,
+    store: Store,
 ) -> WindowDrift:
     shown = drifted({name: change.p_value for name, change in changes.items()})
     found = [
@@ -133,7 +143,7 @@ def _drift(
     ]
     # One column that has drifted, such as a date, would be all that a classifier sees.
     others = [name for name in columns.names if name not in shown]
-    apart = domain_shift(before[others].iloc[sample(len(before))], some[others])
+    apart = kept_domain_shift(before[others].iloc[sample(len(before))], some[others], store)
     is_shown = apart is not None and apart.p_value <= JOINT_FALSE_ALERTS and apart.distance >= SMALLEST_CHANGE
     joint = _joint(apart, reference) if apart is not None and is_shown else None
     return WindowDrift(sorted(found, key=lambda drift: -drift.distance), joint)

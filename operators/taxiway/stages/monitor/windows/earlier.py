@@ -11,6 +11,7 @@ from taxiway.monitoring.domain_classifier import FEWEST_ROWS
 from taxiway.stages.monitor.windows.drift import WindowDrift, sample_drift, sampled_rows
 from taxiway.stages.monitor.windows.inputs import RequestSchema, window_profile, window_rows
 from taxiway.stages.monitor.windows.log_windows import Every, first_day
+from taxiway.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,17 +72,18 @@ class DriftSince:
         return [*(each.message for each in self.drift.columns), *joint]
 
 
-def drift_since(earlier: EarlierRows | None, rows: "pd.DataFrame", columns: ModelColumns) -> DriftSince | None:
+def drift_since(earlier: EarlierRows | None, rows: "pd.DataFrame", columns: ModelColumns, store: Store) -> DriftSince | None:
     """What has drifted since the window before; None if there is none, or if the window has too few rows.
 
     Args:
         earlier: The window before.
         rows: A random part of the rows of the window.
         columns: The columns that are compared.
+        store: See `window_drift`.
     """
     if earlier is None or len(rows) < FEWEST_ROWS:
         return None
-    return DriftSince(earlier.first, sample_drift(earlier.rows, rows, columns, earlier.name))
+    return DriftSince(earlier.first, sample_drift(earlier.rows, rows, columns, earlier.name, store))
 
 
 def has_new_drift(drift: WindowDrift, since: DriftSince | None, earlier: EarlierRows | None) -> bool:
