@@ -78,7 +78,7 @@ class Comparison:
 
     @property
     def has_enough_groups(self) -> bool:
-        """Whether there are enough groups of rows for an interval; even if each row is on its own."""
+        """Whether there are enough groups of rows for an interval; or whether each row is on its own."""
         return self.groups is None or int(self.groups.max()) + 1 >= MIN_GROUPS
 
     def take(self, rows: "Indices") -> "Comparison":

@@ -48,7 +48,7 @@ class ThresholdRule:
         return {"threshold": given, "costs": self.costs.model_dump(mode="json") if self.costs else None}
 
     def threshold(self, classes: Sequence[str], probabilities: "Floats", labels: "Floats") -> float | None:
-        """The decision threshold of a model; None for 0.5, even if it is to be chosen and no threshold is better than another.
+        """The decision threshold of a model; None for 0.5, also if it is to be chosen and no threshold is better than another.
 
         Args:
             classes: The two classes of the model.

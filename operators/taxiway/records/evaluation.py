@@ -236,5 +236,12 @@ class Evaluation(Record):
         Args:
             rounded: The means to keep.
         """
-        left_out = {"metrics": (), "slices": (), "alone": (), "baselines": (), "row_means": rounded, "withheld": True}
+        left_out = {
+            "metrics": (),
+            "slices": (),
+            "leakage_suspects": (),
+            "baselines": (),
+            "row_means": rounded,
+            "withheld": True,
+        }
         return self.model_copy(update=left_out)

@@ -83,7 +83,7 @@ def close_answered(
         promotion: The promotion that followed an approval; None after a rejection.
 
     Returns:
-        The outcome; None if the records of the run are lost, or it did not come to the query.
+        The outcome; None if the records of the run are lost, or it did not get as far as the question.
     """
     found = judged.records
     if found.snapshot is None:

@@ -89,7 +89,7 @@ def test_a_champion_that_cannot_be_scored_does_not_end_the_pipeline(site: Site, 
     assert refused.summary is not None
     assert refused.summary.outcome is Outcome.REJECTED
     assert len(refused.summary.reasons) == 1
-    for words in ("cannot be compared", "champion_unscorable is fail", "taxiway force", "taxiway retire"):
+    for words in ("cannot be compared", "champion_unscorable is `fail`", "taxiway force", "taxiway retire"):
         assert words in refused.summary.reasons[0]
 
     asking = with_unscorable(pipeline, "approval")

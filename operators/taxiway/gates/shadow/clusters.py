@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 
+_ENOUGH = 5
+"""With fewer clusters that have the rarer outcome, the variance between clusters cannot be estimated: they are worth one row each."""
+
 
 def clustered_mean(sums: Sequence[float], sizes: Sequence[int], confidence: float) -> tuple[float, float, float]:
     """The mean over all rows with its interval; clusters of one row give Student's interval.
@@ -27,7 +30,7 @@ def clustered_proportion(hits: Sequence[int], sizes: Sequence[int], confidence: 
     """The interval of a proportion of rows; clusters of one row give the exact binomial one (Clopper and Pearson 1934).
 
     Otherwise it is that of Korn and Graubard (1998, Survey Methodology 24:193): the binomial one for as many independent rows as the
-    clusters are worth. If all rows are hits or none is, they are worth one row each.
+    clusters are worth. If few clusters have the rarer outcome, they are worth one row each.
 
     Args:
         hits: How many rows of each cluster count.
@@ -54,14 +57,18 @@ def _effective_rows(hits: Sequence[int], sizes: Sequence[int], confidence: float
     share = sum(hits) / total
     if total == clusters:
         return total
+    rarer = min(
+        sum(hit / size for hit, size in zip(hits, sizes, strict=True)),
+        sum(1 - hit / size for hit, size in zip(hits, sizes, strict=True)),
+    )
     if clusters == 1 or share in (0, 1):
         return clusters
     variance = _variance(share, hits, sizes)
-    if not variance:
-        return total
+    worth = min(share * (1 - share) / variance, total) if variance else total
     quantile = (1 + confidence) / 2
     for_few_clusters = (float(t.ppf(quantile, total - 1)) / float(t.ppf(quantile, clusters - 1))) ** 2
-    return min(max(share * (1 - share) / variance * for_few_clusters, 1.0), total)
+    worth = max(worth * for_few_clusters, 1.0)
+    return min(worth, clusters) if rarer < _ENOUGH else worth
 
 
 def _variance(mean: float, sums: Sequence[float], sizes: Sequence[int]) -> float:

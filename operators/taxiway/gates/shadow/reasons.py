@@ -89,7 +89,7 @@ def _describe_shift(shift: Interval | None, noun: str, confidence: float) -> Rea
         return unmeasured(
             ReasonCode.SHADOW_SCORE_SHIFT,
             Status.NOT_APPLICABLE,
-            "score shift not computed: the predictions are labels, or there are fewer than two scored rows",
+            "score shift not computed: the predictions are labels, or there are fewer than two requests with scores",
         )
     size = max(map(abs, estimate_and_bounds(shift)))
     number_format = f".{decimals(estimate_and_bounds(shift), least=4, scale=max(size, _SMALLEST_SHIFT))}f"

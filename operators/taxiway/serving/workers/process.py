@@ -42,7 +42,6 @@ LOG_FORMAT_ENV = "TAXIWAY_LOG_FORMAT"
 _MAX_ERROR_CHARS = 1000
 _NICENESS = 10
 _PARENT_POLL_S = 1.0
-_PERMANENT = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)  # of a loader, if the copy is complete
 _predictor: "Predictor | None" = None  # that of the model of this process, once it is loaded
 _model: Any = None
 
@@ -157,9 +156,7 @@ def load(source: ModelSource) -> "Predictor":
     except TaxiwayError as error:
         raise (error if isinstance(error, TransientError) else ModelLoadError(str(error))) from None
     except Exception as error:
-        kind = (
-            TransientError if isinstance(error, OSError | MemoryError) and not isinstance(error, _PERMANENT) else ModelLoadError
-        )
+        kind = TransientError if isinstance(error, OSError | MemoryError) and not _is_missing_file(error) else ModelLoadError
         raise kind(f"{type(error).__name__}: {error}") from None
     if example is not None:
         try:
@@ -171,6 +168,11 @@ def load(source: ModelSource) -> "Predictor":
             )
     _predictor, _model = predictor, model
     return predictor
+
+
+def _is_missing_file(error: Exception) -> bool:
+    """Whether a loader needs a file that does not exist. Without a name, it is no file of a loader, but for example a full disk."""
+    return isinstance(error, FileNotFoundError) and error.filename is not None
 
 
 def predict(batch: Sequence[Rows | PickledRows]) -> list[Outcome]:

@@ -208,7 +208,7 @@ def _shown(value: Any) -> str:
         text = (
             f'"{value}"'
             if isinstance(value, str)
-            else yaml.safe_dump(value, width=math.inf, default_flow_style=True, sort_keys=False)
+            else yaml.safe_dump(value, width=math.inf, default_flow_style=True, sort_keys=False, allow_unicode=True)
         )
     except yaml.YAMLError:  # it is not a value of a YAML file
         text = str(value)

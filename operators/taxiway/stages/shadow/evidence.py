@@ -108,7 +108,7 @@ def first_new_day(snapshot: Snapshot, every: Every) -> date:
 
 
 def labels_decide(context: StageContext, verdict: Verdict, pairs: Sequence[Pair]) -> bool:
-    """Whether the labels of some pairs decide about the challenger; even if no labels are awaited."""
+    """Whether the labels of some pairs decide about the challenger; true if no labels are awaited."""
     from taxiway.gates.shadow.labels import judge_labels
 
     labels = requirements_of(context).labels
