@@ -7,10 +7,13 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from records.samples import SAMPLES
 
 from taxiway.records import (
     Anomaly,
+    ColumnAlone,
     DataReport,
+    Evaluation,
     Interval,
     Promotion,
     SchemaChange,
@@ -132,3 +135,11 @@ def test_a_split_by_a_column_keeps_the_digest_that_it_had_when_it_was_the_only_k
     rules = [SplitRule(evaluation=0.2), *(SplitRule(evaluation=0.2, **{key: "c"}) for key in ("by", "stratify", "by_time"))]
     assert len({rule.digest for rule in rules}) == len(rules)
     assert [SplitRule.from_json(rule.to_json()) for rule in rules] == rules
+
+
+def test_an_evaluation_whose_scores_are_withheld_has_none() -> None:
+    suspects = (ColumnAlone(column="tip", metric="roc_auc", value=0.97, by="order"),)
+    evaluation = SAMPLES["Evaluation"].model_copy(update={"leakage_suspects": suspects})
+    assert isinstance(evaluation, Evaluation)
+    withheld = evaluation.without_scores()
+    assert (withheld.metrics, withheld.slices, withheld.leakage_suspects, withheld.baselines) == ((), (), (), ())
