@@ -1,4 +1,4 @@
-"""The two kinds of windows: a rolling one of a number of spans, and a fixed one from one span to another.
+"""Select spans by the two kinds of windows: a rolling one of a number of spans, and a fixed one from one span to another.
 
 The target span is the span that the run decides on; it has nothing to do with the target of scikit-learn, which is called label
 here. A selector knows which spans of a source can be the target span of a run, which spans a run reads for it, and why there is none.

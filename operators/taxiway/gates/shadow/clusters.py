@@ -57,10 +57,8 @@ def _effective_rows(hits: Sequence[int], sizes: Sequence[int], confidence: float
     share = sum(hits) / total
     if total == clusters:
         return total
-    rarer = min(
-        sum(hit / size for hit, size in zip(hits, sizes, strict=True)),
-        sum(1 - hit / size for hit, size in zip(hits, sizes, strict=True)),
-    )
+    hit_clusters = sum(hit / size for hit, size in zip(hits, sizes, strict=True))
+    rarer = min(hit_clusters, clusters - hit_clusters)
     if clusters == 1 or share in (0, 1):
         return clusters
     variance = _variance(share, hits, sizes)

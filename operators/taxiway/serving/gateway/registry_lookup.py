@@ -66,9 +66,8 @@ def champion_version(tracking_uri: str, model: str) -> RegisteredVersion | None:
         except MlflowException as error:
             if not _is_not_found(error):
                 raise
-        version = aliases_of(client, model).get(
-            CHAMPION
-        )  # fails if there is no such model; the alias may have been set meanwhile
+        # Raises an error if the model does not exist. The alias may have been set since the first request.
+        version = aliases_of(client, model).get(CHAMPION)
         return None if version is None else _registered_version(client.get_model_version(model, str(version)))
 
 
