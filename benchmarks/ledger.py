@@ -1,4 +1,4 @@
-"""What the ledger costs as it grows: a decision, a question about a model, what pages and runs read, and the gateway's look.
+"""What the ledger costs as it grows: a decision, a query about a model, what pages and runs read, and the gateway's look.
 
 The bound is taken in the same run: at most twice the time after 100 entries. CPU milliseconds, on an MLflow without a server, in a
 local database. A verification reads everything, so its time is given for each link.
@@ -52,7 +52,7 @@ def decision(number: int) -> Decision:
 
 
 def ask_and_answer(ledger: Ledger, number: int) -> None:
-    """A question about a model on new rows, and its answer, as the model gate records them."""
+    """A query about a model on new rows, and its answer, as the model gate records them."""
     rows = evaluation_set(pd.DataFrame({"a": np.random.default_rng(number).normal(size=1000)}), ())
     common: dict[str, Any] = {"key": f"{number:032}", "by": "dag/run", "at": datetime.now(UTC)}
     asked = Asked(model="team.model0", version=1, evaluation_set=rows, steps=8, passes=1, **common)

@@ -56,7 +56,7 @@ class Link:
 
     def describe(self) -> str:
         """`Promotion of team.model, MLflow run 0123`."""
-        return f"{self.kind} of {self.model}, {'MLflow run' if self.content is None else 'question'} {self.entry}"
+        return f"{self.kind} of {self.model}, {'MLflow run' if self.content is None else 'query'} {self.entry}"
 
     def to_json(self) -> str:
         """The link as JSON."""

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
+
+from taxiway.records.base import FrozenModel
 
 
-class StackSpec(BaseModel):
+class StackSpec(FrozenModel):
     """The specification of an embedded stack.
 
     Attributes:
@@ -15,8 +17,7 @@ class StackSpec(BaseModel):
         airflow_settings: Environment variables that override those of the embedded Airflow.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     home: Path
     dags: Path
     ports: dict[str, int]
-    airflow_settings: dict[str, str] = {}
+    airflow_settings: dict[str, str] = Field(default_factory=dict)

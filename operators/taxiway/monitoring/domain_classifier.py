@@ -11,6 +11,7 @@ gets the products of the pairs whose correlation differs most between the sample
 """
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+_log = logging.getLogger(__name__)
 JOINT_FALSE_ALERTS = COMPARISON_FALSE_ALERTS - COLUMN_FALSE_ALERTS
 """The probability of a false report of a domain shift in a comparison, for rows without a change."""
 _MAX_ROWS = 5000
@@ -96,12 +98,23 @@ class CodedSamples:
 
 
 def kept_domain_shift(before: "pd.DataFrame", after: "pd.DataFrame", store: Store) -> DomainShift | None:
-    """As `domain_shift`; the result for the same rows is kept in the store, because it takes most of the time of a monitoring run."""
+    """As `domain_shift`; the result for the same rows is kept in the store, because it takes most of the time of a monitoring run.
+
+    A store that cannot be written to, such as that of an analyst who may only read, only costs this time.
+    """
     samples = coded_samples(before, after)
     if samples is None:
         return None
     key = StageKey("domain_shift", {"samples": samples.digest}, {"rule": _RULE}, packages=_PACKAGES)
-    return made_before(store, key, DomainShift) or keep(store, key, _shift_of(samples))
+    known = made_before(store, key, DomainShift)
+    if known is not None:
+        return known
+    shift = _shift_of(samples)
+    try:
+        keep(store, key, shift)
+    except OSError as error:
+        _log.warning("the drift of several columns is not kept for the next run: %s: %s", type(error).__name__, error)
+    return shift
 
 
 def domain_shift(before: "pd.DataFrame", after: "pd.DataFrame") -> DomainShift | None:

@@ -34,15 +34,31 @@ class Severity(StrEnum):
     WARNING = "warning"
 
 
-class Record(BaseModel):
-    """The base of all records: frozen, no unknown fields, one canonical JSON form, a digest over it.
+class FrozenModel(BaseModel):
+    """The base of records, sections and settings: frozen, without unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with other values, which are not validated.
+
+        Raises:
+            TypeError: There is no field of a name in `update`.
+        """
+        fields = type(self).model_fields
+        if unknown := [name for name in update or () if name not in fields]:
+            raise TypeError(f"{type(self).__name__} has no field {', '.join(unknown)}; its fields: {', '.join(fields)}")
+        return super().model_copy(update=update, deep=deep)
+
+
+class Record(FrozenModel):
+    """The base of all records: one canonical JSON form, a digest over it.
 
     The canonical form leaves out fields at their default, so a new field changes no digest, and a default must not change without a
     new `record_version`. A record that is read keeps its stored text, and with it the digest that other records refer to. For other
     changes, a class increases its `record_version` and adds a migration from each older version to the next.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     record_version: ClassVar[int] = 1
     migrations: ClassVar[Mapping[int, Migration]] = {}
 
@@ -82,7 +98,7 @@ class Record(BaseModel):
         return record
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """A copy with other values and its own digest."""
+        """A copy with other values, which are not validated, and with its own digest."""
         copied = super().model_copy(update=update, deep=deep)
         for derived in set(copied.__dict__) - set(type(self).model_fields):
             del copied.__dict__[derived]
@@ -94,10 +110,9 @@ class Record(BaseModel):
         return digest_of_bytes(self.to_json().encode())
 
 
-class RecordRef(BaseModel):
+class RecordRef(FrozenModel):
     """A reference to a record in the store, for XCom: its class name and digest."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     record: str
     digest: str
 

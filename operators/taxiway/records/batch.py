@@ -4,8 +4,9 @@ import json
 from datetime import datetime
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
+from taxiway.records.base import FrozenModel
 from taxiway.records.digests import digest_of_bytes
 
 BATCH_FILE = "_batch.json"
@@ -13,7 +14,7 @@ BATCH_FILE = "_batch.json"
 _NOT_OF_THE_PREDICTIONS = frozenset({"data", "validation", "report", "run", "finished_at"})
 
 
-class Batch(BaseModel):
+class Batch(FrozenModel):
     """What was scored, and where its lineage is.
 
     Attributes:
@@ -31,7 +32,6 @@ class Batch(BaseModel):
         finished_at: When all predictions were written; None if they are not.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     model: str
     version: int
     files: str | None

@@ -14,10 +14,11 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from taxiway.errors import ConfigError
 from taxiway.messages import invalid_text, listed, quoted
+from taxiway.records.base import FrozenModel
 
 FILE = "callers.json"
 TOKEN_PREFIX = "txw_"
@@ -37,7 +38,7 @@ class Scope(StrEnum):
     ADMIN = "admin"
 
 
-class Token(BaseModel):
+class Token(FrozenModel):
     """A token of a caller.
 
     Attributes:
@@ -45,12 +46,11 @@ class Token(BaseModel):
         valid_until: When it ends; None if it does not.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     digest: str = Field(pattern=r"^[0-9a-f]{64}$")
     valid_until: datetime | None = None
 
 
-class Caller(BaseModel):
+class Caller(FrozenModel):
     """A caller of a gateway.
 
     Attributes:
@@ -64,7 +64,6 @@ class Caller(BaseModel):
         decimals: To how many decimals its scores are rounded; None for full precision.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     name: str
     scopes: tuple[Scope, ...] = (Scope.PREDICT,)
     models: tuple[str, ...] = ()

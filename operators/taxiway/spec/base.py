@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import BeforeValidator, Field, PlainSerializer
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from taxiway.errors import allowed_values
+from taxiway.records.base import FrozenModel
 
 Format = Literal["csv", "jsonl", "parquet"]
 CONTINUOUS_TRAINING = "continuous_training"
@@ -170,10 +171,8 @@ Number = Annotated[float, BeforeValidator(number)]
 Fraction = Annotated[Number, Field(ge=0, le=1)]
 
 
-class Section(BaseModel):
-    """The base of all sections: frozen, without unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class Section(FrozenModel):
+    """The base of all sections of a pipeline file."""
 
 
 class AssetSchedule(Section):

@@ -39,7 +39,7 @@ class Account:
         """
         if self.steps >= steps or self.passes >= passes or self.log_left == -math.inf:
             return None
-        return self.log_left - _log_questions(steps - self.steps, passes - self.passes)
+        return self.log_left - _log_queries(steps - self.steps, passes - self.passes)
 
     def after(self, steps: int, passes: int, *, passed: bool | None, log_values: float = 0.0) -> "Account":
         """The account after an answer under a budget.
@@ -53,13 +53,13 @@ class Account:
         """
         left = -math.inf
         if self.log_share(steps, passes) is not None:
-            here = _log_questions(steps - self.steps, passes - self.passes)
-            below = _log_questions(steps - self.steps - 1, passes - self.passes - bool(passed))
+            here = _log_queries(steps - self.steps, passes - self.passes)
+            below = _log_queries(steps - self.steps - 1, passes - self.passes - bool(passed))
             left = self.log_left + below - here - log_values
         return Account(self.steps + 1, self.passes + bool(passed), left)
 
 
-def _log_questions(steps: int, passes: int) -> float:
+def _log_queries(steps: int, passes: int) -> float:
     """The logarithm of the number of queries in the tree of a budget."""
     if steps <= 0 or passes <= 0:
         return -math.inf

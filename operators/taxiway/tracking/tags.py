@@ -110,7 +110,7 @@ CHAIN_STATE = "taxiway.chain.state"
 """LINKED, when the run before names this run."""
 
 EVALUATION_ROW_PREFIX = "taxiway.evaluation_row."
-"""Followed by the hash of an evaluation row: a run of a chain with questions about sets with this row."""
+"""Followed by the hash of an evaluation row: a run of a chain with queries about evaluation sets with this row."""
 
 # Of the MLflow run of a batch of predictions.
 BATCH = "taxiway.batch"

@@ -12,6 +12,7 @@ from scipy.stats import binom
 from helping import examples
 from taxiway.gates.shadow.estimates import VersionClasses, agreement_of, score_shift_of
 from taxiway.gates.shadow.gate import decide, not_applicable
+from taxiway.gates.shadow.reasons import percentage
 from taxiway.records import Reason, ShadowReport, Status
 from taxiway.records.shadow_pairs import Answer, Pair, PairedLog
 from taxiway.spec.shadow import Shadow
@@ -127,6 +128,44 @@ def test_a_percentage_never_looks_like_a_limit_that_it_misses() -> None:
     assert "for 89.997% of 20,004 rows" in reason(report, "same label").message
     report = judge([pair(i, challenger=(0.2, 0.8) if i < 1 else (0.8, 0.2)) for i in range(1000)], requirements=requirements)
     assert "for 99.9% of 1,000 rows" in reason(report, "same label").message
+
+
+@pytest.mark.parametrize(
+    ("value", "limit", "text"),
+    [
+        (0.0, 0.01, "0.0%"),
+        (1.0, 0.95, "100.0%"),
+        (0.999, 0.95, "99.9%"),
+        (0.9996, 0.95, "99.96%"),
+        (1 - 1e-13, 0.95, "over 99.99%"),
+        (1 - 1e-13, 1.0, "over 99.99%"),
+        (1e-9, 0.01, "under 0.01%"),
+        (1e-9, 0.0, "under 0.01%"),
+        (0.9999999, 0.99999999, "99.99999%"),
+    ],
+)
+def test_a_percentage_is_0_or_100_only_if_the_fraction_is_0_or_1(value: float, limit: float, text: str) -> None:
+    assert percentage(value, limit) == text
+
+
+def test_it_is_requests_that_would_decide_and_not_their_rows() -> None:
+    """100 requests of 10 rows that all agree or all disagree: as little evidence as 100 rows, of which each tenth disagrees."""
+
+    def many(one: Pair) -> Pair:
+        parts = {name: getattr(one, name) for name in ("champion", "challenger")}
+        return one.model_copy(
+            update={name: part.model_copy(update={"predictions": part.predictions * 10}) for name, part in parts.items()}
+        )
+
+    singles = [pair(i, challenger=(0.2, 0.8) if i % 100 < 11 else (0.8, 0.2)) for i in range(200)]
+    requirements = REQUIREMENTS.model_copy(update={"min_requests": 100})
+    message = reason(judge([many(one) for one in singles], requirements=requirements), "same label").message
+    alone = reason(judge(singles, requirements=requirements), "same label").message
+    assert "of 2,000 rows" in message
+    needed, needed_alone = (
+        int(text.partition("about ")[2].partition(" more requests")[0].replace(",", "")) for text in (message, alone)
+    )
+    assert needed == pytest.approx(needed_alone, rel=0.2)
 
 
 def test_a_latency_never_looks_like_the_limit_that_it_misses() -> None:

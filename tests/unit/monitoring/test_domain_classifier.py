@@ -114,3 +114,11 @@ def test_the_shift_of_the_same_rows_is_kept_and_that_of_others_is_not(tmp_path: 
     ):
         with pytest.raises(AttributeError):  # it is not kept, so it is computed
             kept_domain_shift(*others, store)
+
+
+def test_a_store_that_cannot_be_written_to_only_costs_time(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rng = np.random.default_rng(9)
+    before, after = rows_of(rng, 200), rows_of(rng, 200)
+    (tmp_path / "records").write_text("a file where the store has a folder: nothing can be written, not even by root")
+    assert kept_domain_shift(before, after, Store(str(tmp_path))) == domain_shift(before, after)
+    assert "is not kept for the next run" in caplog.text

@@ -56,7 +56,7 @@ def test_of_all_ways_to_split_rows_no_more_have_a_small_p_value_than_it_says(val
 
 @pytest.mark.deep
 @pytest.mark.parametrize(("columns", "weeks"), [(15, 100), (150, rounds(40, 100))])
-def test_a_hundred_weeks_without_a_change_have_at_most_one_alert(columns: int, weeks: int) -> None:
+def test_weeks_without_a_change_have_at_most_one_alert(columns: int, weeks: int) -> None:
     """If each of 150 columns were compared as a single one is, 5 of the first 40 weeks would have an alert, and 16 of all.
 
     With twice the rows, fewer changes by chance are as large as the smallest that counts.

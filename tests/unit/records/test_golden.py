@@ -1,9 +1,9 @@
 """What was stored stays what it is: every kind of record, as each version of Taxiway wrote it, is read and keeps its digest.
 
 `golden/0.1.dev1` was written before fields at their default were left out and before "none" was `null` rather than 0 or an empty
-text; `golden/0.1.dev2` before fields were renamed; `golden/0.1.dev3` before reasons had codes;
-`golden/0.1.dev4` before columns that leak the label were called leakage suspects. `golden/0.1` is what this version writes: a change of it changes the digests of
-new records, and needs a new folder.
+text; `golden/0.1.dev2` before fields were renamed; `golden/0.1.dev3` before reasons had codes; `golden/0.1.dev4` before columns that
+leak the label were called leakage suspects. `golden/0.1` is what this version writes: a change of it changes the digests of new
+records, and needs a new folder.
 """
 
 import json
@@ -15,7 +15,7 @@ import pytest
 from records.samples import CANDIDATE, REPORT, SAMPLES
 
 from taxiway.gates.model_gate import decide
-from taxiway.records import Candidate, DataReport, Evaluation, ReasonCode, Record, ShadowReport, Status, Verdict
+from taxiway.records import Candidate, ColumnAlone, DataReport, Evaluation, ReasonCode, Record, ShadowReport, Status, Verdict
 from taxiway.records.digests import digest_of_bytes
 from taxiway.records.served import ServedPerformance
 from taxiway.spec.gate import AgainstChampion, Gate
@@ -62,6 +62,16 @@ def test_what_monitoring_found_before_it_compared_slices_and_versions_stays_as_i
     record = ServedPerformance.from_json(before)
     assert (record.previous, record.slices) == (None, ())
     assert record.to_json() == before
+
+
+def test_an_evaluation_from_before_keeps_the_columns_that_were_missing_or_leak_the_label() -> None:
+    stored = json.loads((GOLDEN / "0.1.dev4" / "Evaluation.json").read_text())
+    alone = {"by": "order", "column": "arrival_delay", "metric": "roc_auc", "value": 0.99}
+    old = stored | {"candidate_without": ["tail_number"], "champion_without": ["gate"], "alone": [alone]}
+    evaluation = Evaluation.from_json(json.dumps(old))
+    assert evaluation.candidate_missing_columns == ("tail_number",)
+    assert evaluation.champion_missing_columns == ("gate",)
+    assert evaluation.leakage_suspects == (ColumnAlone(**alone),)
 
 
 @pytest.mark.parametrize("kind", ["Verdict", "ShadowReport"])

@@ -7,13 +7,12 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from records.samples import SAMPLES
+from records.samples import EVALUATION
 
 from taxiway.records import (
     Anomaly,
     ColumnAlone,
     DataReport,
-    Evaluation,
     Interval,
     Promotion,
     SchemaChange,
@@ -25,6 +24,7 @@ from taxiway.records import (
     Waiver,
     worst,
 )
+from taxiway.spec.conditions.budget import Budget
 
 spans = st.builds(
     Span,
@@ -66,6 +66,12 @@ def test_a_record_is_frozen_and_closed() -> None:
         span.rows = 2  # type: ignore[misc]
     with pytest.raises(ValidationError):
         Span(source="s", name="n", rows=1, content="0", colour="red")  # type: ignore[call-arg]
+
+
+def test_a_copy_with_an_unknown_field_is_refused() -> None:
+    for frozen in (Span(source="s", name="n", rows=1, content="0" * 32), Budget(steps=3)):
+        with pytest.raises(TypeError, match=r"has no field colour; its fields: \w+, "):
+            frozen.model_copy(update={"colour": "red"})
 
 
 def test_a_promotion_without_a_time_zone_is_refused() -> None:
@@ -139,7 +145,6 @@ def test_a_split_by_a_column_keeps_the_digest_that_it_had_when_it_was_the_only_k
 
 def test_an_evaluation_whose_scores_are_withheld_has_none() -> None:
     suspects = (ColumnAlone(column="tip", metric="roc_auc", value=0.97, by="order"),)
-    evaluation = SAMPLES["Evaluation"].model_copy(update={"leakage_suspects": suspects})
-    assert isinstance(evaluation, Evaluation)
+    evaluation = EVALUATION.model_copy(update={"leakage_suspects": suspects})
     withheld = evaluation.without_scores()
     assert (withheld.metrics, withheld.slices, withheld.leakage_suspects, withheld.baselines) == ((), (), (), ())

@@ -141,7 +141,7 @@ class SpanSelector(ABC):
 
 
 class RollingSpanSelector(SpanSelector):
-    """A window of a number of spans: each run reads the newest ones before its target span, or up to it."""
+    """Selects by a window of a number of spans: each run reads the newest ones before its target span, or up to it."""
 
     def __init__(self, source: Source, spans: SourceSpans, size: int) -> None:
         super().__init__(source, spans)
@@ -179,7 +179,7 @@ class RollingSpanSelector(SpanSelector):
 
 
 class FixedSpanSelector(SpanSelector):
-    """A window from one span to another, which all runs read.
+    """Selects by a window from one span to another, which all runs read.
 
     If the source holds out the newest span for evaluation, a run also reads its target span, which comes after the window: the
     newest one, unless another one was requested.

@@ -27,7 +27,8 @@ def condition_reasons(evaluation: Evaluation, gate: Gate, log_share: float | Non
     Args:
         evaluation: The scores.
         gate: The `gate` section.
-        log_share: The logarithm of the share of the error for this answer, see `taxiway.stats.spending`; None for that of the first.
+        log_share: The logarithm of the share of the error for this answer, see `taxiway.stats.spending`; None for that of the
+            first answer.
     """
     asked = _guaranteed_conditions(evaluation, gate, log_share)
     compared = [entry for entry, _, _ in asked]

@@ -170,9 +170,10 @@ class Estimates:
     """Estimates from the pairs in which both versions returned predictions.
 
     All are None without such pairs. The score shift is also None for labels, and with fewer than two requests that have scores. The
-    latency ratios are None without live pairs.
+    latency ratios are None without live pairs. `requests` is the number of requests that the agreement was estimated from.
     """
 
+    requests: int
     agreement: Interval | None
     score_shift: Interval | None
     p50_ratio: Interval | None
@@ -197,6 +198,7 @@ def estimate(
     """
     predicted_by_both = _predicted_by_both(compared)
     return Estimates(
+        len(_rows_by_request(predicted_by_both)),
         agreement_of(predicted_by_both, agree_within, confidence, classes),
         score_shift_of(predicted_by_both, confidence, classes),
         *latency_ratios(_predicted_by_both(live), confidence),

@@ -21,6 +21,8 @@ from taxiway.spec.shadow import Shadow
 MIN_CALLS_FOR_P99 = 100
 # A smaller shift is a rounding error of the scores.
 _SMALLEST_SHIFT = 1e-9
+# The decimals of a fraction that is almost 0 or 1.
+_ENDS_DECIMALS = 4
 
 
 def judge_estimates(
@@ -36,7 +38,7 @@ def judge_estimates(
         needs_replay: Whether there are enough pairs only with the replayed ones: then few live calls may be enough.
     """
     return (
-        _judge_agreement(estimates.agreement, requirements, confidence),
+        _judge_agreement(estimates.agreement, estimates.requests, requirements, confidence),
         _judge_errors(compared, requirements.max_error_rate, confidence),
         _describe_shift(estimates.score_shift, "scores" if requirements.agree_within is None else "predictions", confidence),
         _describe_p50(estimates.p50_ratio, confidence),
@@ -44,7 +46,7 @@ def judge_estimates(
     )
 
 
-def _judge_agreement(agreement: Interval | None, requirements: Shadow, confidence: float) -> Reason:
+def _judge_agreement(agreement: Interval | None, requests: int, requirements: Shadow, confidence: float) -> Reason:
     least = requirements.min_agreement
     rule = rule_text("min_agreement: agreement", 1, least)
     if agreement is None:
@@ -56,9 +58,10 @@ def _judge_agreement(agreement: Interval | None, requirements: Shadow, confidenc
         else f"numbers at most {number_text(requirements.agree_within)} apart"
     )
     status = _estimate_status(agreement.value >= least, agreement.high < least)
+    by_request = agreement.model_copy(update={"rows": requests})  # the rows of a request are alike
     message = (
         f"both versions predicted {same} for {percentage(agreement.value, least)} of {agreement.rows:,} rows "
-        f"({_percent_ci(agreement, least, confidence)}; required: at least {percent_text(least)}){_more(status, agreement, least, 'row')}"
+        f"({_percent_ci(agreement, least, confidence)}; required: at least {percent_text(least)}){_more(status, by_request, least, 'request')}"
     )
     return _judged(ReasonCode.SHADOW_AGREEMENT, status, message, rule, least, agreement, AGREEMENT_METHOD)
 
@@ -167,9 +170,17 @@ def _percent_ci(interval: Interval, limit: float, confidence: float) -> str:
 
 
 def percentage(value: float, limit: float) -> str:
-    """A fraction as a percentage, with one decimal, or as many as it takes to see on which side of the limit, of 0% and of 100% the value is."""
-    digits = decimals((value,), (limit, 0.0, 1.0), least=3) - 2  # of the percentage
-    return f"{value:.{digits}%}"
+    """A fraction as a percentage, with one decimal, or as many as it takes to see on which side of the limit the value is.
+
+    It is 0% or 100% only if the value is: `under 0.01%`, `over 99.99%`.
+    """
+    limits = (limit,) if 0 < limit < 1 else ()
+    digits = decimals((value,), limits, least=3)
+    digits = max(digits, min(decimals((value,), (0.0, 1.0), least=3), _ENDS_DECIMALS))
+    if 0 < value < 1 and round(value, digits) in (0, 1):
+        end = 10.0**-digits
+        return f"under {end:.{digits - 2}%}" if value < 0.5 else f"over {1 - end:.{digits - 2}%}"
+    return f"{value:.{digits - 2}%}"
 
 
 def _estimate_status(meets: bool, clearly_misses: bool) -> Status:

@@ -68,7 +68,7 @@ def champion_version(tracking_uri: str, model: str) -> RegisteredVersion | None:
                 raise
         # Raises an error if the model does not exist. The alias may have been set since the first request.
         version = aliases_of(client, model).get(CHAMPION)
-        return None if version is None else _registered_version(client.get_model_version(model, str(version)))
+    return None if version is None else version_of(tracking_uri, model, int(version))
 
 
 def version_of(tracking_uri: str, model: str, version: int) -> RegisteredVersion:

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from taxiway.errors import ConfigError
 from taxiway.ledger.keys import LedgerKeys
 from taxiway.messages import listed
+from taxiway.records.base import FrozenModel
 from taxiway.serving.gateway.model_limits import MIN_MEMORY_MIB, ModelLimits
 from taxiway.serving.gateway.rolling.settings import RollSettings
 from taxiway.serving.protocol import LARGEST_LIMITS, USUAL_LIMITS, BodyLimits
@@ -16,7 +17,7 @@ from taxiway.serving.protocol import LARGEST_LIMITS, USUAL_LIMITS, BodyLimits
 _MIN_TOKEN_LENGTH = 16
 
 
-class GatewaySettings(BaseModel):
+class GatewaySettings(FrozenModel):
     """The settings of one gateway process.
 
     Attributes:
@@ -59,8 +60,6 @@ class GatewaySettings(BaseModel):
         access_log: Whether that log has a line for each request for predictions.
         stop_with_parent: Whether the gateway ends when its parent process is gone.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     tracking_uri: str = Field(pattern=r"^https?://")
     state_folder: Path

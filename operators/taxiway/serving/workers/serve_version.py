@@ -16,9 +16,10 @@ from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI, HTTPException, Request
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
+from pydantic import Field, SecretStr, TypeAdapter, ValidationError
 
 from taxiway.credentials import forget_variables, log_to_stderr
+from taxiway.records.base import FrozenModel
 from taxiway.records.digests import digest_of_folder
 from taxiway.serving.model_copy import ModelCopy
 from taxiway.serving.protocol import KEEP_ALIVE_S, Rows
@@ -32,7 +33,7 @@ log = logging.getLogger(__name__)
 _BATCH = TypeAdapter(list[Rows])
 
 
-class VersionSettings(BaseModel):
+class VersionSettings(FrozenModel):
     """The settings of `taxiway serve-version`.
 
     Attributes:
@@ -46,8 +47,6 @@ class VersionSettings(BaseModel):
         loader: `module:function` that loads a pyfunc model, given the folder of its files.
         code: The folder of trusted code, for models of a team's own class.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     tracking_uri: str = Field(pattern=r"^https?://")
     model: str

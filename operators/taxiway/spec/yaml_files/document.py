@@ -202,15 +202,22 @@ def _problem(error: ErrorDetails) -> str:
     return message[:1].lower() + message[1:]
 
 
+class _Dumper(yaml.SafeDumper):
+    """Writes a value that occurs twice in full, not as an alias."""
+
+    def ignore_aliases(self, _: Any) -> bool:
+        return True
+
+
 def _shown(value: Any) -> str:
     """A value as YAML writes it."""
     try:
         text = (
             f'"{value}"'
             if isinstance(value, str)
-            else yaml.safe_dump(value, width=math.inf, default_flow_style=True, sort_keys=False, allow_unicode=True)
+            else yaml.dump(value, Dumper=_Dumper, width=math.inf, default_flow_style=True, sort_keys=False, allow_unicode=True)
         )
-    except yaml.YAMLError:  # it is not a value of a YAML file
+    except (yaml.YAMLError, RecursionError):  # no value of a YAML file, or one that contains itself
         text = str(value)
     text = text.removesuffix("\n").removesuffix("\n...")
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."

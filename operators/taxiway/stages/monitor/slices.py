@@ -45,7 +45,10 @@ def worse_slices(found: Monitored, pyfunc: Any, period: Period, every: Every, st
     first = found.newest_labelled.performance.first
     since = max(period.since, datetime.combine(first, time.min, UTC))
     of_window = replace(period, since=since, until=min(period.until, last_day(first, every)))
-    columns = _columns(found, logged_columns(of_window, found.version, row_model(pyfunc, found.version).columns))
+    model_columns = row_model(pyfunc, found.version).columns
+    if not _columns(found, model_columns).names:
+        return ()
+    columns = _columns(found, logged_columns(of_window, found.version, model_columns))
     if not columns.names:
         return ()
     window = labelled_rows(of_window, found.version, found.reference, columns)

@@ -215,6 +215,16 @@ def test_a_copy_that_cannot_be_read_is_none(tmp_path: Path, damage: Callable[[Pa
     assert copies.find(MODEL, 1) == (version, copy)
 
 
+def test_a_copy_of_a_release_with_other_facts_is_made_again(tmp_path: Path) -> None:
+    copies, version = Copies(tmp_path), RegisteredVersion(MODEL, 1, "v1", "PASS")
+    copy = copies.add(version, download)
+    (about,) = tmp_path.rglob("copy.json")
+    about.write_text(about.read_text().replace("trained_by_taxiway", "candidate"))
+    assert copies.find(MODEL, 1) is None
+    assert copies.add(version, download) == copy
+    assert copies.find(MODEL, 1) == (version, copy)
+
+
 @pytest.mark.parametrize("error", [OSError(24, "Too many open files"), EOFError("unexpected EOF"), RuntimeError("no thread")])
 @pytest.mark.parametrize("where", ["start_fork_server", "multiprocessing.get_context"])
 def test_a_process_that_cannot_be_started_is_an_error_of_loading(

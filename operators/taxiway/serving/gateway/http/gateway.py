@@ -163,7 +163,7 @@ class Gateway:
         return [replace(each, has_problem=True) for each in gauges] if shared else gauges
 
     async def described(self, model: ServedModel) -> DescribedModel:
-        """A model for the OpenAPI document, with the interface of the version that answers."""
+        """A model for the OpenAPI document, with the inputs of the version that answers."""
         champion = model.champion.current
         if champion is None:
             return DescribedModel(model.name)
@@ -173,8 +173,8 @@ class Gateway:
             copy = await self._versions.saved(model.name, version.version)
             types = champion.server.columns.types if champion.server.columns else {}
             dates = [name for name, kind in types.items() if kind == "date"]
-            interface = await asyncio.to_thread(read_model_inputs, copy[1].folder, dates) if copy else ModelInputs()
-            known = version, DescribedModel(model.name, version.version, interface, version.classes, version.threshold)
+            inputs = await asyncio.to_thread(read_model_inputs, copy[1].folder, dates) if copy else ModelInputs()
+            known = version, DescribedModel(model.name, version.version, inputs, version.classes, version.threshold)
             self._described[model.name] = known
         return known[1]
 

@@ -52,14 +52,14 @@ class DescribedModel:
     Attributes:
         name: The registered model.
         version: The version that answers; 0 if there is none.
-        interface: What it takes.
+        inputs: What it takes.
         classes: Its classes; empty for a regression.
         threshold: Its decision threshold; None for 0.5.
     """
 
     name: str
     version: int = 0
-    interface: ModelInputs = field(default_factory=ModelInputs)
+    inputs: ModelInputs = field(default_factory=ModelInputs)
     classes: Sequence[str] = ()
     threshold: float | None = None
 
@@ -90,7 +90,7 @@ def openapi_document(version: str, models: Sequence[DescribedModel], may: Callab
             paths[f"{path}/feedback"] = {"post": _feedback(model, name)}
         if may(Scope.PREDICT):
             explained = may(Scope.EXPLAIN)
-            schemas |= {f"{name}.row": _row(model.interface), f"{name}.predictions": _predictions(model, explained=explained)}
+            schemas |= {f"{name}.row": _row(model.inputs), f"{name}.predictions": _predictions(model, explained=explained)}
             paths[f"{path}/invocations"] = {"post": _invocations(model, name) | (_EXPLAIN if explained else {})}
     return {
         "openapi": "3.1.0",
@@ -122,11 +122,11 @@ def _get(summary: str, schema: Mapping[str, Any], *errors: int) -> dict[str, Any
 
 def _invocations(model: DescribedModel, name: str) -> dict[str, Any]:
     served = f"version {model.version}" if model.version else "no version at the moment"
-    content: dict[str, Any] = {BodyFormat.JSON: {"schema": _body(model.interface, _of(f"{name}.row"))}, BodyFormat.ARROW: {}}
-    example = model.interface.example
+    content: dict[str, Any] = {BodyFormat.JSON: {"schema": _body(model.inputs, _of(f"{name}.row"))}, BodyFormat.ARROW: {}}
+    example = model.inputs.example
     if example is not None:
         content[BodyFormat.JSON]["example"] = {"dataframe_records": [example]}
-    if not any(column.is_list for column in model.interface.columns):
+    if not any(column.is_list for column in model.inputs.columns):
         content[BodyFormat.CSV] = {"schema": {"type": "string"}} | ({"example": _csv(example)} if example else {})
     answered = {"application/json": {"schema": _of(f"{name}.predictions")}}
     responses = _responses(answered, *_ERRORS)
@@ -153,18 +153,18 @@ def _feedback(model: DescribedModel, name: str) -> dict[str, Any]:
     }
 
 
-def _body(interface: ModelInputs, row: Mapping[str, Any]) -> dict[str, Any]:
+def _body(inputs: ModelInputs, row: Mapping[str, Any]) -> dict[str, Any]:
     rows = {"type": "array", "items": row, "minItems": 1}
     names = {"type": "array", "items": {"type": "string"}}
     split = _object({"columns": names, "data": {"type": "array", "items": {"type": "array"}, "minItems": 1}})
     split["properties"]["index"] = {"type": "array"}
-    by_column = _object({column.name: {"type": "array", "items": column.schema} for column in interface.columns})
+    by_column = _object({column.name: {"type": "array", "items": column.schema} for column in inputs.columns})
     forms = {"dataframe_records": rows, "dataframe_split": split, "instances": rows, "inputs": {"anyOf": [rows, by_column]}}
     return {"oneOf": [_object({form: schema}) | {"additionalProperties": False} for form, schema in forms.items()]}
 
 
-def _row(interface: ModelInputs) -> dict[str, Any]:
-    return {**_object({column.name: column.schema for column in interface.columns}), "additionalProperties": _OTHER_INPUT}
+def _row(inputs: ModelInputs) -> dict[str, Any]:
+    return {**_object({column.name: column.schema for column in inputs.columns}), "additionalProperties": _OTHER_INPUT}
 
 
 def _predictions(model: DescribedModel, *, explained: bool) -> dict[str, Any]:

@@ -9,10 +9,11 @@ import os
 import secrets
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from taxiway.errors import ConfigError
 from taxiway.messages import invalid_text
+from taxiway.records.base import FrozenModel
 from taxiway.records.digests import digest_of_bytes
 from taxiway.serving.gateway.rolling.access import make_folder
 from taxiway.serving.gateway.state.request_log import FILE as REQUESTS
@@ -23,7 +24,7 @@ KEY_DIGEST_FILE = "hash-key-digest"
 _KEY_BYTES = 32
 
 
-class RollSettings(BaseModel):
+class RollSettings(FrozenModel):
     """How a request log is written to Parquet files.
 
     Attributes:
@@ -34,7 +35,6 @@ class RollSettings(BaseModel):
         hash_columns: The input columns of which a keyed hash is written.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     folder: Path
     settle_s: float = Field(default=600.0, ge=0)
     keep_days: int | None = Field(default=None, ge=1)

@@ -32,7 +32,12 @@ class Copies:
             shutil.rmtree(left, ignore_errors=True)
 
     def find(self, model: str, version: int) -> tuple[RegisteredVersion, ModelCopy] | None:
-        """A copy with the facts of its version; None if there is none, or if its files were altered or cannot be read."""
+        """A copy with the facts of its version.
+
+        Returns:
+            None if there is no copy, if its files were altered or cannot be read, or if a release of Taxiway with other facts made it:
+            the version is then downloaded again.
+        """
         path = self._path(model, version)
         try:
             about = json.loads((path / _ABOUT).read_bytes())
