@@ -26,7 +26,8 @@ code_option = click.option(
 def _no_url(_context: click.Context, _option: click.Parameter, value: Path | None) -> Path | None:
     """Refuse an object store, which `Path` would make a local folder of."""
     if value is not None and re.match(r"\w+:/", str(value)):
-        raise click.BadParameter(f"{value} is a URL; allowed: a folder, whose files can be copied to an object store")
+        url = str(value).replace(":/", "://", 1)  # a Path has one slash
+        raise click.BadParameter(f"{url} is a URL; allowed: a folder, whose files can be copied to an object store")
     return value
 
 

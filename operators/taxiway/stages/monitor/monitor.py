@@ -148,9 +148,8 @@ def monitor(
     The arguments and errors are those of `compare_windows`.
     """
     compared = compare_windows(client, version, loaded, log, asked, store=store, show=show)
-    reference, columns, snapshot = compared.reference, compared.columns, compared.evaluated.snapshot
+    columns, snapshot = compared.columns, compared.evaluated.snapshot
     before = evaluation_inputs(snapshot, row_model(loaded, version).columns, store)
-    errors, today = error_estimates(reference, before, columns), datetime.now(UTC).date()
     inputs = _Inputs(
         log,
         store,
@@ -159,15 +158,35 @@ def monitor(
         columns,
         before,
         request_schema(asked.schema, columns, snapshot, store),
-        errors,
+        error_estimates(compared.reference, before, columns),
         outlier_scores(before, columns, asked.outliers),
-        today,
+        datetime.now(UTC).date(),
     )
+    made, newest = _monitored_windows(inputs, compared, show)
+    estimates = Estimates(compared.reference, inputs.errors, loaded, before)
+    shares = input_shares(estimates, *newest) if newest is not None else None
+    is_silent = compared.newest is not None and compared.newest < oldest_day(compared.until, asked.every, windows=1)
+    show("comparing the losses of days")
+    return Monitored(
+        version,
+        compared.reference,
+        compared.evaluated,
+        made,
+        shares,
+        silent_since=compared.newest if is_silent else None,
+        changes=compared.losses.changes(),
+    )
+
+
+def _monitored_windows(
+    inputs: _Inputs, compared: ComparedWindows, show: Callable[[str], None]
+) -> "tuple[list[MonitoredWindow], tuple[WindowPerformance, WindowDrift, pd.DataFrame] | None]":
+    """All windows, and the performance, the drift and the inputs of the newest one with enough rows, if there is one."""
+    asked = inputs.asked
     after = asked.labels_after
-    expected = labels_expected(compared.windows, asked.every, after, today) if after is not None else {}
-    newest: tuple[WindowPerformance, WindowDrift, pd.DataFrame] | None = None
-    made: list[MonitoredWindow] = []
-    earlier = earlier_rows(log, version.model, compared.windows[0].first, asked.every, columns, inputs.by)
+    expected = labels_expected(compared.windows, asked.every, after, inputs.today) if after is not None else {}
+    made, newest = [], None
+    earlier = earlier_rows(inputs.log, inputs.version.model, compared.windows[0].first, asked.every, inputs.columns, inputs.by)
     for each in compared.windows:
         show(f"comparing the inputs from {each.first}")
         window, compared_rows = _monitored(inputs, each, earlier)
@@ -176,18 +195,7 @@ def monitor(
         if each.rows >= MIN_ROWS:
             newest = window.performance, window.drift, compared_rows.rows
             earlier = compared_rows
-    shares = input_shares(Estimates(reference, errors, loaded, before), *newest) if newest is not None else None
-    is_silent = compared.newest is not None and compared.newest < oldest_day(compared.until, asked.every, windows=1)
-    show("comparing the losses of days")
-    return Monitored(
-        version,
-        reference,
-        compared.evaluated,
-        made,
-        shares,
-        silent_since=compared.newest if is_silent else None,
-        changes=compared.losses.changes(),
-    )
+    return made, newest
 
 
 def _monitored(inputs: _Inputs, each: WindowPerformance, earlier: EarlierRows | None) -> tuple[MonitoredWindow, EarlierRows]:

@@ -44,7 +44,6 @@ def train(
         FitError: The estimator cannot be fitted with these parameters on these rows.
         UntrustedModelError: The fitted model needs types that Taxiway does not load.
     """
-    from taxiway.registry.version_tags import files_in, size_in, threshold_from_tags
     from taxiway.stages.tune import choose_best
     from taxiway.training.train import candidate_key
 
@@ -64,7 +63,6 @@ def train(
         recalibrates=recalibration is not None,
     )
     version, files = _find_or_train(context, snapshot, features, replaced, key.digest, previous, recalibration)
-    version_tags = context.registry.get_model_version(pipeline.name, str(version)).tags
     estimator, params = _estimator(context, replaced, recalibration)
     candidate = Candidate(
         model=pipeline.name,
@@ -76,14 +74,23 @@ def train(
         estimator=estimator,
         params=params,
         sweep=sweep.digest if sweep else None,
-        threshold=threshold_from_tags(version_tags),
-        files=files or files_in(version_tags),
+        files=files,
     )
-    size = size_in(version_tags)
-    metrics = {"model.bytes": size} if size is not None else {}
-    context.recorder.record(candidate, metrics=metrics, tags={tags.VERSION: str(version)})
+    candidate = _recorded(context, candidate)
     if recalibration is None and wants_learning_curve(context):
         _measure(context, features, replaced, candidate, key)
+    return candidate
+
+
+def _recorded(context: StageContext, candidate: Candidate) -> Candidate:
+    """Record a candidate, with what the tags of its version say of it."""
+    from taxiway.registry.version_tags import files_in, size_in, threshold_from_tags
+
+    found = context.registry.get_model_version(candidate.model, str(candidate.version)).tags
+    known = {"threshold": threshold_from_tags(found), "files": candidate.files or files_in(found)}
+    candidate, size = candidate.model_copy(update=known), size_in(found)
+    metrics = {} if size is None else {"model.bytes": size}
+    context.recorder.record(candidate, metrics=metrics, tags={tags.VERSION: str(candidate.version)})
     return candidate
 
 
