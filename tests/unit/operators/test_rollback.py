@@ -34,6 +34,9 @@ from taxiway.registry.alias_moves import champion_now
 from taxiway.registry.aliases import CHAMPION, point, version_at
 from taxiway.spec.files.pipeline_file import read_pipeline
 from taxiway.stages.installation import DEFAULT_HOME, open_installation
+from taxiway.stages.monitor import run
+from taxiway.stages.monitor.champion import monitor_champion
+from taxiway.stages.monitor.monitored import Monitored
 from taxiway.stages.monitor.rollback import POLICY
 from taxiway.stages.runner.whole_run import run_in
 from taxiway.tracking.run import refs_of
@@ -113,6 +116,22 @@ def test_a_later_promotion_is_judged_by_its_own_rows(team: Path) -> None:
     done("rollback", NAME, "--to", "4", "--reason", "the labels are wrong again")
     assert "version 4 is champion by a rollback of " in monitored("by hand")[0]["rollback"]
     assert champion() == 4
+
+
+def test_a_champion_that_was_replaced_while_its_windows_were_compared_is_not_judged(
+    team: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log_days(0, 80)
+
+    def meanwhile_replaced(*arguments: Any) -> Monitored:
+        found = monitor_champion(*arguments)
+        done("rollback", NAME, "--to", str(FIRST), "--reason", "seen by a person first")
+        return found
+
+    monkeypatch.setattr(run, "monitor_champion", meanwhile_replaced)
+    found, _ = monitored("late")
+    assert found["rollback"] == f"no rollback: version {TURNED} is not the champion any more"
+    assert newest().reason == "rollback: seen by a person first"
 
 
 def test_the_first_days_are_not_enough_however_large_the_loss_is(team: Path) -> None:
