@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any
 from taxiway.errors import ChampionUnscorableError, DataError
 from taxiway.evaluation.metrics import metric_of
 from taxiway.evaluation.metrics.by_name import MetricFunction
+from taxiway.evaluation.metrics.deciding import deciding_rows
 from taxiway.evaluation.metrics.own import OwnMetricFunction
 from taxiway.evaluation.predictions import Predictions
 from taxiway.evaluation.scoring import LoadedModel
 from taxiway.features.labels import label_classes, with_unseen
 from taxiway.messages import error_line, listed
+from taxiway.records import Interval
 from taxiway.spec.gate import Gate
 from taxiway.stats.bootstrap import MIN_GROUPS, PairedIntervals, compare, within
+from taxiway.stats.few_rows import difference_of_few_rows, with_few_rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,6 +55,8 @@ class Comparison:
     def intervals(self, metric: str, confidence: float, baselines: Sequence[Predictions] = ()) -> PairedIntervals:
         """A metric of both, with the intervals of `taxiway.stats.bootstrap`, which end at the metric's possible values.
 
+        They are wider if few rows decide the metric, see `taxiway.stats.few_rows`.
+
         Args:
             metric: The metric.
             confidence: The confidence of the intervals.
@@ -67,9 +72,28 @@ class Comparison:
             self.groups,
             baselines,
         )
-        champion = within(found.champion, facts.low, facts.high) if found.champion else None
-        others = tuple((within(score, facts.low, facts.high), difference) for score, difference in found.others)
-        return PairedIntervals(within(found.candidate, facts.low, facts.high), champion, found.difference, others)
+
+        def of(score: Interval, predictions: Predictions) -> Interval:
+            rows = self._deciding_rows(metric, predictions)
+            return within(with_few_rows(score, confidence, facts.low, facts.high, rows), facts.low, facts.high)
+
+        def against(difference: Interval, other: Predictions) -> Interval:
+            rows = min(self._deciding_rows(metric, each) for each in (self.candidate, other))
+            return difference_of_few_rows(difference, confidence, facts.low, facts.high, rows)
+
+        champion, difference = None, None
+        if self.champion is not None and found.champion is not None and found.difference is not None:
+            champion, difference = of(found.champion, self.champion), against(found.difference, self.champion)
+        others = tuple(
+            (of(score, predictions), against(compared, predictions))
+            for (score, compared), predictions in zip(found.others, baselines, strict=True)
+        )
+        return PairedIntervals(of(found.candidate, self.candidate), champion, difference, others)
+
+    def _deciding_rows(self, metric: str, predictions: Predictions) -> float:
+        if metric not in self.gate.metrics:
+            return deciding_rows(metric, predictions, self.labels, self.classes, self.groups)
+        return len(self.labels) if self.groups is None else int(self.groups.max()) + 1
 
     def metric(self, name: str) -> MetricFunction:
         """A metric of the gate, as a function of predictions for the rows, labels and weights."""

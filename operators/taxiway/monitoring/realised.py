@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from taxiway.evaluation.metrics import metric_of
+from taxiway.evaluation.metrics.deciding import deciding_rows
 from taxiway.evaluation.predictions import Predictions
 from taxiway.records import Interval
 from taxiway.spec.metrics import facts_of
 from taxiway.stats.bootstrap import compare, within
+from taxiway.stats.few_rows import with_few_rows
 from taxiway.stats.seed import SEED
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ _RESAMPLED_ROWS = 100_000
 
 def realised(metric: str, predictions: Predictions, labels: "Floats", classes: Sequence[str], confidence: float) -> Interval:
     """Compute a metric with the interval of `taxiway.stats.bootstrap`, which ends at the metric's possible values.
+
+    It is wider if few rows decide the metric, see `taxiway.stats.few_rows`.
 
     Of more than 100,000 rows, a random part is resampled, and its standard error is scaled by the square root of the rows.
 
@@ -37,10 +41,15 @@ def realised(metric: str, predictions: Predictions, labels: "Floats", classes: S
     import numpy as np
 
     facts, compute, rows = facts_of(metric), metric_of(metric, classes).compute, len(labels)
+
+    def bounded(interval: Interval) -> Interval:
+        deciding = deciding_rows(metric, predictions, labels, classes)
+        return within(with_few_rows(interval, confidence, facts.low, facts.high, deciding), facts.low, facts.high)
+
     if rows <= _RESAMPLED_ROWS:
-        return within(compare(compute, labels, predictions, None, confidence).candidate, facts.low, facts.high)
+        return bounded(compare(compute, labels, predictions, None, confidence).candidate)
     part = np.random.default_rng(SEED).choice(rows, _RESAMPLED_ROWS, replace=False)
     of_part = compare(compute, labels[part], predictions.take(part), None, confidence).candidate
     value = float(compute(predictions, labels, np.ones((1, rows)))[0])
     margin = (of_part.high - of_part.low) / 2 * math.sqrt(_RESAMPLED_ROWS / rows)
-    return within(Interval(value=value, low=value - margin, high=value + margin, rows=rows), facts.low, facts.high)
+    return bounded(Interval(value=value, low=value - margin, high=value + margin, rows=rows))

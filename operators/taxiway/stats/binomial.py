@@ -98,3 +98,20 @@ def lower_limit(count: int, rows: int, log_error: float) -> float:
 def upper_limit(count: int, rows: int, log_error: float) -> float:
     """The upper confidence limit of a share; see `lower_limit`."""
     return 1 - lower_limit(rows - count, rows, log_error)
+
+
+def limits(share: float, rows: float, confidence: float) -> tuple[float, float]:
+    """The two-sided confidence interval of a share (Clopper and Pearson 1934), also of numbers of rows that are not whole.
+
+    Args:
+        share: The share of the rows that has the property.
+        rows: The number of independent rows.
+        confidence: The confidence level, such as 0.99.
+    """
+    from scipy.special import betaincinv
+
+    tail = (1 - confidence) / 2
+    hits, misses = rows * share, rows * (1 - share)
+    low = float(betaincinv(hits, misses + 1, tail)) if hits > 0 else 0.0
+    high = 1 - float(betaincinv(misses, hits + 1, tail)) if misses > 0 else 1.0
+    return low, high

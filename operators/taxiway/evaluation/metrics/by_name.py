@@ -73,10 +73,11 @@ def metric_of(name: str, classes: Sequence[str] = ()) -> Metric:
         ValueError: There is no such metric, or it is of a class that is not one of these.
     """
     parsed = parse_metric(name)
-    return Metric(name, parsed.facts.direction, partial(FUNCTIONS[parsed.name], **_arguments(parsed, classes)))
+    return Metric(name, parsed.facts.direction, partial(FUNCTIONS[parsed.name], **arguments_of(parsed, classes)))
 
 
-def _arguments(parsed: ParsedMetric, classes: Sequence[str]) -> dict[str, Any]:
+def arguments_of(parsed: ParsedMetric, classes: Sequence[str]) -> dict[str, Any]:
+    """The arguments of the function of a metric that its parameter gives, for these classes."""
     if parsed.parameter is None:
         return {}
     if parsed.parameter == "class":

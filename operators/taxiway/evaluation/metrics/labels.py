@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
+    Flags = NDArray[np.bool_]
     Indices = NDArray[np.intp]
 
 
@@ -116,10 +117,17 @@ def _one_class(
     predictions: Predictions, labels: "Floats", weights: "Floats", of: int | None, threshold: float | None
 ) -> "tuple[Floats, Floats, Floats]":
     """The rows of one class that are predicted correctly, predicted as it, and labelled with it (replicates)."""
+    predicted, actual = rows_of_class(predictions, labels, of, threshold)
+    return weights @ (predicted & actual).astype(float), weights @ predicted.astype(float), weights @ actual.astype(float)
+
+
+def rows_of_class(
+    predictions: Predictions, labels: "Floats", of: int | None = None, threshold: float | None = None
+) -> "tuple[Flags, Flags]":
+    """Which rows are predicted as a class, and which are of it; see `precision`."""
     position = predictions.positive if of is None else of
     assert position is not None
-    predicted = (
-        _predicted_classes(predictions) == position if threshold is None else predictions.values[:, position] >= threshold
-    )
-    actual = labels == position
-    return weights @ (predicted & actual).astype(float), weights @ predicted.astype(float), weights @ actual.astype(float)
+    actual: Flags = labels == position
+    if threshold is None:
+        return _predicted_classes(predictions) == position, actual
+    return predictions.values[:, position] >= threshold, actual

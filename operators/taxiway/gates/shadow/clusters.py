@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from taxiway.stats.binomial import limits
+
 _ENOUGH = 5
 """With fewer clusters that have the rarer outcome, the variance between clusters cannot be estimated: they are worth one row each."""
 
@@ -40,13 +42,7 @@ def clustered_proportion(hits: Sequence[int], sizes: Sequence[int], confidence: 
     Returns:
         The lower and the upper end of the interval.
     """
-    from scipy.stats import beta
-
-    rows = _effective_rows(hits, sizes, confidence)
-    share, tail = sum(hits) / sum(sizes), (1 - confidence) / 2
-    low = float(beta.ppf(tail, rows * share, rows * (1 - share) + 1)) if share > 0 else 0.0
-    high = float(beta.ppf(1 - tail, rows * share + 1, rows * (1 - share))) if share < 1 else 1.0
-    return low, high
+    return limits(sum(hits) / sum(sizes), _effective_rows(hits, sizes, confidence), confidence)
 
 
 def _effective_rows(hits: Sequence[int], sizes: Sequence[int], confidence: float) -> float:

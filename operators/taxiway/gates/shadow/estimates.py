@@ -9,6 +9,7 @@ from taxiway.features.labels import DECISION_THRESHOLD
 from taxiway.gates.shadow.clusters import clustered_mean, clustered_proportion
 from taxiway.records import Interval
 from taxiway.records.shadow_pairs import Pair
+from taxiway.stats.binomial import limits
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,10 +27,8 @@ _NUMBER_TOLERANCE = 1e-6
 
 def proportion(hits: int, total: int, confidence: float) -> Interval:
     """A proportion with its exact interval (Clopper and Pearson 1934, Biometrika 26:404)."""
-    from scipy.stats import binomtest
-
-    exact = binomtest(hits, total).proportion_ci(confidence, method="exact")
-    return Interval(value=hits / total, low=float(exact.low), high=float(exact.high), rows=total)
+    low, high = limits(hits / total, total, confidence)
+    return Interval(value=hits / total, low=low, high=high, rows=total)
 
 
 def _rows_by_request(predicted_by_both: Sequence[Pair]) -> list[list[tuple[Any, Any]]]:
