@@ -95,7 +95,8 @@ def choose_threshold(metric: Metric, probabilities: "Floats", labels: "Floats") 
 def candidates(probabilities: "Floats") -> Sequence[float]:
     """Thresholds between neighbouring probabilities, 0 and 1: all, or 200 evenly spaced ones, and 0.5.
 
-    The first and the last one predict the same class for all rows, which can be best by costs.
+    The first predicts the second class for all rows whose probability is above 0, and the last one for none whose is below 1, which
+    can be best by costs.
     """
     import numpy as np
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from math import inf
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import InitErrorDetails
 
 from taxiway.errors import ConfigError, allowed_values
@@ -17,7 +17,16 @@ from taxiway.spec.base import (
 )
 from taxiway.spec.conditions.budget import Budget
 from taxiway.spec.conditions.entry import METRICS_BY_ROW, ConditionEntry, why_not_by_row
-from taxiway.spec.metrics import METRIC_FACTS, GateMetricName, MetricFacts, Problem, facts_of, metrics_of, unknown_metric
+from taxiway.spec.metrics import (
+    METRIC_FACTS,
+    GateMetricName,
+    MetricFacts,
+    Problem,
+    facts_of,
+    metric_text,
+    metrics_of,
+    unknown_metric,
+)
 from taxiway.spec.own_metric import OwnMetric
 
 
@@ -79,6 +88,14 @@ class Gate(Section):
     min_rows: int = Field(default=300, ge=2, strict=True)
     confidence: Number = Field(default=0.99, gt=0.5, le=0.9999)
     champion_unscorable: Literal["fail", "thresholds", "approval"] = "fail"
+
+    @field_validator("thresholds", mode="before")
+    @classmethod
+    def _names_each_metric_once(cls, given: Any) -> Any:
+        names = [metric_text(name) for name in given] if isinstance(given, Mapping) else []
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ValueError(f"{twice[0]} has two thresholds; keep one")
+        return given
 
     @model_validator(mode="after")
     def _is_possible(self) -> "Gate":

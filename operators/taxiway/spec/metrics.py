@@ -198,6 +198,14 @@ def _metric_name(value: Any) -> Any:
     return str(parse_metric(value))
 
 
+def metric_text(name: Any) -> Any:
+    """The usual form of the name of a metric, `recall(class=a)` for `recall( class = a )`; what is no metric stays as it is."""
+    try:
+        return str(parse_metric(name))
+    except (TypeError, ValueError):
+        return name
+
+
 def _gate_metric_name(value: Any) -> Any:
     if isinstance(value, str) and re.fullmatch(r"[a-z][a-z0-9_]*", value) and value not in METRIC_FACTS:
         return value  # of gate.metrics, or an error there

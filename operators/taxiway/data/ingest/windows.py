@@ -16,6 +16,7 @@ from taxiway.messages import counted
 from taxiway.records import span_order
 from taxiway.spec.source import Source
 from taxiway.spec.source.selection import FixedWindow
+from taxiway.spec.source.span_name import span_name
 from taxiway.store import SpanKey
 
 _SHOWN_SPANS = 12
@@ -101,6 +102,7 @@ class SpanSelector(ABC):
         Raises:
             ConfigError: There is no such span, or it cannot be a target span.
         """
+        name = span_name(name)
         for span in self.targets:
             if span.name == name:
                 return span

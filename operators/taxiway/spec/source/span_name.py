@@ -1,7 +1,7 @@
 """The names of spans: periods such as `2013-04`, or numbers."""
 
 import re
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator
@@ -16,12 +16,20 @@ def name_form(every: Every | None) -> tuple[str, re.Pattern[str]]:
     return _NUMBER if every is None else NAMES[every]
 
 
+def span_name(text: str) -> str:
+    """The name of a span as sources have it: a number without leading zeros, also if those of the files have some."""
+    return str(int(text)) if re.fullmatch(r"[0-9]+", text) else text
+
+
 def _name_text(value: Any) -> Any:
     """A span's name as text: YAML reads 2013-04-01 as a date, and 2013 as a number."""
     if isinstance(value, datetime):
-        return value.isoformat()[:13]
+        in_utc = value.astimezone(UTC) if value.tzinfo is not None else value
+        return in_utc.isoformat()[:13]
     if isinstance(value, date):
         return value.isoformat()
+    if isinstance(value, str):
+        return span_name(value)
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 

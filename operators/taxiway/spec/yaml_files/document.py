@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from pydantic_core import ErrorDetails
 from taxiway.errors import ConfigError, allowed_values, similar_files
 from taxiway.messages import clipped
 from taxiway.spec.yaml_files.nesting import NestingError, check_nesting
+from taxiway.spec.yaml_files.scalars import ScalarError, read_key, read_value
 
 _SHOWN_CHARACTERS = 40
 _SHOULD_BE = "Input should be "
@@ -97,12 +99,13 @@ def read_yaml(path: Path) -> YamlFile:
         node = loader.get_single_node()
         if node is None:
             raise _wrong(path, 1, "the file is empty")
-        _collect_lines(path, node, (), lines)
+        _read_lines(path, loader, node, (), lines)
         return YamlFile(path, loader.construct_document(node), lines)
     except NestingError as error:
         raise _wrong(path, error.line, error.problem) from None
     except yaml.MarkedYAMLError as error:
-        raise _wrong(path, error.problem_mark, f"this is not YAML: {error.problem}") from None
+        quotes = "; put it in quotes" if "cannot start any token" in str(error.problem) else ""
+        raise _wrong(path, error.problem_mark, f"this is not YAML: {error.problem}{quotes}") from None
     except (yaml.YAMLError, ValueError) as error:
         raise _wrong(path, 1, f"this is not YAML: {error}") from None
     finally:
@@ -114,21 +117,33 @@ def _wrong(path: Path, mark: "int | yaml.Mark | None", problem: str, key: KeyPat
     return ConfigError(f"{path}:{line}: {problem}", key=spelled(key) or None, file=path, line=line)
 
 
-def _collect_lines(path: Path, node: yaml.Node, parent: KeyPath, lines: dict[KeyPath, int]) -> None:
+def _read_lines(path: Path, loader: yaml.CSafeLoader, node: yaml.Node, parent: KeyPath, lines: dict[KeyPath, int]) -> None:
+    """Collect the lines of all keys and items below a node, and read their values, so that a mistake has its line."""
     if isinstance(node, yaml.MappingNode):
+        known: dict[Any, KeyPath] = {}
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
                 raise _wrong(path, key.start_mark, "a key must be a single value, not a list or a mapping", parent)
             here = (*parent, key.value)
-            if here in lines:  # YAML itself silently keeps the last one
-                problem = f"{spelled(here)} occurs twice, first on line {lines[here]}; keep one"
+            first = known.setdefault(_scalar(path, here, key, partial(read_key, loader)), here)
+            if first in lines:  # YAML itself silently keeps the last one
+                problem = f"{spelled(here)} occurs twice, first on line {lines[first]}; keep one"
                 raise _wrong(path, key.start_mark, problem, here)
             lines[here] = key.start_mark.line + 1
-            _collect_lines(path, value, here, lines)
+            _read_lines(path, loader, value, here, lines)
     elif isinstance(node, yaml.SequenceNode):
         for number, item in enumerate(node.value):
             lines[(*parent, number)] = item.start_mark.line + 1
-            _collect_lines(path, item, (*parent, number), lines)
+            _read_lines(path, loader, item, (*parent, number), lines)
+    elif isinstance(node, yaml.ScalarNode):
+        _scalar(path, parent, node, partial(read_value, loader))
+
+
+def _scalar(path: Path, key: KeyPath, node: yaml.ScalarNode, read: Callable[[yaml.ScalarNode], Any]) -> Any:
+    try:
+        return read(node)
+    except ScalarError as error:
+        raise _wrong(path, node.start_mark, f"{spelled(key) or 'the file'} {error}", key) from None
 
 
 def explain(

@@ -44,6 +44,22 @@ def test_the_oldest_undecided_span_is_planned_with_its_window(decided: str, requ
     assert names(plan) == planned
 
 
+def test_numbers_have_no_leading_zeros_in_any_name(tmp_path: Path) -> None:
+    for number in range(6, 13):
+        (tmp_path / f"{number:04}.csv").write_text("a,y\n1,1\n")
+    pattern = str(tmp_path / "{SPAN:4}.csv")
+    found = find_spans(pattern)
+    rolling = source(spans=pattern, window=3, exclude=["0009"])
+    assert [span.name for span in plan_window(found, rolling, processed=frozenset(), requested="0012").spans] == [
+        "8",
+        "10",
+        "11",
+        "12",
+    ]
+    fixed = source(spans=pattern, window={"from": "0007", "to": "0009"})
+    assert [span.name for span in plan_window(found, fixed, processed=frozenset()).spans] == ["7", "8", "9", "12"]
+
+
 def test_a_corrected_version_of_a_decided_span_is_undecided_again() -> None:
     found = (*FOUND[:3], FoundSpan("4", 1, "/4-v1"))
     plan = plan_window(found, source(spans="/{SPAN}", window=3), processed=frozenset({("4", 0)}), requested=None)

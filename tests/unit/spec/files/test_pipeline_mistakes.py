@@ -63,6 +63,11 @@ from taxiway.spec.files.pipeline_file import read_pipeline
         ),
         (
             "thresholds: {roc_auc: 0.6}",
+            'thresholds: {"recall(class=a)": 0.6, "recall( class = a )": 0.1}',
+            ["late.pipeline.yaml:10: gate.thresholds", "recall(class=a) has two thresholds; keep one"],
+        ),
+        (
+            "thresholds: {roc_auc: 0.6}",
             "thresholds: {roc_auc: 6}",
             ["late.pipeline.yaml:10: gate.thresholds.roc_auc is 6.0; allowed: 0 to 1"],
         ),
@@ -291,7 +296,7 @@ def test_a_file_that_is_no_mapping_is_refused(write, text: str) -> None:
     [
         (b"\xff\xfe\x00binary", "not UTF-8"),
         (b"pipeline: a\x00b", "not YAML"),
-        (b"pipeline: 2013-13-45", "not YAML"),
+        (b"pipeline: 2013-13-45", "not a valid date or time: month must be in 1..12"),
     ],
     ids=["binary", "nul", "date"],
 )

@@ -1,6 +1,6 @@
 """The three kinds of sources: a section is read as exactly one, with what it needs, and nothing that it would not obey."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,7 @@ def test_a_source_of_each_kind_is_known_by_what_people_wrote(content: dict[str, 
         ("year", 2013, "2013"),
         ("day", date(2013, 4, 1), "2013-04-01"),
         ("hour", datetime(2013, 4, 1, 5), "2013-04-01T05"),
+        ("hour", datetime(2013, 4, 1, 5, tzinfo=timezone(timedelta(hours=2))), "2013-04-01T03"),
         ("week", "2013-W14", "2013-W14"),
     ],
 )
