@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from taxiway.errors import ConfigError
+from taxiway.spec.yaml_files.dialect import Dumper
 from taxiway.spec.yaml_files.document import read_yaml
 
 
@@ -72,3 +74,10 @@ def test_what_would_be_read_otherwise_is_a_mistake(tmp_path: Path, text: str, wo
         read(tmp_path, f"{text}\n")
     for each in words:
         assert each in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["1e-3", "1E5", ".5e2", "0010", "1:30", "1_000", "yes", "2013-04-01", "~", "1.10", "a: b", "@x"]
+)
+def test_a_text_that_looks_like_another_value_is_written_in_quotes(tmp_path: Path, text: str) -> None:
+    assert read(tmp_path, yaml.dump({text: [text, text]}, Dumper=Dumper)) == {text: [text, text]}

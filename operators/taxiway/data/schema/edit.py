@@ -18,6 +18,7 @@ from taxiway.data.schema.file import load_schema, schema_of
 from taxiway.data.schema.model import Schema
 from taxiway.errors import ConfigError
 from taxiway.records import SchemaChange
+from taxiway.spec.yaml_files.dialect import Dumper, Loader
 from taxiway.spec.yaml_files.document import YamlFile, read_yaml
 
 _LONG_KEY = 128
@@ -119,7 +120,7 @@ def _edits(text: str, change: SchemaChange) -> list[_Edit]:
             value = {key: value}
         return [_new_key(text, node, path[0], value)]
     if change.action == "add" and isinstance(node, yaml.SequenceNode):
-        known = yaml.safe_load(text[node.start_mark.index : _end(node)])
+        known = yaml.load(text[node.start_mark.index : _end(node)], Loader=Loader)  # noqa: S506 (it is a safe one)
         return [_new_items(text, node, _items(change, known))]
     return _new_value(text, node, change.value, change.path[-1])
 
@@ -217,7 +218,7 @@ def _comments(text: str, start: int, end: int) -> list[str]:
     return found
 
 
-class _Dumper(yaml.SafeDumper):
+class _Dumper(Dumper):
     """Writes text with line breaks in double quotes, in one line."""
 
 

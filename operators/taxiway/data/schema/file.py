@@ -138,6 +138,8 @@ def schema_to_yaml(schema: Schema) -> str:
     """The YAML text that `load_schema` reads as `schema`; defaults are left out, except presence and domain."""
     import yaml
 
+    from taxiway.spec.yaml_files.dialect import Dumper
+
     content: dict[str, Any] = {} if schema.label is None else {"label": schema.label}
     if schema.key:
         content["key"] = schema.key[0] if len(schema.key) == 1 else list(schema.key)
@@ -153,7 +155,7 @@ def schema_to_yaml(schema: Schema) -> str:
         content["waivers"] = [waiver.model_dump() for waiver in schema.waivers]
     # PyYAML writes these line breaks unescaped and reads them back as spaces, so all characters outside ASCII are escaped.
     plain = not set(schema.to_json()) & {"\x85", "\u2028", "\u2029", "\ufeff"}
-    return str(yaml.safe_dump(content, sort_keys=False, allow_unicode=plain, width=120, default_flow_style=None))
+    return str(yaml.dump(content, Dumper=Dumper, sort_keys=False, allow_unicode=plain, width=120, default_flow_style=None))
 
 
 def feature_content(feature: Feature) -> dict[str, Any]:

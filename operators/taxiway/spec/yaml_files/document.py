@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 
 from taxiway.errors import ConfigError, allowed_values, similar_files
 from taxiway.messages import clipped
+from taxiway.spec.yaml_files.dialect import Dumper, Loader
 from taxiway.spec.yaml_files.nesting import NestingError, check_nesting
 from taxiway.spec.yaml_files.scalars import ScalarError, read_key, read_value
 
@@ -92,7 +93,7 @@ def read_yaml(path: Path) -> YamlFile:
         raise _wrong(path, 1, f"this is not UTF-8 text: {error}") from None
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}", file=path) from error
-    loader = yaml.CSafeLoader(text)
+    loader = Loader(text)
     lines: dict[KeyPath, int] = {}
     try:
         check_nesting(text)
@@ -117,7 +118,7 @@ def _wrong(path: Path, mark: "int | yaml.Mark | None", problem: str, key: KeyPat
     return ConfigError(f"{path}:{line}: {problem}", key=spelled(key) or None, file=path, line=line)
 
 
-def _read_lines(path: Path, loader: yaml.CSafeLoader, node: yaml.Node, parent: KeyPath, lines: dict[KeyPath, int]) -> None:
+def _read_lines(path: Path, loader: Loader, node: yaml.Node, parent: KeyPath, lines: dict[KeyPath, int]) -> None:
     """Collect the lines of all keys and items below a node, and read their values, so that a mistake has its line."""
     if isinstance(node, yaml.MappingNode):
         known: dict[Any, KeyPath] = {}
@@ -217,20 +218,13 @@ def _problem(error: ErrorDetails) -> str:
     return message[:1].lower() + message[1:]
 
 
-class _Dumper(yaml.SafeDumper):
-    """Writes a value that occurs twice in full, not as an alias."""
-
-    def ignore_aliases(self, _: Any) -> bool:
-        return True
-
-
 def _shown(value: Any) -> str:
     """A value as YAML writes it."""
     try:
         text = (
             f'"{value}"'
             if isinstance(value, str)
-            else yaml.dump(value, Dumper=_Dumper, width=math.inf, default_flow_style=True, sort_keys=False, allow_unicode=True)
+            else yaml.dump(value, Dumper=Dumper, width=math.inf, default_flow_style=True, sort_keys=False, allow_unicode=True)
         )
     except (yaml.YAMLError, RecursionError):  # no value of a YAML file, or one that contains itself
         text = str(value)

@@ -5,12 +5,12 @@ from typing import Any
 
 import yaml
 
+from taxiway.spec.yaml_files.dialect import Loader
+
 _TAG = "tag:yaml.org,2002:"
 _NUMBERS = (f"{_TAG}int", f"{_TAG}float")
 _READ_OTHERWISE = re.compile(r"[-+]?0[0-9_]+|.*[_:].*")
 """Octal numbers such as 010, which is 8, numbers to the base of 60 such as 1:30, which is 90, and digits with underscores."""
-_EXPONENT = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+")
-"""Numbers of YAML 1.2, some of which YAML 1.1 takes for text, such as 1e-3."""
 _NO_VALUE = (ValueError, KeyError, IndexError, AttributeError, OverflowError, TypeError)
 """What PyYAML raises for values that do not have the form of their tag: `!!bool maybe`, or the date 2013-02-30."""
 
@@ -21,14 +21,12 @@ class ScalarError(ValueError):
     """A value that cannot be read, or that would be read as something else; the message is the rest of a sentence about its key."""
 
 
-def read_value(loader: yaml.CSafeLoader, node: yaml.ScalarNode) -> Any:
+def read_value(loader: Loader, node: yaml.ScalarNode) -> Any:
     """A value; the loader remembers it for the document.
 
     Raises:
         ScalarError: It is not what its tag or its form promises, or a number in another form than people write.
     """
-    if not node.style and node.tag == f"{_TAG}str" and _EXPONENT.fullmatch(node.value):
-        node.tag = f"{_TAG}float"
     value = _constructed(loader, node)
     if not node.style and node.tag in _NUMBERS and _READ_OTHERWISE.fullmatch(node.value):
         raise ScalarError(
@@ -37,7 +35,7 @@ def read_value(loader: yaml.CSafeLoader, node: yaml.ScalarNode) -> Any:
     return value
 
 
-def read_key(loader: yaml.CSafeLoader, node: yaml.ScalarNode) -> Any:
+def read_key(loader: Loader, node: yaml.ScalarNode) -> Any:
     """A key; two keys are the same if the values that this returns are.
 
     Raises:
@@ -49,7 +47,7 @@ def read_key(loader: yaml.CSafeLoader, node: yaml.ScalarNode) -> Any:
     return value
 
 
-def _constructed(loader: yaml.CSafeLoader, node: yaml.ScalarNode) -> Any:
+def _constructed(loader: Loader, node: yaml.ScalarNode) -> Any:
     try:
         return loader.construct_object(node)
     except yaml.YAMLError:
