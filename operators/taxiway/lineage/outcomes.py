@@ -158,7 +158,7 @@ def summarize(
         report = None
     if verdict is not None and (report is None or verdict.report != report.digest):
         verdict = None
-    if shadow is not None and (verdict is None or shadow.version != verdict.version):
+    if shadow is not None and (verdict is None or not shadow.is_about(verdict)):
         shadow = None
     if promotion is not None and not _is_of_this_pass(promotion, verdict, report, candidate):
         promotion = None

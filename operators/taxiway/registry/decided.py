@@ -91,7 +91,7 @@ def force_version(
 
 def _require_refused(ledger: Ledger, verdict: Verdict, shadow: ShadowReport | None) -> None:
     """Raise TerminalError, with advice, if the version passed both gates and nobody has rejected it."""
-    if verdict.status is not Status.PASS or shadow is None or shadow.status not in _PASSED:
+    if verdict.status is not Status.PASS or shadow is None or not shadow.is_about(verdict) or shadow.status not in _PASSED:
         return
     rejection = answer(ledger, verdict.digest)
     if rejection is not None and rejection.kind is DecisionKind.REJECTION:

@@ -34,14 +34,14 @@ def push(
     Args:
         ledger: The ledger.
         verdict: The model gate's decision on the version.
-        shadow: The shadow gate's decision on the same version.
+        shadow: The shadow gate's decision on the same version, compared with the same champion.
         by: Who promotes it, for the ledger.
         at: The time of the promotion, in UTC.
         approval: The decision of the person who approved it; None if nobody had to.
 
     Raises:
-        TerminalError: A decision did not pass or is about another version, the champion is no longer the one that the verdict
-            compared with, or was trained on newer data, or this promotion has been rolled back since.
+        TerminalError: A decision did not pass, or is about another version or champion, the champion is no longer the one that the
+            verdict compared with, or was trained on newer data, or this promotion has been rolled back since.
         TransientError: Another promotion of the model is in progress.
     """
     _check(verdict, shadow)
@@ -159,8 +159,13 @@ def _check(verdict: Verdict, shadow: ShadowReport) -> None:
     name = f"{verdict.model} version {verdict.version}"
     if verdict.status is not Status.PASS:
         raise TerminalError(f"{name} is not pushed: its verdict is {verdict.status}; required: PASS")
-    if (shadow.model, shadow.version) != (verdict.model, verdict.version):
-        raise TerminalError(f"{name} is not pushed: the ShadowReport belongs to {shadow.model} version {shadow.version}")
+    if not shadow.is_about(verdict):
+        raise TerminalError(
+            f"{name} is not pushed: the ShadowReport belongs to {shadow.model} version {shadow.version} against champion version "
+            f"{shadow.champion or 'none'}; required: one of version {verdict.version} against champion version {verdict.champion or 'none'}. "
+            "Wait until the shadow of its run is over, or decide its span again: taxiway run FILE --span NAME, or in Airflow a run with the "
+            "parameter span"
+        )
     if shadow.status not in (Status.PASS, Status.NOT_APPLICABLE):
         raise TerminalError(f"{name} is not pushed: its ShadowReport is {shadow.status}; required: PASS or NOT_APPLICABLE")
 

@@ -216,6 +216,14 @@ def test_records_of_a_first_pass_are_not_mixed_with_those_of_a_second() -> None:
     assert summarize(SNAPSHOT, OK, third, first[1], promoted, run="r", mlflow_run="m") is None
 
 
+@pytest.mark.parametrize("status", [Status.FAIL, Status.UNDECIDED, Status.PASS, Status.NOT_APPLICABLE])
+def test_a_shadow_against_another_champion_is_no_outcome(status: Status) -> None:
+    """The champion of the first pass was rolled back, and the shadow of the second broke."""
+    stale = shadow(status).model_copy(update={"champion": None if status is Status.NOT_APPLICABLE else 2})
+    records = of_one_pass(OK, verdict(Status.PASS), stale, promotion(1))
+    assert summarize(SNAPSHOT, *records, run="r", mlflow_run="m") is None
+
+
 def test_a_promotion_that_an_earlier_run_made_is_an_outcome() -> None:
     made = summarize(SNAPSHOT, OK, None, None, promotion(1), candidate=CANDIDATE, run="r", mlflow_run="m")
     assert made is not None

@@ -71,9 +71,11 @@ def begin_shadow(context: StageContext, verdict: Verdict, *, in_container: bool 
     if verdict.status is not Status.PASS:
         raise TerminalError(f"{model} version {version} is not deployed as challenger: its verdict is {verdict.status}")
     if context.pipeline.shadow is None:
-        return record_shadow(context, not_applicable(model, version, "the pipeline file has no shadow section"))
+        return record_shadow(
+            context, not_applicable(model, version, verdict.champion, "the pipeline file has no shadow section")
+        )
     if verdict.champion is None:
-        return record_shadow(context, not_applicable(model, version, "no champion yet: there is nothing to compare with"))
+        return record_shadow(context, not_applicable(model, version, None, "no champion yet: there is nothing to compare with"))
     owner, shadow, load = owner_of(context, verdict), context.pipeline.shadow, loader_of(context, verdict)
     with gateway_of(context) as gateway:
         gateway.refresh(model)
