@@ -40,6 +40,7 @@ def approve_version(
         )
     if shadow is None:
         raise TerminalError(f"{about}: the shadow gate has not decided about it")
+    promote.require_passed(verdict, shadow)
     if not is_recorded(ledger, decision):
         _require_never_promoted(ledger, verdict, about)
         promote.require_current(ledger, verdict)

@@ -43,10 +43,23 @@ def test_a_shadow_against_another_champion_lets_nothing_through(
 ) -> None:
     """The run was cleared after a rollback, and its new shadow is not over: the report is that of its first pass."""
     judged, stale = verdict(model, 3, 1), shadow(model, champion, status)
-    with pytest.raises(TerminalError, match=f"against champion version {champion or 'none'}; required: .* version 1"):
+    with pytest.raises(TerminalError, match=rf"against champion version {champion or 'none'}; required: .* version 1"):
         push(ledger, judged, stale, by="dag/run", at=datetime.now(UTC))
-    with pytest.raises(TerminalError, match="required: .* against champion version 1"):
+    with pytest.raises(TerminalError, match=r"required: .* against champion version 1"):
         approve_version(ledger, judged, stale, decision(model, about=judged.digest, version=3), at=datetime.now(UTC))
     assert champion_now(ledger, model) == 1
     made = decision(model, DecisionKind.FORCE, about=judged.digest, version=3)
     assert force_version(ledger, judged, stale, made, at=datetime.now(UTC)).to_version == 3, "it did not pass this shadow"
+
+
+@pytest.mark.parametrize("status", [Status.FAIL, Status.UNDECIDED])
+def test_a_refused_approval_answers_nothing_later(ledger: Ledger, model: str, status: Status) -> None:
+    judged = verdict(model, 3, 1)
+    approval = decision(model, about=judged.digest, version=3)
+    with pytest.raises(TerminalError, match=f"its ShadowReport is {status}"):
+        approve_version(ledger, judged, shadow(model, 1, status), approval, at=datetime.now(UTC))
+    assert decisions(ledger, about=judged.digest) == ()
+    assert answer(ledger, judged.digest) is None
+    made, promotion = approve_version(ledger, judged, shadow(model, 1), approval, at=datetime.now(UTC))
+    assert (made, promotion.to_version) == (approval, 3)
+    assert approve_version(ledger, judged, shadow(model, 1), approval, at=datetime.now(UTC)) == (made, promotion), "a retry"
