@@ -83,9 +83,10 @@ def begin_shadow(context: StageContext, verdict: Verdict, *, in_container: bool 
     replayed = replayed_requests(context, verdict, until, load)
     if len(replayed.pairs) < shadow.min_requests or not labels_decide(context, verdict, replayed.pairs):
         return _deploy(context, verdict, until, len(replayed.pairs), in_container)
-    _remove_challenger(context, verdict, in_container)  # of an earlier try
     none = PairedLog(model=model, version=version, owner=owner, pairs=(), dropped=0, unanswered=0)
-    return record_shadow(context, decision(context, verdict, none, load, replayed=replayed))
+    report = record_shadow(context, decision(context, verdict, none, load, replayed=replayed))
+    _remove_challenger(context, verdict, in_container)  # of an earlier try
+    return report
 
 
 def finish_shadow(
@@ -115,13 +116,13 @@ def finish_shadow(
         if wait is not None:
             return wait
         pairs = live_pairs(context, verdict, _live_needed(context, len(replayed.pairs)))
+        report = record_shadow(context, decision(context, verdict, pairs, load, labelled=labelled, replayed=replayed))
     except Exception:
         if context.clock() >= until:
             _remove_challenger(context, verdict, in_container)
         raise
     _remove_challenger(context, verdict, in_container)
-    report = decision(context, verdict, pairs, load, labelled=labelled, replayed=replayed)
-    return record_shadow(context, report)
+    return report
 
 
 def failure_reason(report: ShadowReport) -> str | None:
