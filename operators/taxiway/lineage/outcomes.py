@@ -3,6 +3,7 @@
 from collections.abc import Hashable
 
 from taxiway.records import (
+    Candidate,
     DataReport,
     Decision,
     DecisionKind,
@@ -125,6 +126,7 @@ def summarize(
     shadow: ShadowReport | None,
     promotion: Promotion | None,
     *,
+    candidate: Candidate | None = None,
     approval: Decision | None = None,
     run: str,
     mlflow_run: str,
@@ -132,7 +134,7 @@ def summarize(
 ) -> RunSummary | None:
     """The summary of a run, from the records of its stages.
 
-    A promotion without a verdict belongs to an earlier run that was killed before its end: this run found its model to be the
+    A promotion without a verdict belongs to an earlier run that was killed before its end: this run found its candidate to be the
     champion already.
 
     Args:
@@ -141,6 +143,7 @@ def summarize(
         verdict: The model gate's decision.
         shadow: The shadow gate's decision.
         promotion: The promotion.
+        candidate: The model version that was trained or found.
         approval: The answer of the person who was asked for approval.
         run: The id of the DAG run.
         mlflow_run: The id of the MLflow run.
@@ -155,9 +158,9 @@ def summarize(
         report = None
     if verdict is not None and (report is None or verdict.report != report.digest):
         verdict = None
-    if shadow is not None and (verdict is None or shadow.version != verdict.version):
+    if shadow is not None and (verdict is None or not shadow.is_about(verdict)):
         shadow = None
-    if promotion is not None and verdict is not None and promotion.verdict != verdict.digest:
+    if promotion is not None and not _is_of_this_pass(promotion, verdict, report, candidate):
         promotion = None
     if approval is not None and (verdict is None or approval.about != verdict.digest):
         approval = None
@@ -198,6 +201,18 @@ def _outcome(
     if promotion is None or verdict is None or shadow is None:
         return None
     return _promoted(promotion), tuple(r.message for r in (*verdict.reasons, *shadow.reasons))
+
+
+def _is_of_this_pass(
+    promotion: Promotion, verdict: Verdict | None, report: DataReport | None, candidate: Candidate | None
+) -> bool:
+    """Whether a promotion follows from the verdict, or without one is that of the candidate from the rows of the report."""
+    if verdict is not None:
+        return promotion.verdict == verdict.digest
+    if candidate is None or report is None:
+        return False
+    found = (candidate.snapshot, candidate.report, candidate.version)
+    return found == (report.snapshot, report.digest, promotion.to_version)
 
 
 def repeats_promotion(made: RunSummary, promotion: Promotion | None) -> bool:

@@ -126,6 +126,10 @@ class ShadowReport(Record):
     loss_difference: Interval | None = None
     checked_answers: int | None = None
 
+    def is_about(self, verdict: Verdict) -> bool:
+        """Whether it compared the version of a verdict with the same champion; a cleared run may have one against an earlier champion."""
+        return (self.model, self.version, self.champion) == (verdict.model, verdict.version, verdict.champion)
+
 
 class Promotion(Record):
     """The event that an alias moved to another version.

@@ -40,6 +40,7 @@ def approve_version(
         )
     if shadow is None:
         raise TerminalError(f"{about}: the shadow gate has not decided about it")
+    promote.require_passed(verdict, shadow)
     if not is_recorded(ledger, decision):
         _require_never_promoted(ledger, verdict, about)
         promote.require_current(ledger, verdict)
@@ -91,7 +92,7 @@ def force_version(
 
 def _require_refused(ledger: Ledger, verdict: Verdict, shadow: ShadowReport | None) -> None:
     """Raise TerminalError, with advice, if the version passed both gates and nobody has rejected it."""
-    if verdict.status is not Status.PASS or shadow is None or shadow.status not in _PASSED:
+    if verdict.status is not Status.PASS or shadow is None or not shadow.is_about(verdict) or shadow.status not in _PASSED:
         return
     rejection = answer(ledger, verdict.digest)
     if rejection is not None and rejection.kind is DecisionKind.REJECTION:

@@ -34,17 +34,17 @@ def push(
     Args:
         ledger: The ledger.
         verdict: The model gate's decision on the version.
-        shadow: The shadow gate's decision on the same version.
+        shadow: The shadow gate's decision on the same version, compared with the same champion.
         by: Who promotes it, for the ledger.
         at: The time of the promotion, in UTC.
         approval: The decision of the person who approved it; None if nobody had to.
 
     Raises:
-        TerminalError: A decision did not pass or is about another version, the champion is no longer the one that the verdict
-            compared with, or was trained on newer data, or this promotion has been rolled back since.
+        TerminalError: A decision did not pass, or is about another version or champion, the champion is no longer the one that the
+            verdict compared with, or was trained on newer data, or this promotion has been rolled back since.
         TransientError: Another promotion of the model is in progress.
     """
-    _check(verdict, shadow)
+    require_passed(verdict, shadow)
     reason = _passed(shadow) if verdict.champion is not None else "first champion"
     if approval is not None:
         reason = f"{reason}; approved by {approval.by}: {approval.reason}"
@@ -75,6 +75,30 @@ def force(ledger: Ledger, verdict: Verdict, decision: Decision, *, at: datetime)
     if rejection is not None and rejection.kind is DecisionKind.REJECTION:
         reason = f"{reason}; overrules the rejection of {rejection.by}: {rejection.reason}"
     return _promote(ledger, verdict, None, decision, by=decision.by, at=at, reason=reason)
+
+
+def require_passed(verdict: Verdict, shadow: ShadowReport) -> None:
+    """Check that a version passed both gates.
+
+    Args:
+        verdict: The model gate's decision on the version.
+        shadow: The shadow gate's decision.
+
+    Raises:
+        TerminalError: A decision did not pass, or that of the shadow gate is about another version or champion.
+    """
+    name = f"{verdict.model} version {verdict.version}"
+    if verdict.status is not Status.PASS:
+        raise TerminalError(f"{name} is not pushed: its verdict is {verdict.status}; required: PASS")
+    if not shadow.is_about(verdict):
+        raise TerminalError(
+            f"{name} is not pushed: the ShadowReport belongs to {shadow.model} version {shadow.version} against champion version "
+            f"{shadow.champion or 'none'}; required: one of version {verdict.version} against champion version {verdict.champion or 'none'}. "
+            "Wait until the shadow of its run is over, or decide its span again: taxiway run FILE --span NAME, or in Airflow a run with the "
+            "parameter span"
+        )
+    if shadow.status not in (Status.PASS, Status.NOT_APPLICABLE):
+        raise TerminalError(f"{name} is not pushed: its ShadowReport is {shadow.status}; required: PASS or NOT_APPLICABLE")
 
 
 def require_current(ledger: Ledger, verdict: Verdict) -> None:
@@ -153,16 +177,6 @@ def _check_not_undone_since(known: Sequence[Entry], key: str) -> None:
             done = entry.promotion
             how = "was retired" if done.to_version is None else f"was rolled back to version {done.to_version}"
             raise TerminalError(f"{done.model} {how} by {done.by} after this push began; run the model gate again")
-
-
-def _check(verdict: Verdict, shadow: ShadowReport) -> None:
-    name = f"{verdict.model} version {verdict.version}"
-    if verdict.status is not Status.PASS:
-        raise TerminalError(f"{name} is not pushed: its verdict is {verdict.status}; required: PASS")
-    if (shadow.model, shadow.version) != (verdict.model, verdict.version):
-        raise TerminalError(f"{name} is not pushed: the ShadowReport belongs to {shadow.model} version {shadow.version}")
-    if shadow.status not in (Status.PASS, Status.NOT_APPLICABLE):
-        raise TerminalError(f"{name} is not pushed: its ShadowReport is {shadow.status}; required: PASS or NOT_APPLICABLE")
 
 
 def older_data_reason(client: "MlflowClient", model: str, version: int, champion: int | None) -> str | None:

@@ -1,6 +1,8 @@
 """Close: ends the MLflow run, records the outcome of its span, and removes what a killed task left behind."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from taxiway.errors import TaxiwayError
 from taxiway.ledger.chain import Ledger
@@ -13,6 +15,9 @@ from taxiway.stages.context import StageContext
 from taxiway.store import LOST, Store
 from taxiway.tracking import tags
 from taxiway.tracking.run import MlflowRun, refs_of
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
 
 _PROMOTED = (Outcome.PROMOTED, Outcome.FIRST_CHAMPION)
 
@@ -63,6 +68,7 @@ def _summarize(context: StageContext, found: RunRecords) -> RunSummary | None:
         found.verdict,
         found.shadow,
         found.promotion,
+        candidate=found.candidate,
         approval=found.approval,
         run=context.run.partition("/")[2],
         mlflow_run=context.recorder.run_id,
@@ -95,6 +101,7 @@ def close_answered(
         found.verdict,
         found.shadow,
         promotion,
+        candidate=found.candidate,
         approval=answer,
         run=run.data.tags[tags.DAG_RUN].partition("/")[2],
         mlflow_run=judged.mlflow_run,
@@ -154,28 +161,34 @@ def _why_again(ledger: Ledger, store: Store, recorder: RunRecorder, known: RunSu
     refs = recorder.refs()
     if known.span.source_digest != made.span.source_digest:
         return "the source has other rows"
-    before = _tags_of(ledger, known.mlflow_run)
+    last = _run_of(ledger, known.mlflow_run)
+    before: Mapping[str, str] = last.data.tags if last is not None else {}
     if before.get(tags.SETTINGS, recorder.tag(tags.SETTINGS)) != recorder.tag(tags.SETTINGS):
         return "the pipeline file has changed"
     reports = [ref.digest for ref in refs if ref.record == DataReport.__name__]
     waivers = [found for report in reports for found in decisions(ledger, about=report) if found.kind is DecisionKind.WAIVER]
-    if waivers:
-        return f"{waivers[0].kind} of {waivers[0].by}: {waivers[0].reason}"
+    new = next((found for found in waivers if last is None or found.at > _ended(last)), None)
+    if new is not None:
+        return f"{new.kind} of {new.by}: {new.reason}"
     labels = _new_labels(ledger, store, refs, before)
     if labels is not None:
         return labels
     return "the run was cleared" if known.run == made.run else "somebody started a run for this span"
 
 
-def _tags_of(ledger: Ledger, mlflow_run: str) -> Mapping[str, str]:
-    """The tags of the MLflow run of an attempt; empty if it was deleted."""
+def _run_of(ledger: Ledger, mlflow_run: str) -> "Run | None":
+    """The MLflow run of an attempt; None if it was deleted."""
     from mlflow.exceptions import MlflowException
 
     try:
-        found: Mapping[str, str] = ledger.client.get_run(mlflow_run).data.tags
+        return ledger.client.get_run(mlflow_run)
     except MlflowException:
-        return {}
-    return found
+        return None
+
+
+def _ended(last: "Run") -> datetime:
+    """When the run of an attempt ended; a run that was cleared has its earlier end until it ends again. Without an end, its start."""
+    return datetime.fromtimestamp((last.info.end_time or last.info.start_time) / 1000, UTC)
 
 
 def _new_labels(ledger: Ledger, store: Store, refs: Sequence[RecordRef], before: Mapping[str, str]) -> str | None:

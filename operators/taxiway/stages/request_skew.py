@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,6 @@ from taxiway.data.schema.model import SERVING
 from taxiway.messages import counted
 from taxiway.records import Snapshot
 from taxiway.spec.monitor import Monitor
-from taxiway.spec.pipeline import Pipeline
 from taxiway.spec.source.periods import period_of
 from taxiway.stages.context import StageContext
 from taxiway.stages.monitor.windows.log_windows import log_folder, oldest_day
@@ -24,7 +23,8 @@ if TYPE_CHECKING:
 def logged_requests(context: StageContext, snapshot: Snapshot) -> "Iterator[Path | None]":
     """A Parquet file with the inputs of the requests that the newest span is compared with, which is deleted after the block.
 
-    These are the requests of the period that the span is named by, in UTC, or of the newest windows if spans are numbers.
+    These are the requests of the period that the span is named by, in UTC. If spans are numbers, they are those of the newest windows until
+    the day, in UTC, on which the snapshot is validated first: later reports on it read the same requests, so a waiver by command holds.
 
     Args:
         context: The run.
@@ -40,7 +40,7 @@ def logged_requests(context: StageContext, snapshot: Snapshot) -> "Iterator[Path
     from taxiway.serving.request_log.sent_inputs import export_sent_inputs
 
     names = [each.name for each in schema.features if each.name in schema.key or each.expected_in(SERVING)]
-    since, until = _period(context.pipeline, section, snapshot, context.clock())
+    since, until = _period(context, section, snapshot)
     folder = log_folder(context, section)
     with temp_folder("requests") as place:
         path = place / "requests.parquet"
@@ -57,11 +57,27 @@ def _is_limited(schema: "Schema") -> bool:
     return bool(schema.feature_skew is not None and schema.key) or any(each.skew is not None for each in schema.features)
 
 
-def _period(pipeline: Pipeline, section: Monitor, snapshot: Snapshot, now: datetime) -> tuple[datetime, datetime]:
+def _period(context: StageContext, section: Monitor, snapshot: Snapshot) -> tuple[datetime, datetime]:
     """The time of the first requests, and that after the last ones."""
-    every = pipeline.source.named_by
+    every = context.pipeline.source.named_by
     if every is None:
-        oldest = oldest_day(now.date(), section.window, section.windows)
-        return datetime(oldest.year, oldest.month, oldest.day, tzinfo=UTC), now
+        first = _first_validated(context, snapshot)
+        return _midnight(oldest_day(first, section.window, section.windows)), _midnight(first)
     period = period_of(snapshot.target_span.name, every)
     return period.begins, period.ends
+
+
+def _first_validated(context: StageContext, snapshot: Snapshot) -> date:
+    """The day on which a snapshot is validated first, in UTC."""
+    ref = f"skew/{snapshot.pipeline}/{snapshot.digest}"
+    try:
+        return date.fromisoformat(context.store.get_ref(ref) or "")
+    except ValueError:  # it is now, or the ref is damaged
+        today = context.clock().date()
+        context.store.set_ref(ref, today.isoformat())
+        return today
+
+
+def _midnight(day: date) -> datetime:
+    """The beginning of a day in UTC."""
+    return datetime.combine(day, time(), UTC)

@@ -1,5 +1,6 @@
 """A new span is compared with the requests that were answered for its rows: training-serving skew stops a run."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,13 @@ from cli import logged_weeks
 from cli.local_runs import kept, run
 from cli.logged_weeks import Cells, log_week
 from stages.conftest import Site
+
+from taxiway.ledger.chain import Ledger
+from taxiway.ledger.decisions import record_decision
+from taxiway.lineage.waivers import waiver
+from taxiway.spec.files.pipeline_file import read_pipeline
+from taxiway.stages.installation import DEFAULT_HOME, open_installation
+from taxiway.stages.runner import run_in
 
 LIMITED = "feature_skew: {max_fraction: 0.02}\n"
 
@@ -52,6 +60,26 @@ def test_a_span_that_differs_from_its_requests_is_blocked(champion: Site) -> Non
     result = run()
     assert result.exit_code == 1, result.output
     assert "a differs between training and serving in 100 of 1,000 rows (10.0%)" in result.output
+
+
+def test_a_waiver_by_command_holds_while_requests_go_on(champion: Site) -> None:
+    """The report on the same rows is the same on every later day, so the waiver is about it."""
+    cells, now = sent(), datetime.now(UTC)
+    arrive(champion, cells, a=[value + (row % 10 == 0) for row, value in enumerate(cells["a"])])
+    with open_installation("data", None, None, DEFAULT_HOME) as installation:
+        pipeline = read_pipeline(Path("small.pipeline.yaml"))
+        blocked = run_in(installation, pipeline, clock=lambda: now).report
+        assert blocked is not None
+        (anomaly,) = blocked.blocking
+        until = (now + timedelta(days=9)).date()
+        made = waiver(blocked, pipeline.name, f"{anomaly.kind}:a", until=until, by="ann", via="command line", reason="it is")
+        record_decision(Ledger(installation.client, installation.services.ledger_keys), made)
+        log_week(1, 500, at=now.timestamp() - 1)
+        for days in (0, 1, 8):
+            later = now + timedelta(days=days)
+            again = run_in(installation, pipeline, span="3", until="validate_data", clock=lambda at=later: at)
+            assert again.report == blocked, f"after {days} days"
+        assert run_in(installation, pipeline, span="3").verdict is not None, "the data are accepted"
 
 
 def test_a_span_that_is_equal_to_its_requests_passes(champion: Site) -> None:

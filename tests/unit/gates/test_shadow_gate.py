@@ -298,10 +298,11 @@ def test_the_shift_interval_is_students() -> None:
 
 
 def test_a_report_without_a_comparison_says_why() -> None:
-    report = not_applicable(MODEL, 1, "there is no champion yet")
+    report = not_applicable(MODEL, 1, None, "there is no champion yet")
     assert report.status is Status.NOT_APPLICABLE
     assert (report.version, report.champion, report.requests) == (1, None, 0)
     assert report.reasons[0].message == "there is no champion yet"
+    assert not_applicable(MODEL, 2, 1, "the pipeline file has no shadow section").champion == 1
 
 
 NEAR_THE_LIMITS = {

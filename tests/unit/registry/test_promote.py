@@ -76,7 +76,7 @@ def test_the_ledger_says_which_gates_a_version_passed(client: MlflowClient, mode
     without = push(
         Ledger(client, KEYS),
         verdict(model, 3, 2),
-        shadow(model, 3, None, Status.NOT_APPLICABLE),
+        shadow(model, 3, 2, Status.NOT_APPLICABLE),
         by="test",
         at=datetime.now(UTC),
     )

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 from running import ADMIN, Running, start_gateway
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -239,6 +240,28 @@ def test_a_task_that_fails_within_its_time_is_retried_with_the_same_challenger(w
     again = begin_shadow(replace(context, clock=lambda: datetime.now(UTC) + timedelta(hours=12)), verdict)
     assert isinstance(again, Wait)
     assert again.until < wait.until + timedelta(hours=1), "the wait has begun anew"
+
+
+def test_a_decision_that_fails_within_its_time_leaves_the_challenger(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """MLflow does not answer while the models are loaded."""
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    context = replace(world.context({**LIVE, "labels": None}), clock=lambda: datetime.now(UTC))
+    verdict = world.verdict(BETTER)
+    wait = begin_shadow(context, verdict)
+    assert isinstance(wait, Wait)
+    world.ask(100)
+    world.answered(100)
+    away = replace(context, registry=MlflowClient("http://127.0.0.1:9"), clock=lambda: datetime.now(UTC) + timedelta(hours=12))
+    with pytest.raises(MlflowException):
+        finish_shadow(away, verdict, wait.until)
+    assert world.gateway.admin.challenger(world.model) is not None
+    again = begin_shadow(replace(context, clock=away.clock), verdict)
+    assert isinstance(again, Wait)
+    assert again.until < wait.until + timedelta(hours=1), "the wait has begun anew"
+    report = finish_shadow(context, verdict, wait.until)
+    assert isinstance(report, ShadowReport)
+    assert (report.status, report.requests) == (Status.PASS, 100)
+    assert world.gateway.admin.challenger(world.model) is None
 
 
 def test_replayed_requests_with_labels_decide_at_once_and_leave_no_trace(world: World) -> None:

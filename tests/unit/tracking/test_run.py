@@ -12,6 +12,7 @@ from mlflow import MlflowClient
 from taxiway.lineage.outcomes import mark_processed, processed_spans, summaries, summarize
 from taxiway.records import (
     Anomaly,
+    Candidate,
     DataReport,
     Outcome,
     Promotion,
@@ -148,6 +149,16 @@ def promotion(from_version: int | None) -> Promotion:
 
 
 OK = report(Status.PASS)
+CANDIDATE = Candidate(
+    model="m",
+    version=2,
+    snapshot=SNAPSHOT.digest,
+    report=OK.digest,
+    features="f",
+    schema_version="v",
+    estimator="e",
+    params="{}",
+)
 
 
 def of_one_pass(data: Any, judged: Any, shadowed: Any, promoted: Any) -> tuple:
@@ -205,11 +216,28 @@ def test_records_of_a_first_pass_are_not_mixed_with_those_of_a_second() -> None:
     assert summarize(SNAPSHOT, OK, third, first[1], promoted, run="r", mlflow_run="m") is None
 
 
+@pytest.mark.parametrize("status", [Status.FAIL, Status.UNDECIDED, Status.PASS, Status.NOT_APPLICABLE])
+def test_a_shadow_against_another_champion_is_no_outcome(status: Status) -> None:
+    """The champion of the first pass was rolled back, and the shadow of the second broke."""
+    stale = shadow(status).model_copy(update={"champion": None if status is Status.NOT_APPLICABLE else 2})
+    records = of_one_pass(OK, verdict(Status.PASS), stale, promotion(1))
+    assert summarize(SNAPSHOT, *records, run="r", mlflow_run="m") is None
+
+
 def test_a_promotion_that_an_earlier_run_made_is_an_outcome() -> None:
-    made = summarize(SNAPSHOT, OK, None, None, promotion(1), run="r", mlflow_run="m")
+    made = summarize(SNAPSHOT, OK, None, None, promotion(1), candidate=CANDIDATE, run="r", mlflow_run="m")
     assert made is not None
     assert (made.outcome, made.version) == (Outcome.PROMOTED, 2)
     assert "was already promoted to champion on this span at 2026-01-01 00:00:00 UTC" in made.reasons[0]
+
+
+@pytest.mark.parametrize("changed", [{"snapshot": "corrected"}, {"report": "of another schema"}, {"version": 3}])
+def test_a_promotion_of_a_first_pass_is_no_outcome_of_a_second_that_breaks(changed: dict[str, Any]) -> None:
+    """The second pass broke before its gate, so the candidate and the promotion are those of the first."""
+    stale = CANDIDATE.model_copy(update=changed)
+    assert summarize(SNAPSHOT, OK, None, None, promotion(1), candidate=stale, run="r", mlflow_run="m") is None
+    assert summarize(SNAPSHOT, None, None, None, promotion(1), candidate=CANDIDATE, run="r", mlflow_run="m") is None
+    assert summarize(SNAPSHOT, OK, None, None, promotion(1), run="r", mlflow_run="m") is None
 
 
 def test_summaries_are_in_the_order_of_their_spans(tmp_path) -> None:

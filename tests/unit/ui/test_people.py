@@ -69,7 +69,8 @@ def ann(ledger: Ledger) -> Person:
         ledger.client.create_model_version(
             model, f"{run.info.artifact_uri}/model", run.info.run_id, tags={"taxiway.newest_span": "1"}
         )
-        shadow = ShadowReport(model=model, version=version, status=Status.NOT_APPLICABLE, reasons=())
+        champion = version - 1 or None
+        shadow = ShadowReport(model=model, version=version, champion=champion, status=Status.NOT_APPLICABLE, reasons=())
         promote.push(ledger, verdict(model, version), shadow, by="run", at=NOW)
     return Person(ledger, model, "ann", "it rejects everybody")
 
@@ -285,17 +286,18 @@ def test_a_refused_force_is_not_recorded_and_an_older_one_is_without_effect(ann:
 
 
 def test_a_version_that_passed_is_not_forced_unless_somebody_has_rejected_it(ann: Person) -> None:
-    passed = ShadowReport(model=ann.pipeline, version=3, champion=2, status=Status.PASS, reasons=())
     third_version(ann)
     judged = verdict(ann.pipeline, 3)
+    passed = ShadowReport(model=ann.pipeline, version=3, champion=2, status=Status.PASS, reasons=())
     for version, advice in (
         (1, f"taxiway rollback {ann.pipeline} --to 1"),
         (2, "it is the champion already"),
         (3, f"taxiway approve {ann.pipeline}/3"),
     ):
         one = verdict(ann.pipeline, version)
+        its_shadow = passed.model_copy(update={"version": version, "champion": one.champion})
         with pytest.raises(TerminalError, match=f"because it passed its gates; .*{advice}"):
-            force_version(ann.ledger, one, passed, ann.decision(DecisionKind.FORCE, one), at=NOW)
+            force_version(ann.ledger, one, its_shadow, ann.decision(DecisionKind.FORCE, one), at=NOW)
     record_decision(ann.ledger, replace(ann, name="bob").decision(DecisionKind.REJECTION, judged))
     record_decision(ann.ledger, replace(ann, name="eve").decision(DecisionKind.REJECTION, judged))
     made = decisions(ann.ledger, about=judged.digest)

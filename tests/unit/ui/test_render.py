@@ -101,6 +101,9 @@ def test_a_shadow_that_compared_nothing_is_not_shown_as_passed() -> None:
     assert {stage.name: stage.mark for stage in stages(run, RunRecords(shadow=nothing))}["shadow"] is Mark.SKIPPED
     compared = nothing.model_copy(update={"status": Status.PASS})
     assert {stage.name: stage.mark for stage in stages(run, RunRecords(shadow=compared))}["shadow"] is Mark.DONE
+    without_section = nothing.model_copy(update={"version": 2, "champion": 1})
+    shown = page("run.html", view=RunPage(run, RunRecords(shadow=without_section), ()), **PLACES)
+    assert "compared with champion version" not in shown
 
 
 def test_an_approval_that_nobody_was_asked_for_is_a_dash() -> None:

@@ -96,11 +96,12 @@ def _require_pairs_of(pairs: PairedLog, model: str, version: int) -> None:
         raise ValueError(f"got the pairs of {pairs.model} version {pairs.version}, expected those of {model} version {version}")
 
 
-def not_applicable(model: str, version: int, reason: str) -> ShadowReport:
+def not_applicable(model: str, version: int, champion: int | None, reason: str) -> ShadowReport:
     """The report of a run that compares nothing: without a champion, or if the pipeline file has no `shadow` section."""
     return ShadowReport(
         model=model,
         version=version,
+        champion=champion,
         status=Status.NOT_APPLICABLE,
         reasons=(unmeasured(ReasonCode.SHADOW_NOT_RUN, Status.NOT_APPLICABLE, reason),),
     )

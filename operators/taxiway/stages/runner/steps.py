@@ -79,7 +79,7 @@ def _shadow(context: StageContext, progress: Progress) -> None:
 
     verdict = needed(progress.records.verdict)
     if context.pipeline.shadow is not None and verdict.champion is not None:
-        report = record_shadow(context, not_applicable(verdict.model, verdict.version, _NO_REQUESTS))
+        report = record_shadow(context, not_applicable(verdict.model, verdict.version, verdict.champion, _NO_REQUESTS))
     else:
         begun = begin_shadow(context, verdict)
         assert isinstance(begun, ShadowReport)  # without a champion or a shadow section there is nothing to wait for

@@ -71,9 +71,11 @@ def begin_shadow(context: StageContext, verdict: Verdict, *, in_container: bool 
     if verdict.status is not Status.PASS:
         raise TerminalError(f"{model} version {version} is not deployed as challenger: its verdict is {verdict.status}")
     if context.pipeline.shadow is None:
-        return record_shadow(context, not_applicable(model, version, "the pipeline file has no shadow section"))
+        return record_shadow(
+            context, not_applicable(model, version, verdict.champion, "the pipeline file has no shadow section")
+        )
     if verdict.champion is None:
-        return record_shadow(context, not_applicable(model, version, "no champion yet: there is nothing to compare with"))
+        return record_shadow(context, not_applicable(model, version, None, "no champion yet: there is nothing to compare with"))
     owner, shadow, load = owner_of(context, verdict), context.pipeline.shadow, loader_of(context, verdict)
     with gateway_of(context) as gateway:
         gateway.refresh(model)
@@ -81,9 +83,10 @@ def begin_shadow(context: StageContext, verdict: Verdict, *, in_container: bool 
     replayed = replayed_requests(context, verdict, until, load)
     if len(replayed.pairs) < shadow.min_requests or not labels_decide(context, verdict, replayed.pairs):
         return _deploy(context, verdict, until, len(replayed.pairs), in_container)
-    _remove_challenger(context, verdict, in_container)  # of an earlier try
     none = PairedLog(model=model, version=version, owner=owner, pairs=(), dropped=0, unanswered=0)
-    return record_shadow(context, decision(context, verdict, none, load, replayed=replayed))
+    report = record_shadow(context, decision(context, verdict, none, load, replayed=replayed))
+    _remove_challenger(context, verdict, in_container)  # of an earlier try
+    return report
 
 
 def finish_shadow(
@@ -113,13 +116,13 @@ def finish_shadow(
         if wait is not None:
             return wait
         pairs = live_pairs(context, verdict, _live_needed(context, len(replayed.pairs)))
+        report = record_shadow(context, decision(context, verdict, pairs, load, labelled=labelled, replayed=replayed))
     except Exception:
         if context.clock() >= until:
             _remove_challenger(context, verdict, in_container)
         raise
     _remove_challenger(context, verdict, in_container)
-    report = decision(context, verdict, pairs, load, labelled=labelled, replayed=replayed)
-    return record_shadow(context, report)
+    return report
 
 
 def failure_reason(report: ShadowReport) -> str | None:
