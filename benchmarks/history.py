@@ -169,7 +169,8 @@ def measure(size: int, folder: Path) -> dict[str, float]:
 
     def chart() -> None:
         attempts = [
-            one.model_copy(update={"run": f"r{number}"}) for number, one in enumerate(reversed(summaries(store, PIPELINE)))
+            one.model_copy(update={"run": f"r{number}", "version": size - number})
+            for number, one in enumerate(reversed(summaries(store, PIPELINE)))
         ]
         assert metric_history(store, attempts, verdicts, (), "the benchmark has no file") is not None
 
