@@ -18,10 +18,11 @@ from taxiway.ledger.segments import (
     continue_after,
     first_run,
     link_name,
+    link_runs,
     make_run,
     mark,
     marked_runs,
-    newest_run,
+    newest_runs,
     own_links,
     written,
 )
@@ -30,6 +31,7 @@ from taxiway.tracking.run import experiment_id
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 EXPERIMENT = "taxiway/ledger"
 SEGMENT_LINKS = 200
@@ -59,7 +61,7 @@ def is_signed(client: "MlflowClient") -> bool:
     experiment = _experiment(client)
     if experiment is None:
         return False
-    _, known = newest_run(client, experiment)
+    known = own_links(*newest_runs(client, experiment))
     return bool(known) and known[-1].signature is not None
 
 
@@ -154,8 +156,8 @@ def newest_links(client: "MlflowClient", name: str = EXPERIMENT, marked: Sequenc
     experiment = _experiment(client, name)
     if experiment is None:
         return []
-    newest = newest_run(client, experiment)[1]
-    older = [link for run in marked_runs(client, [experiment], marked) for link in own_links(run)]
+    newest = own_links(*newest_runs(client, experiment))
+    older = own_links(*marked_runs(client, [experiment], marked))
     return sorted({link.number: link for link in (*older, *newest)}.values(), key=lambda link: link.number)
 
 
@@ -187,7 +189,8 @@ def note(client: "MlflowClient", appended: Iterable[Link]) -> None:
 
 def _append(ledger: Ledger, experiment: str, new: NewEntry) -> Link:
     for _ in range(_TRIES):
-        run, known = newest_run(ledger.client, experiment)
+        runs = newest_runs(ledger.client, experiment)
+        run, known = runs[-1], own_links(*runs)
         same = next((link for link in known if (link.entry, link.record) == (new.entry, new.record)), None)
         if same is not None and ledger.keys.verifies(same.text, same.signature):
             return same
@@ -204,6 +207,8 @@ def _append(ledger: Ledger, experiment: str, new: NewEntry) -> Link:
             last.hash if last else None,
         )
         link = replace(link, signature=ledger.keys.sign(link.text))
+        _require_none_missing(run, link)
+        link_runs(ledger.client, runs)  # before the link, as the marks
         if len(own_links(run)) >= SEGMENT_LINKS:
             continue_after(ledger.client, experiment, run, link.number)
             continue
@@ -212,6 +217,18 @@ def _append(ledger: Ledger, experiment: str, new: NewEntry) -> Link:
             return link
         _require_link(ledger.client, run.info.run_id, link_name(link.number))
     raise TransientError(f"the ledger is written by others all the time; {new.kind} of {new.model} is not appended; try again")
+
+
+def _require_none_missing(run: "Run", link: Link) -> None:
+    """Raise TerminalError if a new link would not follow the links before its run, as they were removed or the run was inserted."""
+    first = run.data.tags.get(tags.CHAIN_FIRST, "")
+    if first > link_name(link.number):
+        before = f"link {link.number - 1} is the last one before it" if link.previous else "there is none before it"
+        raise TerminalError(
+            f"the MLflow run {run.info.run_id} of the chain begins with link {first.lstrip('0')}, and {before}, so nothing can be appended to "
+            "the ledger: somebody has removed links, or inserted this run. See: taxiway ledger verify. Restore MLflow's database, or delete "
+            "this run if it was inserted"
+        )
 
 
 def _require_link(client: "MlflowClient", run: str, name: str) -> None:

@@ -1,6 +1,6 @@
 """The MLflow runs of a chain: each holds some hundreds of links as parameters, and names the run that follows it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,8 +19,8 @@ NEXT = "next"
 _LINKED = "LINKED"
 
 
-def newest_run(client: "MlflowClient", experiment: str) -> "tuple[Run, list[Link]]":
-    """The last run of a chain, and its links after the links of the run before it.
+def newest_runs(client: "MlflowClient", experiment: str) -> "list[Run]":
+    """The last two runs of a chain, oldest first, or its only one; more if processes were killed before they linked what they made.
 
     Args:
         client: The MLflow client.
@@ -39,13 +39,24 @@ def newest_run(client: "MlflowClient", experiment: str) -> "tuple[Run, list[Link
         raise TerminalError(
             f"the experiment {experiment} in MLflow has no run with the beginning of the chain; restore MLflow's database"
         )
-    runs = list(reversed(found))
-    seen = {run.info.run_id for run in runs}
-    while (following := runs[-1].data.params.get(NEXT)) is not None and following not in seen:
-        runs.append(client.get_run(following))
-        seen.add(following)
-    known = [link for run in runs[-2:] for link in own_links(run)]
-    return runs[-1], known
+    known, runs = {run.info.run_id: run for run in found}, dict[str, "Run"]()
+    for start in reversed(found):  # a run between the two may not be linked, so both are not taken as they are
+        following = start.info.run_id
+        while following is not None and following not in runs:
+            runs[following] = known.get(following) or client.get_run(following)
+            following = runs[following].data.params.get(NEXT)
+    return list(runs.values())
+
+
+def link_runs(client: "MlflowClient", runs: "Iterable[Run]") -> None:
+    """Complete what a process that was killed after it named the next run has left, so that a search finds each run with links.
+
+    Args:
+        client: The MLflow client.
+        runs: The newest runs of a chain, oldest first.
+    """
+    for run in runs:
+        _set_tags(client, run.info.run_id, run.data.tags, {tags.CHAIN_STATE: _LINKED})
 
 
 def marked_runs(client: "MlflowClient", experiments: Sequence[str], marks: Sequence[str]) -> "list[Run]":
@@ -65,24 +76,28 @@ def marked_runs(client: "MlflowClient", experiments: Sequence[str], marks: Seque
 
 
 def mark(client: "MlflowClient", run: "Run", marks: Sequence[str]) -> None:
-    """Set tags of a run by which its links are found; of two processes that do at once, MLflow may refuse one."""
+    """Set tags of a run by which its links are found."""
+    _set_tags(client, run.info.run_id, run.data.tags, dict.fromkeys(marks, "1"))
+
+
+def _set_tags(client: "MlflowClient", run: str, known: Mapping[str, str], wanted: Mapping[str, str]) -> None:
+    """Set the tags that a run does not have; of two processes that do at once, MLflow may refuse one."""
     from mlflow.entities import RunTag
     from mlflow.exceptions import MlflowException
 
-    missing = [name for name in marks if name not in run.data.tags]
+    missing = {name: value for name, value in wanted.items() if name not in known}
     if not missing:
         return
     try:
-        client.log_batch(run.info.run_id, tags=[RunTag(name, "1") for name in missing])
+        client.log_batch(run, tags=[RunTag(name, value) for name, value in missing.items()])
     except MlflowException:
-        if not set(missing) <= set(client.get_run(run.info.run_id).data.tags):
+        if not missing.items() <= client.get_run(run).data.tags.items():
             raise
 
 
-def own_links(run: "Run") -> list[Link]:
-    """The links of a run, in their order."""
-    params = run.data.params
-    read = [Link.from_json(params[name]) for name in sorted(name for name in params if name != NEXT)]
+def own_links(*runs: "Run") -> list[Link]:
+    """The links of runs, in their order."""
+    read = [Link.from_json(run.data.params[name]) for run in runs for name in sorted(run.data.params) if name != NEXT]
     return [link for link in read if link is not None]
 
 
@@ -90,7 +105,7 @@ def continue_after(client: "MlflowClient", experiment: str, full: "Run", first: 
     """Make the run that follows a full one, unless another process was faster."""
     made = make_run(client, experiment, first, linked=False)
     if written(client, full.info.run_id, NEXT, made):
-        client.set_tag(made, tags.CHAIN_STATE, _LINKED)
+        _set_tags(client, made, {}, {tags.CHAIN_STATE: _LINKED})
     else:
         client.delete_run(made)
 

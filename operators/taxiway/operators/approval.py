@@ -1,14 +1,19 @@
 """Approval: Airflow's human-in-the-loop operator asks whether a version may be pushed; the answer is a record of the ledger."""
 
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Param
+from airflow.sdk.exceptions import AirflowNotFoundException
 
+from taxiway.credentials import without_credentials
+from taxiway.errors import TerminalError
 from taxiway.hooks.context import airflow_url
 from taxiway.hooks.notify import Told, notify
+from taxiway.messages import error_text
 from taxiway.operators.base import Input, StageOperator
 from taxiway.records import Decision, ShadowReport, Verdict
 from taxiway.spec.approval import APPROVE, REJECT, Approval
@@ -19,6 +24,9 @@ if TYPE_CHECKING:
 
     from taxiway.stages.approval import Answer
     from taxiway.stages.context import StageContext
+
+_FIRST_WAIT_S = 2.0
+_LONGEST_WAIT_S = 6 * 3600
 
 
 class ApprovalOperator(StageOperator[Decision], HITLOperator):
@@ -56,12 +64,37 @@ class ApprovalOperator(StageOperator[Decision], HITLOperator):
 
     def execute_complete(self, context: "Context", event: Mapping[str, Any]) -> Any:
         """Record the answer, or what silence means."""
+        with self.reporting(context), self.ending(context):
+            given = _answer(HITLOperator.execute_complete(self, context, dict(event)), silent=bool(event.get("timedout")))
+            stage, answered = self._recorded(given, context)
+            return self.finish(answered, stage, context)
+
+    def _recorded(self, given: "Answer", context: "Context") -> "tuple[StageContext, Decision]":
+        """Record an answer, as soon as MLflow answers. Airflow forgets it when the task fails: a retry asks again."""
+        from taxiway.serving.retries import Retry
         from taxiway.stages.approval import record_answer
 
-        with self.reporting(context), self.ending(context):
-            stage = self.open(context)
-            given = _answer(HITLOperator.execute_complete(self, context, dict(event)), silent=bool(event.get("timedout")))
-            return self.finish(record_answer(stage, self.read(Verdict, self.verdict), given), stage, context)
+        retry, ends = Retry(_FIRST_WAIT_S), time.monotonic() + _LONGEST_WAIT_S
+        while True:
+            try:
+                stage = self.open(context)
+                return stage, record_answer(stage, self.read(Verdict, self.verdict), given)
+            except (TerminalError, AirflowNotFoundException):  # no retry fixes it
+                raise
+            except Exception as error:
+                retry.failed()
+                wait_s = retry.wait_s
+                if time.monotonic() + wait_s > ends:
+                    raise
+                self.log.warning(
+                    "the answer of %s is not recorded yet, and is tried again in %.0f s, for at most %d hours: %s. If this task is ended before, "
+                    "the question is asked again",
+                    given.by,
+                    wait_s,
+                    _LONGEST_WAIT_S // 3600,
+                    without_credentials(error_text(error)),
+                )
+            time.sleep(wait_s)
 
     def failure_reason(self, stage: "StageContext", record: Decision) -> str | None:
         from taxiway.stages.approval import failure_reason

@@ -146,7 +146,8 @@ class Promotion(Record):
         reason: Why the alias moved.
         decision: The digest of the decision of a person that the promotion rests on; None if there is none.
         files: The digest of the files of the version after; None if it is not known.
-        downstream: The pipelines that have read predictions of the model, by name.
+        downstream: The pipelines that have read predictions of the model, by name; of many, the first ones.
+        downstream_more: The number of further such pipelines.
     """
 
     record_version: ClassVar[int] = 2
@@ -164,6 +165,7 @@ class Promotion(Record):
     decision: str | None = None
     files: str | None = None
     downstream: tuple[str, ...] = ()
+    downstream_more: int = 0
 
     @property
     def forced(self) -> bool:

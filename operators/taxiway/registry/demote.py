@@ -11,7 +11,7 @@ from taxiway.ledger.promotions import open_entry, promotion_key
 from taxiway.records import Promotion
 from taxiway.registry.alias_moves import champion_before, champion_now, move, settled
 from taxiway.registry.aliases import CHAMPION, PREVIOUS, version_at
-from taxiway.registry.downstream import downstream_pipelines
+from taxiway.registry.downstream import named_downstream
 from taxiway.registry.version_tags import files_of
 
 if TYPE_CHECKING:
@@ -92,6 +92,7 @@ def _promotion(
     at: datetime,
 ) -> Promotion:
     """The record of a champion's change to a former version, or to none."""
+    downstream, more = named_downstream(ledger.client, model)
     return Promotion(
         model=model,
         alias=CHAMPION,
@@ -101,7 +102,8 @@ def _promotion(
         at=at,
         reason=reason,
         files=None if to_version is None else _files(ledger.client, known, model, to_version),
-        downstream=downstream_pipelines(ledger.client, model),
+        downstream=downstream,
+        downstream_more=more,
     )
 
 

@@ -1,12 +1,16 @@
 """The pipelines that read predictions of a model: a tag of the registered model for each pipeline, and not for each run."""
 
 from datetime import datetime
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from taxiway.tracking import tags
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
+_MAX_CHARACTERS = 2000
+"""Of the names in a promotion, whose record is a tag of an MLflow run, of at most 8,000 characters in PostgreSQL."""
 
 
 def note_downstream(client: "MlflowClient", model: str, pipeline: str, at: datetime) -> None:
@@ -28,6 +32,14 @@ def downstream_pipelines(client: "MlflowClient", model: str) -> tuple[str, ...]:
     found = _tags_of(client, model) or {}
     names = (name.removeprefix(tags.DOWNSTREAM_PREFIX) for name in found if name.startswith(tags.DOWNSTREAM_PREFIX))
     return tuple(sorted(names))
+
+
+def named_downstream(client: "MlflowClient", model: str) -> tuple[tuple[str, ...], int]:
+    """The first of the pipelines that have read predictions of a model, and the number of the others; takes one request."""
+    names = downstream_pipelines(client, model)
+    ends = accumulate(len(name) for name in names)
+    named = sum(end <= _MAX_CHARACTERS for end in ends)
+    return names[:named], len(names) - named
 
 
 def _tags_of(client: "MlflowClient", model: str) -> dict[str, str] | None:

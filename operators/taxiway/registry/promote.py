@@ -12,7 +12,7 @@ from taxiway.ledger.promotions import open_entry, promotion_key
 from taxiway.records import Decision, DecisionKind, Promotion, ShadowReport, Status, Verdict, span_order
 from taxiway.registry.alias_moves import champion_now, move, restore_aliases, settled
 from taxiway.registry.aliases import CHAMPION
-from taxiway.registry.downstream import downstream_pipelines
+from taxiway.registry.downstream import named_downstream
 from taxiway.registry.version_tags import files_of
 from taxiway.tracking import tags
 
@@ -126,7 +126,7 @@ def _promote(
 ) -> Promotion:
     forced = decision is not None and shadow is None
     key = promotion_key(verdict.model, verdict.version, decision.digest if forced and decision else verdict.digest)
-    downstream, known = downstream_pipelines(ledger.client, verdict.model), settled(ledger, verdict.model)
+    (downstream, more), known = named_downstream(ledger.client, verdict.model), settled(ledger, verdict.model)
     mine = {entry.state: entry for entry in known if entry.key == key}
     if State.DONE in mine:
         return _still_champion(ledger, mine[State.DONE].promotion)
@@ -148,6 +148,7 @@ def _promote(
             decision=decision.digest if decision else None,
             files=verdict.files or files_of(ledger.client, verdict.model, verdict.version),
             downstream=downstream,
+            downstream_more=more,
         )
         entry = open_entry(ledger, key, promotion, known)
     move(ledger, entry, at)

@@ -4,6 +4,7 @@ from datetime import date
 
 from taxiway.errors import TerminalError, TransientError
 from taxiway.ledger.chain import Ledger
+from taxiway.messages import counted
 from taxiway.records import DataReport, Decision, DecisionKind, Promotion, ShadowReport, Verdict
 from taxiway.stages.approval import needs_approval
 from taxiway.stages.context import StageContext
@@ -40,7 +41,9 @@ def push(context: StageContext, verdict: Verdict, shadow: ShadowReport, approval
 
 def told_downstream(promotion: Promotion) -> str:
     """A message about the pipelines that read predictions of a model whose champion has changed."""
-    return f"predictions of {promotion.model} are read by {', '.join(promotion.downstream)}; their owners are notified by their next run"
+    more = f" and {counted(promotion.downstream_more, 'more pipeline')}" if promotion.downstream_more else ""
+    readers = f"{', '.join(promotion.downstream)}{more}"
+    return f"predictions of {promotion.model} are read by {readers}; their owners are notified by their next run"
 
 
 def _require_approval(context: StageContext, verdict: Verdict, approval: Decision | None) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from taxiway.credentials import without_credentials
 from taxiway.errors import TransientError
+from taxiway.messages import clipped
 from taxiway.records import Record, RecordRef, Snapshot, Span
 from taxiway.records.recorder import Logged, RunStatus
 from taxiway.store import temp_folder
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 _MAX_METRICS = 1_000
 """The most that MLflow accepts in a request."""
+
+_LONGEST_NAME = 250
+"""The most that MLflow stores in PostgreSQL."""
 
 
 def _now() -> datetime:
@@ -71,7 +75,9 @@ class MlflowRun:
             found = MlflowRun(self.client, runs[0].info.run_id, self.experiment_id, self.clock)
             found.reopen()
             return found
-        made = self.client.create_run(self.experiment_id, start_time=_milliseconds(self.clock()), run_name=name, tags=tags)
+        made = self.client.create_run(
+            self.experiment_id, start_time=_milliseconds(self.clock()), run_name=short_name(name), tags=tags
+        )
         return MlflowRun(self.client, made.info.run_id, self.experiment_id, self.clock)
 
     def end_nested(self, status: RunStatus) -> None:
@@ -103,7 +109,7 @@ class MlflowRun:
         run = client.create_run(
             found_id,
             start_time=_milliseconds(clock()),
-            run_name=dag_run.partition("/")[2],
+            run_name=short_name(dag_run.partition("/")[2]),
             tags={**tags, tag_names.DAG_RUN: dag_run},
         )
         return cls(client, run.info.run_id, found_id, clock)
@@ -177,7 +183,7 @@ class MlflowRun:
         self.client.log_batch(
             self.run_id,
             metrics=[Metric(name, float(value), now, 0) for name, value in metrics.items()],
-            tags=[RunTag(name, value) for name, value in tags.items()],
+            tags=[RunTag(name, short_name(value) if name == tag_names.RUN_NAME else value) for name, value in tags.items()],
         )
 
     def datasets(self, spans: tuple[Span, ...], context: str) -> None:
@@ -246,6 +252,11 @@ def refs_of(tags: Mapping[str, str]) -> tuple[RecordRef, ...]:
         for name, value in tags.items()
         if name.startswith(tag_names.RECORD_PREFIX)
     )
+
+
+def short_name(name: str) -> str:
+    """The name of an MLflow run, clipped if it is too long for MLflow's database."""
+    return name if len(name) <= _LONGEST_NAME else clipped(name, _LONGEST_NAME - len("..."))
 
 
 def run_url(tracking_uri: str, experiment_id: str, run_id: str) -> str:

@@ -107,7 +107,7 @@ CHAIN_LINK = "taxiway.chain.link"
 CHAIN_FIRST = "taxiway.chain.first"
 """The number of the first link in a run of the chain."""
 CHAIN_STATE = "taxiway.chain.state"
-"""LINKED, when the run before names this run."""
+"""LINKED, once the run before names this run, and before it has a link."""
 
 EVALUATION_ROW_PREFIX = "taxiway.evaluation_row."
 """Followed by the hash of an evaluation row: a run of a chain with queries about evaluation sets with this row."""

@@ -18,6 +18,7 @@ from taxiway.ledger import chain
 from taxiway.ledger.answers.asking import answer, ask, standing_of
 from taxiway.ledger.answers.chains import all_entries, experiment_of
 from taxiway.ledger.chain import Ledger
+from taxiway.ledger.segments import NEXT, make_run, newest_runs, written
 from taxiway.records import Answered, Asked, EvaluationSet, Status
 from taxiway.tracking.local import local_mlflow
 
@@ -176,6 +177,21 @@ def test_a_kill_between_any_two_requests_asks_once(tmp_path: Path) -> None:
         assert [(entry.asked.key, len(entry.answers)) for entry in all_entries(whole, "team.m")] == [("a", 1), ("b", 1)]
         assert standing_of(whole, asked("c")).account.steps == 2
         assert wrong(whole) == ()
+
+
+def test_a_kill_before_a_run_is_linked_hides_no_query(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was asked about one model is known to every other, though the process that made the run with it was killed."""
+    monkeypatch.setattr(chain, "SEGMENT_LINKS", 2)
+    decide(ledger, "x", evaluation_set=OTHERS)
+    known = ledger.client.get_experiment_by_name(experiment_of("team.m"))
+    assert known is not None
+    (full,) = newest_runs(ledger.client, known.experiment_id)
+    assert written(ledger.client, full.info.run_id, NEXT, make_run(ledger.client, known.experiment_id, 3, linked=False))
+    for key in ("a", "b"):
+        decide(ledger, key)
+        copy = standing_of(ledger, asked("c", model="team.copy", steps=2))
+        assert (copy.account.steps, copy.is_spent) == {"a": (1, False), "b": (2, True)}[key]
+    assert wrong(ledger) == ()
 
 
 def test_of_many_that_ask_at_once_no_more_are_answered_than_the_budget_has(

@@ -13,9 +13,10 @@ from mlflow import MlflowClient
 
 from taxiway.errors import ConfigError, TerminalError
 from taxiway.ledger import chain
-from taxiway.ledger.chain import Ledger, append, links
+from taxiway.ledger.chain import Ledger, append, append_to, links, newest_links
 from taxiway.ledger.keys import LedgerKeys
-from taxiway.ledger.links import Link, NewEntry
+from taxiway.ledger.links import Link, NewEntry, broken_links
+from taxiway.ledger.segments import make_run
 from taxiway.tracking.local import local_mlflow
 from taxiway.tracking.tags import CHAIN_LINK
 
@@ -107,6 +108,47 @@ def test_a_retry_completes_what_a_kill_left_behind_at_any_request(tmp_path: Path
         assert {link.entry for link in found} == {e.entry for e in (*older, *new)}
         assert [link.number for link in found] == list(range(1, len(found) + 1))
         assert len(found) == 5
+
+
+def test_a_kill_while_a_run_is_continued_forks_nothing(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever request the one killed process did not make, the links after it are in one order, and all runs can be searched."""
+    monkeypatch.setattr(chain, "SEGMENT_LINKS", 3)
+    killed = 0
+    for last in range(100):
+        name = f"chain {last}"
+
+        def write(number: int, client: Any = ledger.client, name: str = name) -> None:
+            append_to(Ledger(client, KEYS), name, NewEntry("Asked", "team.m", f"e{number}", f"e{number}", "{}", ("seen",)))
+
+        for number in range(1, 4):
+            write(number)
+        try:
+            write(4, Dying(ledger.client, last))
+            break
+        except KilledError:
+            killed += 1
+        for number in range(4, 9):
+            write(number)
+            found = [link for link in links(ledger.client, name) if isinstance(link, Link)]
+            assert [link.entry for link in found] == [f"e{each}" for each in range(1, number + 1)]
+            assert list(broken_links(KEYS, found)) == []
+            assert newest_links(ledger.client, name, ("seen",)) == found, "those in older runs are found by their mark"
+    assert killed > 6
+
+
+def test_nothing_is_appended_to_a_run_with_missing_links_before_it(ledger: Ledger) -> None:
+    append(ledger, entry(ledger.client))
+    known = ledger.client.get_experiment_by_name(chain.EXPERIMENT)
+    assert known is not None
+    inserted = make_run(ledger.client, known.experiment_id, 7)
+    with pytest.raises(
+        TerminalError, match=rf"the MLflow run {inserted} of the chain begins with link 7, and link 1 is the last"
+    ):
+        append(ledger, entry(ledger.client))
+    assert ledger.client.get_run(inserted).data.params == {}
+    ledger.client.delete_run(inserted)
+    append(ledger, entry(ledger.client))
+    assert numbers(ledger) == [1, 2]
 
 
 def test_a_deleted_chain_is_named(ledger: Ledger) -> None:

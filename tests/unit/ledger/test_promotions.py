@@ -3,18 +3,21 @@
 from datetime import UTC, datetime
 
 import pytest
-from ledger.entries import decision, promote, verdict, wrong
+from ledger.entries import NOW, decision, promote, verdict, wrong
 
 from taxiway.errors import TerminalError
 from taxiway.ledger import promotions
 from taxiway.ledger.chain import Ledger
 from taxiway.ledger.decisions import record_decision
 from taxiway.ledger.verify import verify
+from taxiway.messages import MAX_KEPT_CHARACTERS
 from taxiway.records import DecisionKind, Status
 from taxiway.registry.alias_moves import champion_now
 from taxiway.registry.aliases import CHAMPION, PREVIOUS, version_at
 from taxiway.registry.demote import retire, rollback
+from taxiway.registry.downstream import note_downstream
 from taxiway.registry.promote import force
+from taxiway.stages.push import told_downstream
 
 
 def test_a_whole_ledger_has_no_problems(ledger: Ledger, model: str) -> None:
@@ -25,6 +28,23 @@ def test_a_whole_ledger_has_no_problems(ledger: Ledger, model: str) -> None:
     found = verify(ledger)
     assert (found.links, found.unsigned, found.problems) == (4, 0, ())
     assert all(entry.promotion.files == f"files{entry.promotion.to_version}" for entry in promotions.entries(ledger.client))
+
+
+def test_a_model_that_very_many_pipelines_read_is_promoted(ledger: Ledger, model: str) -> None:
+    """MLflow's database may refuse a tag of more than 8,000 characters."""
+    readers = [f"team.{'r' * 155}{number:02}" for number in range(60)]
+    for reader in readers:
+        note_downstream(ledger.client, model, reader, NOW)
+    pushed = promote(ledger, model, 1, None)
+    ended = retire(ledger, model, by="ann", reason="x" * MAX_KEPT_CHARACTERS, at=datetime.now(UTC))
+    for made in (pushed, ended):
+        assert made.downstream == tuple(readers[:12])
+        assert made.downstream_more == 48
+        assert told_downstream(made).endswith(
+            f"{readers[11]} and 48 more pipelines; their owners are notified by their next run"
+        )
+        assert len(made.to_json()) < 6000
+    assert wrong(ledger) == ()
 
 
 def test_an_alias_moved_by_hand_is_no_champion_and_is_put_back(ledger: Ledger, model: str) -> None:

@@ -54,6 +54,15 @@ def test_an_experiment_opens_on_its_runs_and_a_run_can_be_named(client: MlflowCl
     assert client.get_run(run.run_id).info.run_name == "2013-04 v2, 2026-11-26 08:00 UTC"
 
 
+def test_a_name_that_is_too_long_for_postgresql_is_clipped(client: MlflowClient) -> None:
+    run = MlflowRun.find_or_make(client, "named", f"d/{'r' * 300}", {})
+    trial = run.nested("key", ", ".join(f"parameter_{number}=0.0512" for number in range(20)))
+    assert client.get_run(run.run_id).info.run_name == f"{'r' * 247}..."
+    assert len(client.get_run(trial.run_id).info.run_name) == 250
+    run.tags({RUN_NAME: f"{'s' * 300}, 2026-11-26 08:00 UTC"})
+    assert client.get_run(run.run_id).info.run_name == f"{'s' * 247}..."
+
+
 def test_files_are_artifacts_of_the_run_and_a_retry_replaces_them(client: MlflowClient, tmp_path: Path) -> None:
     run = MlflowRun.find_or_make(client, "files", "d/r", {})
     for content in (b"one", b"two"):

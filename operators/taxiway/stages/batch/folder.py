@@ -7,8 +7,8 @@ import fcntl
 import os
 import re
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,17 +36,37 @@ def only_process(out: Path) -> Iterator[None]:
     Raises:
         TransientError: Another process writes predictions into it.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    folder = os.open(out, os.O_RDONLY)
+    while (folder := _locked(out)) is None:
+        pass
+    try:
+        yield
+    finally:
+        os.close(folder)
+
+
+def _locked(out: Path) -> int | None:
+    """The descriptor of a folder, which is locked; None if it was renamed before that, as by `written_whole`."""
+    with suppress(FileExistsError):
+        out.mkdir(parents=True)
+    try:
+        folder = os.open(out, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        if out.is_symlink():  # to a folder that does not exist
+            raise
+        return None
     try:
         fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
+        if os.path.samestat(os.fstat(folder), out.stat()):
+            return folder
+    except FileNotFoundError:
+        pass
     except BlockingIOError:
+        os.close(folder)
         raise TransientError(
             f"another process writes predictions into {out}; wait for it, or name another folder: -o FOLDER"
         ) from None
-    finally:
-        os.close(folder)
+    os.close(folder)
+    return None
 
 
 def prepare(out: Path, batch: Batch, *, overwrite: bool) -> Batch | None:
@@ -94,7 +114,33 @@ def beside_folder(out: Path) -> Path:
     return out.with_name(beside(out.name))
 
 
-def put_in_place(out: Path) -> None:
+def written_whole(out: Path, batch: Batch, write: Callable[[Path], Batch]) -> Batch:
+    """Write predictions beside a folder, and then put them in its place, unless it has them.
+
+    Args:
+        out: The folder.
+        batch: The batch, not finished.
+        write: Writes the predictions into a folder, which is locked; returns the finished batch.
+
+    Raises:
+        ConfigError: `out` has files that are not of a batch.
+        TransientError: Another process writes predictions for this folder.
+    """
+    found = finished_batch(out, batch)
+    if found is not None:
+        return found
+    with only_process(beside_folder(out)):
+        found = finished_batch(out, batch)  # of another process, which has locked the folder before
+        if found is None:
+            found = write(beside_folder(out))
+            _put_in_place(out)
+        else:
+            with suppress(OSError):  # it has another batch, which was interrupted
+                beside_folder(out).rmdir()
+    return found
+
+
+def _put_in_place(out: Path) -> None:
     """Rename the folder with complete predictions beside `out` to `out`, and remove the predictions that it replaces.
 
     Raises:

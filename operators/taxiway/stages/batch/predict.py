@@ -15,7 +15,7 @@ from taxiway.errors import ConfigError, DataError
 from taxiway.lineage.batches import RUN_METADATA
 from taxiway.messages import listed
 from taxiway.records.batch import Batch
-from taxiway.stages.batch.folder import beside, only_process, prepare, save
+from taxiway.stages.batch.folder import begun, beside, only_process, prepare, save, written_whole
 from taxiway.stages.batch.recorder import BatchRecorder
 from taxiway.stages.batch.version import Version
 
@@ -42,6 +42,7 @@ def predict_batch(
     keys: Sequence[str] = (),
     rows_per_file: int = ROWS_PER_FILE,
     overwrite: bool = False,
+    whole: bool = False,
     progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> Batch:
     """Score the rows of a table, and write the predictions to a folder.
@@ -58,6 +59,7 @@ def predict_batch(
         keys: The columns that are copied to the predictions.
         rows_per_file: How many rows a file of predictions has.
         overwrite: Whether to replace the predictions of other data or another version in the folder.
+        whole: Whether to write beside the folder, which then appears, or is replaced, when the predictions are complete.
         progress: Called after each file with the rows that are scored and all rows.
 
     Returns:
@@ -66,27 +68,10 @@ def predict_batch(
     Raises:
         ConfigError: A key is not a column, the folder has something else, or predictions that are not to be replaced.
         DataError: The rows do not match the inputs of the model.
-    """
-    batch = batch_of(version, table, data, keys=keys, rows_per_file=rows_per_file)
-    with only_process(out):
-        finished = prepare(out, batch, overwrite=overwrite)
-        if finished is None:
-            with recorder.recorded(batch, table) if recorder is not None else nullcontext(batch) as recorded:
-                save(out, recorded)
-                _write_missing(model, recorded, table, out, progress)
-            finished = recorded.model_copy(update={"finished_at": datetime.now(UTC)})
-            save(out, finished)
-    return finished
-
-
-def batch_of(version: Version, table: "Table", data: str, *, keys: Sequence[str], rows_per_file: int) -> Batch:
-    """The batch that `predict_batch` would write, not finished.
-
-    Raises:
-        ConfigError: A key is not a column.
+        TransientError: Another process writes predictions into the folder.
     """
     _require_columns(table, keys)
-    return Batch(
+    batch = Batch(
         model=version.model,
         version=version.version,
         files=version.files,
@@ -96,6 +81,21 @@ def batch_of(version: Version, table: "Table", data: str, *, keys: Sequence[str]
         rows=table.row_count,
         rows_per_file=rows_per_file,
     )
+
+    def write(folder: Path) -> Batch:
+        finished = prepare(folder, batch, overwrite=overwrite or (whole and not begun(folder, batch)))
+        if finished is None:
+            with recorder.recorded(batch, table) if recorder is not None else nullcontext(batch) as recorded:
+                save(folder, recorded)
+                _write_missing(model, recorded, table, folder, progress)
+            finished = recorded.model_copy(update={"finished_at": datetime.now(UTC)})
+            save(folder, finished)
+        return finished
+
+    if whole:
+        return written_whole(out, batch, write)
+    with only_process(out):
+        return write(out)
 
 
 def _write_missing(model: "RowModel", batch: Batch, table: "Table", out: Path, progress: Callable[[int, int], None]) -> None:

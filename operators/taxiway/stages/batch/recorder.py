@@ -14,7 +14,7 @@ from taxiway.records import DataReport, JoinMatch
 from taxiway.records.batch import Batch
 from taxiway.stages.batch.version import Version
 from taxiway.tracking import tags
-from taxiway.tracking.run import MlflowRun, experiment_id
+from taxiway.tracking.run import MlflowRun, experiment_id, short_name
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -85,7 +85,7 @@ class BatchRecorder:
             run.reopen()
             run.tags(self._tags(batch))
             return run
-        name = f"{batch.model} version {batch.version}: {clipped(batch.data, _LONGEST)}"
+        name = short_name(f"{batch.model} version {batch.version}: {clipped(batch.data, _LONGEST)}")
         made = self.client.create_run(experiment, run_name=name, tags={**self._tags(batch), tags.BATCH: key})
         return MlflowRun(self.client, made.info.run_id, experiment)
 

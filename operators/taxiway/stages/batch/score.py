@@ -17,8 +17,7 @@ from taxiway.records import span_label
 from taxiway.records.batch import Batch
 from taxiway.spec.scoring import index_name
 from taxiway.stages.batch.context import RowsToScore, Scored, ScoringContext, ScoringSettings
-from taxiway.stages.batch.folder import begun, beside_folder, finished_batch, put_in_place
-from taxiway.stages.batch.predict import batch_of, predict_batch
+from taxiway.stages.batch.predict import predict_batch
 from taxiway.stages.batch.queries import open_rows, queried, query_name
 from taxiway.stages.batch.recorder import BatchRecorder
 from taxiway.stages.batch.version import Version, find_version, load_version, row_model
@@ -173,7 +172,6 @@ def _score(context: ScoringContext, loaded: _Loaded, table: "Table", rows: _Rows
     """Check rows and score them beside their folder, which then replaces another batch in it."""
     settings, version = loaded.settings, loaded.version
     report = _checked(context, loaded, table, rows)
-    batch = batch_of(version, table, rows.data, keys=settings.keys, rows_per_file=settings.rows_per_file)
     run_tags = {**context.tags, tags.DAG_RUN: context.run, tags.BATCH_SCORING: context.name, **rows.tags}
     urls = []
 
@@ -181,22 +179,18 @@ def _score(context: ScoringContext, loaded: _Loaded, table: "Table", rows: _Rows
         urls.append(url)
         context.log.info("MLflow run: %s", url)
 
-    known = finished_batch(folder, batch)
-    if known is None:
-        beside = beside_folder(folder)
-        known = predict_batch(
-            loaded.model,
-            version,
-            table,
-            rows.data,
-            beside,
-            recorder=BatchRecorder(context.ledger.client, version, folder, report, rows.joins, run_tags, opened),
-            keys=settings.keys,
-            rows_per_file=settings.rows_per_file,
-            overwrite=not begun(beside, batch),
-            progress=lambda done, count: context.log.info("%s of %s rows scored", f"{done:,}", f"{count:,}"),
-        )
-        put_in_place(folder)
+    known = predict_batch(
+        loaded.model,
+        version,
+        table,
+        rows.data,
+        folder,
+        recorder=BatchRecorder(context.ledger.client, version, folder, report, rows.joins, run_tags, opened),
+        keys=settings.keys,
+        rows_per_file=settings.rows_per_file,
+        whole=True,
+        progress=lambda done, count: context.log.info("%s of %s rows scored", f"{done:,}", f"{count:,}"),
+    )
     context.log.info("%s rows scored with %s version %d into %s", f"{known.rows:,}", known.model, known.version, folder)
     return Scored(known, folder, None, urls[0] if urls else _url(context, known))
 
