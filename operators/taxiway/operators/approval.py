@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Param
-from airflow.sdk.exceptions import AirflowNotFoundException
 
 from taxiway.credentials import without_credentials
-from taxiway.errors import TerminalError
 from taxiway.hooks.context import airflow_url
+from taxiway.hooks.mlflow import is_outage
 from taxiway.hooks.notify import Told, notify
 from taxiway.messages import error_text
 from taxiway.operators.base import Input, StageOperator
@@ -79,12 +78,10 @@ class ApprovalOperator(StageOperator[Decision], HITLOperator):
             try:
                 stage = self.open(context)
                 return stage, record_answer(stage, self.read(Verdict, self.verdict), given)
-            except (TerminalError, AirflowNotFoundException):  # no retry fixes it
-                raise
             except Exception as error:
                 retry.failed()
                 wait_s = retry.wait_s
-                if time.monotonic() + wait_s > ends:
+                if not is_outage(error) or time.monotonic() + wait_s > ends:
                     raise
                 self.log.warning(
                     "the answer of %s is not recorded yet, and is tried again in %.0f s, for at most %d hours: %s. If this task is ended before, "
