@@ -12,7 +12,7 @@ from taxiway.records import Promotion
 from taxiway.registry.alias_moves import champion_before, champion_now, move, settled
 from taxiway.registry.aliases import CHAMPION, PREVIOUS, version_at
 from taxiway.registry.downstream import downstream_pipelines
-from taxiway.registry.version_tags import files_of
+from taxiway.registry.version_tags import files_of, is_deleted
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -43,8 +43,8 @@ def rollback(
         from_version: The champion that the reason is about; None for whichever it is.
 
     Raises:
-        TerminalError: There is no champion, no version before it, `to_version` never was champion, or the champion is another one than
-            `from_version`.
+        TerminalError: There is no champion, no version before it, `to_version` never was champion, the version was deleted in MLflow, or
+            the champion is another one than `from_version`.
         TransientError: A promotion of the model is in progress.
     """
     known = settled(ledger, model)
@@ -53,7 +53,12 @@ def rollback(
         raise TerminalError(
             f"{model} version {from_version} is not rolled back: the champion has changed to version {champion or 'none'}"
         )
-    wanted = _checked_target(known, model, champion, to_version) if to_version else _target(ledger, known, model, champion)
+    wanted = (
+        _checked_target(ledger.client, known, model, champion, to_version)
+        if to_version
+        else _target(ledger, known, model, champion)
+    )
+    _require_not_deleted(ledger.client, known, model, champion, wanted)
     promotion = _promotion(ledger, known, model, champion, wanted, by=by, reason=f"rollback: {reason}", at=at)
     return _move_by_hand(ledger, known, promotion, f"rollback {at.isoformat()}")
 
@@ -118,22 +123,43 @@ def _target(ledger: Ledger, known: Sequence[Entry], model: str, champion: int | 
         if ended is None or ended.from_version is None:
             raise TerminalError(f"{model} has no champion to roll back; allowed: the name of a model with a champion")
         return ended.from_version
-    # The ledger decides, because a push that was killed between its two aliases has set `previous` to the champion itself.
+    # The ledger decides, because a push that was killed between its two aliases has not set `previous`.
     previous = champion_before(known, champion) or version_at(ledger.client, model, PREVIOUS)
     if previous is None or previous == champion:
         raise TerminalError(f"{model} has no version before version {champion}: the first champion cannot be rolled back")
     return previous
 
 
-def _checked_target(known: Sequence[Entry], model: str, champion: int | None, version: int) -> int:
+def _checked_target(client: "MlflowClient", known: Sequence[Entry], model: str, champion: int | None, version: int) -> int:
     """The version that a person named, which was champion before."""
-    former = {entry.promotion.to_version for entry in known if entry.state in DECIDED} - {None}
     if version == champion:
         raise TerminalError(f"{model} version {version} is the champion already")
-    if version not in former:
-        listed = ", ".join(str(v) for v in sorted(v for v in former - {champion} if v is not None)) or "none"
-        raise TerminalError(f"{model} version {version} never was the champion; allowed: {listed}")
+    if version not in _champions(known):
+        allowed = _allowed(client, known, model, champion)
+        raise TerminalError(f"{model} version {version} never was the champion; allowed: {allowed}")
     return version
+
+
+def _require_not_deleted(
+    client: "MlflowClient", known: Sequence[Entry], model: str, champion: int | None, version: int
+) -> None:
+    """Raise TerminalError, with advice, if MLflow does not have the version that a rollback goes to."""
+    if is_deleted(client, model, version):
+        raise TerminalError(
+            f"{model} version {version} was deleted in MLflow, so it cannot be champion again; allowed: "
+            f"{_allowed(client, known, model, champion)}. To go back to one of these: taxiway rollback {model} --to VERSION --reason WHY"
+        )
+
+
+def _champions(known: Sequence[Entry]) -> set[int]:
+    """The versions that were champion."""
+    return {entry.promotion.to_version for entry in known if entry.state in DECIDED and entry.promotion.to_version is not None}
+
+
+def _allowed(client: "MlflowClient", known: Sequence[Entry], model: str, champion: int | None) -> str:
+    """The versions that a rollback can go to, for an error."""
+    former = sorted(_champions(known) - {champion})
+    return ", ".join(str(version) for version in former if not is_deleted(client, model, version)) or "none"
 
 
 def _files(client: "MlflowClient", known: Sequence[Entry], model: str, version: int) -> str | None:

@@ -13,7 +13,7 @@ from taxiway.records import Decision, DecisionKind, Promotion, ShadowReport, Sta
 from taxiway.registry.alias_moves import champion_now, move, restore_aliases, settled
 from taxiway.registry.aliases import CHAMPION
 from taxiway.registry.downstream import downstream_pipelines
-from taxiway.registry.version_tags import files_of
+from taxiway.registry.version_tags import files_of, is_deleted, tags_of
 from taxiway.tracking import tags
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def _check(verdict: Verdict, shadow: ShadowReport) -> None:
 
 
 def older_data_reason(client: "MlflowClient", model: str, version: int, champion: int | None) -> str | None:
-    """Why a version's data is older than the champion's; None if it is not.
+    """Why a version's data is older than the champion's; None if it is not, or if the champion was deleted in MLflow.
 
     Args:
         client: The MLflow client.
@@ -176,7 +176,10 @@ def older_data_reason(client: "MlflowClient", model: str, version: int, champion
     """
     if champion is None:
         return None
-    own, other = (client.get_model_version(model, str(v)).tags.get(tags.NEWEST_SPAN, "") for v in (version, champion))
+    found = [tags_of(client, model, each) for each in (version, champion)]
+    if None in found:
+        return None
+    own, other = (each.get(tags.NEWEST_SPAN, "") for each in found if each is not None)
     return f"its newest span is {own}, the champion's is {other}" if span_order(own) < span_order(other) else None
 
 
@@ -186,6 +189,10 @@ def _check_champion(client: "MlflowClient", verdict: Verdict, champion: int | No
             f"{verdict.model} version {verdict.version} is not pushed: it was compared with champion version {verdict.champion or 'none'}, "
             f"but the champion is now {champion or 'none'}; decide its span again: taxiway run FILE --span NAME, or in Airflow a run with the "
             "parameter span"
+        )
+    if is_deleted(client, verdict.model, verdict.version):
+        raise TerminalError(
+            f"{verdict.model} version {verdict.version} is not pushed: it was deleted in MLflow; decide its span again, which trains it anew"
         )
     older = older_data_reason(client, verdict.model, verdict.version, champion)
     if older:
