@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from taxiway.errors import TerminalError
 from taxiway.ledger.chain import Ledger
-from taxiway.ledger.entry import DECIDED, Entry
-from taxiway.ledger.promotions import open_entry, promotion_key
+from taxiway.ledger.entry import DECIDED, Entry, State, head
+from taxiway.ledger.promotions import is_stale, open_entry, promotion_key
 from taxiway.records import Promotion
-from taxiway.registry.alias_moves import champion_before, champion_now, move, settled
+from taxiway.registry.alias_moves import champion_before, champion_now, move, restore_aliases, settled
 from taxiway.registry.aliases import CHAMPION, PREVIOUS, version_at
 from taxiway.registry.downstream import downstream_pipelines
 from taxiway.registry.version_tags import files_of, is_deleted
@@ -30,7 +30,8 @@ def rollback(
 ) -> Promotion:
     """Make the version before the champion, or an earlier champion, the champion again; the ledger records it like any promotion.
 
-    The alias `previous` then points to the version before that one.
+    The alias `previous` then points to the version before that one. A repeated rollback, by the same person for the same reason, is the
+    one that was made. One that is open, by whomever, is completed.
 
     Args:
         ledger: The ledger.
@@ -39,15 +40,21 @@ def rollback(
         reason: Why, for the ledger.
         at: The time of the rollback, in UTC.
         to_version: The version, which was champion before; None for the one before the champion, and after the end of a champion for
-            that one.
+            that one. Required after a rollback, so that of two people who roll back at once, neither goes further back.
         from_version: The champion that the reason is about; None for whichever it is.
 
+    Returns:
+        The rollback; an earlier one if it was made or begun before.
+
     Raises:
-        TerminalError: There is no champion, no version before it, `to_version` never was champion, the version was deleted in MLflow, or
+        TerminalError: There is no champion, no version before it, it is champion by a rollback and `to_version` is missing, `to_version` never was champion, the version was deleted in MLflow, or
             the champion is another one than `from_version`.
         TransientError: A promotion of the model is in progress.
     """
-    known = settled(ledger, model)
+    known, why = settled(ledger, model), f"rollback: {reason}"
+    done = _repeated(ledger, known, by, why)
+    if done is not None and to_version in (None, done.to_version) and from_version in (None, done.from_version):
+        return done
     champion = champion_now(ledger, model, known)
     if from_version not in (None, champion):
         raise TerminalError(
@@ -59,12 +66,14 @@ def rollback(
         else _target(ledger, known, model, champion)
     )
     _require_not_deleted(ledger.client, known, model, champion, wanted)
-    promotion = _promotion(ledger, known, model, champion, wanted, by=by, reason=f"rollback: {reason}", at=at)
-    return _move_by_hand(ledger, known, promotion, f"rollback {at.isoformat()}")
+    promotion = _promotion(ledger, known, model, champion, wanted, by=by, reason=why, at=at)
+    return _move_by_hand(ledger, known, promotion, "rollback")
 
 
 def retire(ledger: Ledger, model: str, *, by: str, reason: str, at: datetime) -> Promotion:
     """End a champion: the model has no champion then, until the next push or rollback.
+
+    If the same person repeats it for the same reason, it is the one that was made. One that is open, by whomever, is completed.
 
     Args:
         ledger: The ledger.
@@ -77,12 +86,24 @@ def retire(ledger: Ledger, model: str, *, by: str, reason: str, at: datetime) ->
         TerminalError: There is no champion.
         TransientError: A promotion of the model is in progress.
     """
-    known = settled(ledger, model)
+    known, why = settled(ledger, model), f"retired: {reason}"
+    done = _repeated(ledger, known, by, why)
+    if done is not None:
+        return done
     champion = champion_now(ledger, model, known)
     if champion is None:
         raise TerminalError(f"{model} has no champion to retire; allowed: the name of a model with a champion")
-    promotion = _promotion(ledger, known, model, champion, None, by=by, reason=f"retired: {reason}", at=at)
-    return _move_by_hand(ledger, known, promotion, f"retire {at.isoformat()}")
+    promotion = _promotion(ledger, known, model, champion, None, by=by, reason=why, at=at)
+    return _move_by_hand(ledger, known, promotion, "retire")
+
+
+def _repeated(ledger: Ledger, known: Sequence[Entry], by: str, reason: str) -> Promotion | None:
+    """The newest promotion, if the same person has made it for the same reason, after its aliases are restored; else None."""
+    newest = head(ledger, known)
+    if newest is None or (newest.promotion.by, newest.promotion.reason) != (by, reason):
+        return None
+    restore_aliases(ledger, newest.promotion.model)
+    return newest.promotion
 
 
 def _promotion(
@@ -111,9 +132,17 @@ def _promotion(
 
 
 def _move_by_hand(ledger: Ledger, known: Sequence[Entry], promotion: Promotion, what: str) -> Promotion:
-    key = promotion_key(promotion.model, promotion.to_version, what)
-    move(ledger, open_entry(ledger, key, promotion, known), promotion.at)
-    return promotion
+    """Carry it out, or one that does the same and is open: a process of the same person or of another one has begun it, or was killed.
+
+    The key has the promotion before it, so it is made once, and again after another promotion.
+    """
+    newest = head(ledger, known)
+    key = promotion_key(promotion.model, promotion.to_version, f"{what} after {newest.run_id if newest else 'none'}")
+    begun = [entry for entry in known if entry.key == key and entry.state is State.INTENT and entry.is_signed(ledger)]
+    entry = next((each for each in begun if not is_stale(each, promotion.at)), None)
+    entry = entry or open_entry(ledger, key, promotion, known)
+    move(ledger, entry, promotion.at)
+    return entry.promotion
 
 
 def _target(ledger: Ledger, known: Sequence[Entry], model: str, champion: int | None) -> int:
@@ -127,6 +156,13 @@ def _target(ledger: Ledger, known: Sequence[Entry], model: str, champion: int | 
     previous = champion_before(known, champion) or version_at(ledger.client, model, PREVIOUS)
     if previous is None or previous == champion:
         raise TerminalError(f"{model} has no version before version {champion}: the first champion cannot be rolled back")
+    newest = head(ledger, known)
+    if newest is not None and newest.promotion.verdict is None:
+        last, why = newest.promotion, newest.promotion.reason.removeprefix("rollback: ")
+        raise TerminalError(
+            f"{model} was rolled back to version {champion} by {last.by} at {last.at:%Y-%m-%d %H:%M:%S} UTC: {why}. To go further back, name "
+            f"the version: taxiway rollback {model} --to {previous} --reason WHY"
+        )
     return previous
 
 

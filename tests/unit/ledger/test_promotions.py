@@ -79,7 +79,7 @@ def test_a_rollback_may_name_any_former_champion(ledger: Ledger, model: str) -> 
     done = rollback(ledger, model, by="ann", reason="x", at=datetime.now(UTC), to_version=1)
     assert (done.from_version, done.to_version, done.files) == (3, 1, "files1")
     with pytest.raises(TerminalError, match="version 1 is the champion already"):
-        rollback(ledger, model, by="ann", reason="x", at=datetime.now(UTC), to_version=1)
+        rollback(ledger, model, by="bob", reason="x", at=datetime.now(UTC), to_version=1)
     with pytest.raises(TerminalError, match="version 7 never was the champion; allowed: 2, 3"):
         rollback(ledger, model, by="ann", reason="x", at=datetime.now(UTC), to_version=7)
 
