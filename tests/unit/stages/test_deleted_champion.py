@@ -6,7 +6,7 @@ from stages.conftest import Site
 from stages.test_actions import SGD, decision
 
 from taxiway.ledger.chain import Ledger
-from taxiway.records import Outcome, Status, Verdict
+from taxiway.records import Outcome, ShadowReport, Status, Verdict
 from taxiway.records.recorder import InMemoryRun
 from taxiway.registry.aliases import CHAMPION, PREVIOUS, version_at
 from taxiway.registry.champions import model_history
@@ -75,5 +75,6 @@ def test_there_is_no_shadow_of_a_deleted_champion(site: Site, installation: Inst
     verdict = Verdict(model=pipeline.name, version=2, champion=1, snapshot="s", evaluation="e", status=Status.PASS, reasons=())
     context = StageContext(pipeline, installation.store, InMemoryRun(), installation.client, "dag/run")
     report = begin_shadow(context, verdict)
+    assert isinstance(report, ShadowReport)
     assert report.status is Status.NOT_APPLICABLE
     assert "version 1 was deleted in MLflow" in report.reasons[0].message
