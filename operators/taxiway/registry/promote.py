@@ -184,16 +184,17 @@ def older_data_reason(client: "MlflowClient", model: str, version: int, champion
 
 
 def _check_champion(client: "MlflowClient", verdict: Verdict, champion: int | None) -> None:
+    about = f"{verdict.model} version {verdict.version} is not pushed"
+    if is_deleted(client, verdict.model, verdict.version):
+        raise TerminalError(f"{about}: it was deleted in MLflow; decide its span again, which trains it anew")
+    older = older_data_reason(client, verdict.model, verdict.version, champion)
+    if older:  # before the other champion: to decide the span again would not help
+        raise TerminalError(
+            f"{about}: {older}. A model of older data replaces a champion only after its end: taxiway retire {verdict.model} --reason WHY; "
+            "then decide its span again"
+        )
     if champion != verdict.champion:
         raise TerminalError(
-            f"{verdict.model} version {verdict.version} is not pushed: it was compared with champion version {verdict.champion or 'none'}, "
-            f"but the champion is now {champion or 'none'}; decide its span again: taxiway run FILE --span NAME, or in Airflow a run with the "
-            "parameter span"
+            f"{about}: it was compared with champion version {verdict.champion or 'none'}, but the champion is now {champion or 'none'}; "
+            "decide its span again: taxiway run FILE --span NAME, or in Airflow a run with the parameter span"
         )
-    if is_deleted(client, verdict.model, verdict.version):
-        raise TerminalError(
-            f"{verdict.model} version {verdict.version} is not pushed: it was deleted in MLflow; decide its span again, which trains it anew"
-        )
-    older = older_data_reason(client, verdict.model, verdict.version, champion)
-    if older:
-        raise TerminalError(f"{verdict.model} version {verdict.version} is not pushed: {older}")

@@ -14,7 +14,7 @@ from taxiway.records import DecisionKind, Status
 from taxiway.registry.alias_moves import champion_now
 from taxiway.registry.aliases import CHAMPION, PREVIOUS, version_at
 from taxiway.registry.demote import retire, rollback
-from taxiway.registry.promote import force
+from taxiway.registry.promote import force, require_current
 
 
 def test_a_whole_ledger_has_no_problems(ledger: Ledger, model: str) -> None:
@@ -60,6 +60,18 @@ def test_a_forced_push_names_the_rejection_that_it_overrules(ledger: Ledger, mod
     made = record_decision(ledger, decision(model, DecisionKind.FORCE, judged.digest))
     done = force(ledger, judged, made, at=datetime.now(UTC))
     assert done.reason == "forced: looked at it; overrules the rejection of bob@host: no"
+
+
+def test_a_version_of_older_data_is_not_sent_to_a_decision_that_cannot_help(ledger: Ledger, model: str) -> None:
+    """Its span, decided again, would be refused for the same data: what helps is the end of the champion."""
+    promote(ledger, model, 1, None)
+    judged = verdict(model, 2, 1, Status.FAIL)
+    promote(ledger, model, 3, 1)
+    with pytest.raises(TerminalError, match=r"newest span is 2013-02, the champion's is 2013-03") as refused:
+        require_current(ledger, judged)
+    assert f"taxiway retire {model} --reason WHY" in str(refused.value)
+    retire(ledger, model, by="ann", reason="older data are better", at=datetime.now(UTC))
+    assert promote(ledger, model, 2, None).from_version is None
 
 
 def test_what_was_rolled_back_can_be_forced_again(ledger: Ledger, model: str) -> None:
