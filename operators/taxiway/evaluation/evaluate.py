@@ -212,7 +212,9 @@ def _score_champion(champion: LoadedModel, rows: "pd.DataFrame", classes: Sequen
     except (MemoryError, OSError):
         raise
     except Exception as error:  # of any library
-        raise ChampionUnscorableError(f"champion version {champion.version} cannot be scored: {error_text(error)}") from error
+        raise ChampionUnscorableError(
+            f"champion version {champion.version} cannot be scored, so in production it would fail on such rows too: {error_text(error)}"
+        ) from error
 
 
 def _results(comparison: Comparison, scored: Scored) -> tuple[tuple[MetricResult, ...], tuple[Baseline, ...]]:

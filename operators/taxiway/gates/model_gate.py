@@ -137,8 +137,7 @@ def _not_compared(unscorable: UnscorableChampion, candidate: Candidate, gate: Ga
         asks = ", and a person has to approve it" if gate.champion_unscorable == "approval" else ""
         status, message = (
             Status.NOT_APPLICABLE,
-            f"{unscorable.why}: the candidate is judged without a comparison{asks} (gate.champion_unscorable: {gate.champion_unscorable}). In "
-            "production, the champion would fail on such rows too",
+            f"{unscorable.why}: the candidate is judged without a comparison{asks} (gate.champion_unscorable: {gate.champion_unscorable})",
         )
     rule = f"champion_unscorable: {gate.champion_unscorable}"
     return Reason(status=status, code=ReasonCode.CHAMPION_UNSCORABLE, message=message, rule=rule)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from taxiway.errors import TerminalError, TransientError
 from taxiway.ledger.keys import VARIABLE, LedgerKeys
 from taxiway.ledger.links import Link, NewEntry
+from taxiway.ledger.runs import active_experiment
 from taxiway.ledger.segments import (
     NEXT,
     continue_after,
@@ -86,13 +87,7 @@ def _no_key() -> TerminalError:
 
 
 def _experiment(client: "MlflowClient", name: str = EXPERIMENT) -> str | None:
-    known = client.get_experiment_by_name(name)
-    if known is not None and known.lifecycle_stage != "active":
-        raise TerminalError(
-            f"the experiment {name} is deleted in MLflow, and nothing can be promoted or decided without it; restore it: "
-            f"mlflow experiments restore --experiment-id {known.experiment_id}"
-        )
-    return None if known is None else str(known.experiment_id)
+    return active_experiment(client, name)
 
 
 def append(ledger: Ledger, new: NewEntry, before: Callable[[], Iterable[NewEntry]] = tuple) -> Link:

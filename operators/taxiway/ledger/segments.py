@@ -59,18 +59,21 @@ def link_runs(client: "MlflowClient", runs: "Iterable[Run]") -> None:
         _set_tags(client, run.info.run_id, run.data.tags, {tags.CHAIN_STATE: _LINKED})
 
 
-def marked_runs(client: "MlflowClient", experiments: Sequence[str], marks: Sequence[str]) -> "list[Run]":
+def marked_runs(
+    client: "MlflowClient", experiments: Sequence[str], marks: Sequence[str], *, deleted: bool = False
+) -> "list[Run]":
     """The runs of chains that have one of several tags.
 
     Args:
         client: The MLflow client.
         experiments: The ids of the chains' experiments.
         marks: The tags.
+        deleted: Whether to look for runs that are deleted, as are those of deleted experiments.
     """
     found: dict[str, Run] = {}
     for mark in marks:  # MLflow's filters have no OR
         wanted = f"tags.`{mark}` = '1' and tags.`{tags.CHAIN_STATE}` = '{_LINKED}'"
-        runs = all_pages(partial(_page_of_runs, client, list(experiments), wanted))
+        runs = all_pages(partial(_page_of_runs, client, list(experiments), wanted, deleted))
         found.update((run.info.run_id, run) for run in runs)
     return list(found.values())
 
@@ -143,8 +146,13 @@ def written(client: "MlflowClient", run: str, name: str, value: str) -> bool:
     return True
 
 
-def _page_of_runs(client: "MlflowClient", experiments: list[str], wanted: str, token: str | None) -> "PagedList[Run]":
-    return client.search_runs(experiments, wanted, page_token=token)
+def _page_of_runs(
+    client: "MlflowClient", experiments: list[str], wanted: str, deleted: bool, token: str | None
+) -> "PagedList[Run]":
+    from mlflow.entities import ViewType
+
+    view = ViewType.DELETED_ONLY if deleted else ViewType.ACTIVE_ONLY
+    return client.search_runs(experiments, wanted, run_view_type=view, page_token=token)
 
 
 def link_name(number: int) -> str:

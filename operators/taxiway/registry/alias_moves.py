@@ -1,7 +1,8 @@
 """Carry out a promotion that is written in the ledger: decide it, append it to the chain, move the aliases."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from taxiway.errors import TaxiwayError, TerminalError, TransientError
 from taxiway.ledger import entry as ledger_entry
@@ -11,6 +12,10 @@ from taxiway.ledger.entry import DECIDED, Entry, State
 from taxiway.ledger.promotions import STALE_AFTER
 from taxiway.records import Promotion
 from taxiway.registry.aliases import CHAMPION, PREVIOUS, aliases_of, point, version_at
+from taxiway.registry.version_tags import is_deleted
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 _STALE_MINUTES = STALE_AFTER.total_seconds() / 60
 _TRIES = 20
@@ -138,7 +143,8 @@ def _move_aliases(ledger: Ledger, model: str, *, always: bool = False) -> None:
     """Append what is decided to the chain, and point the aliases to the newest decided promotion; `always` even if it is done.
 
     MLflow cannot set an alias on a condition. So a process that has set an alias looks at the ledger again, and sets it again if
-    another promotion was decided meanwhile: the last one that sets the alias has seen the newest promotion.
+    another promotion was decided meanwhile: the last one that sets the alias has seen the newest promotion. The champion moves first,
+    because the alias `previous` serves nobody.
     """
     client = ledger.client
     followed: str | None = None
@@ -150,9 +156,7 @@ def _move_aliases(ledger: Ledger, model: str, *, always: bool = False) -> None:
         for entry in reversed(known):
             if entry.state is State.MOVING:
                 promotions.append_to_chain(ledger, entry)
-        wanted = {PREVIOUS: _previous(known, newest), CHAMPION: newest.promotion.to_version}
-        now = aliases_of(client, model)
-        other = {alias: version for alias, version in wanted.items() if now.get(alias) != version}
+        other = _misplaced(client, model, {CHAMPION: newest.promotion.to_version, PREVIOUS: _previous(known, newest)})
         if followed == newest.run_id and not other:
             if newest.state is State.MOVING:
                 promotions.close(client, newest)
@@ -161,6 +165,16 @@ def _move_aliases(ledger: Ledger, model: str, *, always: bool = False) -> None:
             point(client, model, alias, version)
         followed = newest.run_id
     raise TransientError(f"{model}: the alias {CHAMPION} is changed by others all the time; try again")
+
+
+def _misplaced(client: "MlflowClient", model: str, wanted: Mapping[str, int | None]) -> dict[str, int | None]:
+    """The aliases that are elsewhere, with their versions. A version that somebody has deleted has no alias: MLflow removes it."""
+    now = aliases_of(client, model)
+    found = {alias: version for alias, version in wanted.items() if now.get(alias) != version}
+    for alias, version in found.items():
+        if version is not None and is_deleted(client, model, version):
+            found[alias] = None
+    return {alias: version for alias, version in found.items() if now.get(alias) != version}
 
 
 def _previous(known: Sequence[Entry], entry: Entry) -> int | None:

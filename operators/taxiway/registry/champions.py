@@ -13,6 +13,7 @@ from taxiway.ledger.chain import Ledger
 from taxiway.ledger.entry import Entry, State, trusted, untrusted
 from taxiway.records import Promotion
 from taxiway.registry.aliases import CHAMPION, version_at
+from taxiway.registry.version_tags import is_deleted
 from taxiway.tracking.paging import all_pages
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ def _is_done(ledger: Ledger, entry: Entry) -> bool:
 
 
 def _moved(ledger: Ledger, model: str, champion: ChampionInfo | None, alias: int | None, known: Sequence[Entry]) -> str:
-    """A message if the alias is elsewhere than the ledger says, and how to mend it; else empty."""
+    """A message if the alias is elsewhere than the ledger says, also if its version was deleted, and how to mend it; else empty."""
     by_ledger = champion.version if champion is not None else None
     if alias == by_ledger:
         return ""
@@ -161,6 +162,11 @@ def _moved(ledger: Ledger, model: str, champion: ChampionInfo | None, alias: int
         return (
             f"the promotion to version {alias} is not signed with a key of this installation, so it has no effect; see taxiway ledger verify, "
             "and for promotions that are older than the keys: taxiway ledger sign"
+        )
+    if champion is not None and is_deleted(ledger.client, model, champion.version):
+        return (
+            f"version {champion.version}, the champion according to the ledger, was deleted in MLflow, so it cannot be loaded any more. To "
+            f"replace it by the champion before: taxiway rollback {model} --reason WHY; to end it: taxiway retire {model} --reason WHY"
         )
     where = f"points to version {alias}" if alias is not None else "was removed"
     named = f"version {by_ledger}" if by_ledger is not None else "none"

@@ -1,6 +1,6 @@
 """Promotion: it moves the alias `champion` once, with an entry in the ledger. For rollbacks, see `demote`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from taxiway.records import Decision, DecisionKind, Promotion, ShadowReport, Sta
 from taxiway.registry.alias_moves import champion_now, move, restore_aliases, settled
 from taxiway.registry.aliases import CHAMPION
 from taxiway.registry.downstream import named_downstream
-from taxiway.registry.version_tags import files_of
+from taxiway.registry.version_tags import files_of, tags_of
 from taxiway.tracking import tags
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ def _check_not_undone_since(known: Sequence[Entry], key: str) -> None:
 
 
 def older_data_reason(client: "MlflowClient", model: str, version: int, champion: int | None) -> str | None:
-    """Why a version's data is older than the champion's; None if it is not.
+    """Why a version's data is older than the champion's; None if it is not, or if the champion was deleted in MLflow.
 
     Args:
         client: The MLflow client.
@@ -189,19 +189,31 @@ def older_data_reason(client: "MlflowClient", model: str, version: int, champion
         version: The version.
         champion: The champion's version; None without a champion.
     """
-    if champion is None:
+    return _older_than(client, model, tags_of(client, model, version), champion) if champion is not None else None
+
+
+def _older_than(client: "MlflowClient", model: str, own: Mapping[str, str] | None, champion: int) -> str | None:
+    """Why the data of a version with these tags is older than the champion's; None if it is not, or if one of them was deleted."""
+    champions = tags_of(client, model, champion)
+    if own is None or champions is None:
         return None
-    own, other = (client.get_model_version(model, str(v)).tags.get(tags.NEWEST_SPAN, "") for v in (version, champion))
-    return f"its newest span is {own}, the champion's is {other}" if span_order(own) < span_order(other) else None
+    newest, other = own.get(tags.NEWEST_SPAN, ""), champions.get(tags.NEWEST_SPAN, "")
+    return f"its newest span is {newest}, the champion's is {other}" if span_order(newest) < span_order(other) else None
 
 
 def _check_champion(client: "MlflowClient", verdict: Verdict, champion: int | None) -> None:
+    about = f"{verdict.model} version {verdict.version} is not pushed"
+    own = tags_of(client, verdict.model, verdict.version)
+    if own is None:
+        raise TerminalError(f"{about}: it was deleted in MLflow; decide its span again, which trains it anew")
+    older = _older_than(client, verdict.model, own, champion) if champion is not None else None
+    if older:  # before the other champion: to decide the span again would not help
+        raise TerminalError(
+            f"{about}: {older}. A model of older data replaces a champion only after its end: taxiway retire {verdict.model} --reason WHY; "
+            "then decide its span again"
+        )
     if champion != verdict.champion:
         raise TerminalError(
-            f"{verdict.model} version {verdict.version} is not pushed: it was compared with champion version {verdict.champion or 'none'}, "
-            f"but the champion is now {champion or 'none'}; decide its span again: taxiway run FILE --span NAME, or in Airflow a run with the "
-            "parameter span"
+            f"{about}: it was compared with champion version {verdict.champion or 'none'}, but the champion is now {champion or 'none'}; "
+            "decide its span again: taxiway run FILE --span NAME, or in Airflow a run with the parameter span"
         )
-    older = older_data_reason(client, verdict.model, verdict.version, champion)
-    if older:
-        raise TerminalError(f"{verdict.model} version {verdict.version} is not pushed: {older}")

@@ -41,6 +41,23 @@ def files_in(version_tags: Mapping[str, str]) -> str | None:
     return version_tags.get(tags.FILES) or None
 
 
+def tags_of(client: "MlflowClient", model: str, version: int) -> dict[str, str] | None:
+    """The tags of a model version; None if there is no such version, as after somebody has deleted it in MLflow."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return dict(client.get_model_version(model, str(version)).tags)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return None
+
+
+def is_deleted(client: "MlflowClient", model: str, version: int) -> bool:
+    """Whether there is no such version, as after somebody has deleted it in MLflow."""
+    return tags_of(client, model, version) is None
+
+
 def files_of(client: "MlflowClient", model: str, version: int) -> str | None:
     """The digest of the files of a version, by its tags."""
     return files_in(client.get_model_version(model, str(version)).tags)

@@ -6,8 +6,6 @@ from datetime import UTC, date, datetime
 from taxiway.errors import TerminalError
 from taxiway.ledger.chain import Ledger
 from taxiway.ledger.decisions import answer, decisions, record_decision
-from taxiway.ledger.entry import head
-from taxiway.ledger.promotions import entries
 from taxiway.lineage.again import record_again
 from taxiway.lineage.monitoring import newest_monitoring
 from taxiway.lineage.verdicts import judged_version
@@ -19,7 +17,6 @@ from taxiway.registry.decided import force_version
 from taxiway.store import Store
 
 VIA = "airflow"
-_NEWEST = 20
 
 
 @dataclass(frozen=True)
@@ -75,13 +72,9 @@ def roll_back(person: Person, version: int) -> None:
         TerminalError: The version never was the champion, or is it already and this person has not just made it so.
         TransientError: A promotion of the model is in progress.
     """
-    try:
-        demote.rollback(
-            person.ledger, person.pipeline, by=person.name, reason=person.reason, at=datetime.now(UTC), to_version=version
-        )
-    except TerminalError:
-        if not _is_done(person, version, "rollback"):
-            raise
+    demote.rollback(
+        person.ledger, person.pipeline, by=person.name, reason=person.reason, at=datetime.now(UTC), to_version=version
+    )
 
 
 def retire(person: Person) -> None:
@@ -91,11 +84,7 @@ def retire(person: Person) -> None:
         TerminalError: There is none, and this person has not just ended it.
         TransientError: A promotion of the model is in progress.
     """
-    try:
-        demote.retire(person.ledger, person.pipeline, by=person.name, reason=person.reason, at=datetime.now(UTC))
-    except TerminalError:
-        if not _is_done(person, None, "retired"):
-            raise
+    demote.retire(person.ledger, person.pipeline, by=person.name, reason=person.reason, at=datetime.now(UTC))
 
 
 def waive(person: Person, store: Store, report: str, anomaly: str, until: date) -> None:
@@ -194,12 +183,3 @@ def require_answered(person: Person, verdict: Verdict, kind: DecisionKind) -> No
             else "it is not about a version that passed its gates"
         )
         raise TerminalError(f"the run does not wait for an answer about {verdict.model} version {verdict.version}; {how}")
-
-
-def _is_done(person: Person, version: int | None, how: str) -> bool:
-    """Whether the champion is what it is because the same person has done the same before: the form was sent twice."""
-    last = head(person.ledger, entries(person.ledger.client, person.pipeline, limit=_NEWEST))
-    if last is None:
-        return False
-    done = last.promotion
-    return (done.to_version, done.by, done.reason) == (version, person.name, f"{how}: {person.reason}")

@@ -52,9 +52,15 @@ def test_a_model_that_did_not_pass_is_forced_rolled_back_and_retired(champion_si
     assert "the reason is empty" in refused("force", f"{NAME}/2", "--reason", " ")
     assert f"champion of {NAME}: version 2 (was 1)" in done("force", f"{NAME}/2", "--reason", "the old one is gone")
     assert "forced: the old one is gone" in done("history", NAME)
-    assert f"champion of {NAME}: version 1 (was 2)" in done("rollback", NAME, "--reason", "complaints")
+    for times in range(2):
+        back = done("rollback", NAME, "--reason", "complaints")
+        assert f"champion of {NAME}: version 1 (was 2)" in back
+        assert ("so it was not done again; to go further back: taxiway rollback" in back) == bool(times)
     assert f"champion of {NAME}: version 2 (was 1)" in done("rollback", NAME, "--to", "2", "--reason", "it was better")
-    assert f"champion of {NAME}: none (was 2)" in done("retire", NAME, "--reason", "the product ends")
+    for times in range(2):
+        ended = done("retire", NAME, "--reason", "the product ends")
+        assert f"champion of {NAME}: none (was 2)" in ended
+        assert ("so it was not done again" in ended) == bool(times)
     assert "has no champion to retire" in refused("retire", NAME, "--reason", "again")
     history = done("history", NAME)
     assert "retired: the product ends" in history

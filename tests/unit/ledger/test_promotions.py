@@ -16,7 +16,7 @@ from taxiway.registry.alias_moves import champion_now
 from taxiway.registry.aliases import CHAMPION, PREVIOUS, version_at
 from taxiway.registry.demote import retire, rollback
 from taxiway.registry.downstream import note_downstream
-from taxiway.registry.promote import force
+from taxiway.registry.promote import force, require_current
 from taxiway.stages.push import told_downstream
 
 
@@ -82,6 +82,18 @@ def test_a_forced_push_names_the_rejection_that_it_overrules(ledger: Ledger, mod
     assert done.reason == "forced: looked at it; overrules the rejection of bob@host: no"
 
 
+def test_a_version_of_older_data_is_not_sent_to_a_decision_that_cannot_help(ledger: Ledger, model: str) -> None:
+    """Its span, decided again, would be refused for the same data: what helps is the end of the champion."""
+    promote(ledger, model, 1, None)
+    judged = verdict(model, 2, 1, Status.FAIL)
+    promote(ledger, model, 3, 1)
+    with pytest.raises(TerminalError, match=r"newest span is 2013-02, the champion's is 2013-03") as refused:
+        require_current(ledger, judged)
+    assert f"taxiway retire {model} --reason WHY" in str(refused.value)
+    retire(ledger, model, by="ann", reason="older data are better", at=datetime.now(UTC))
+    assert promote(ledger, model, 2, None).from_version is None
+
+
 def test_what_was_rolled_back_can_be_forced_again(ledger: Ledger, model: str) -> None:
     promote(ledger, model, 1, None)
     promote(ledger, model, 2, 1)
@@ -99,7 +111,7 @@ def test_a_rollback_may_name_any_former_champion(ledger: Ledger, model: str) -> 
     done = rollback(ledger, model, by="ann", reason="x", at=datetime.now(UTC), to_version=1)
     assert (done.from_version, done.to_version, done.files) == (3, 1, "files1")
     with pytest.raises(TerminalError, match="version 1 is the champion already"):
-        rollback(ledger, model, by="ann", reason="x", at=datetime.now(UTC), to_version=1)
+        rollback(ledger, model, by="bob", reason="x", at=datetime.now(UTC), to_version=1)
     with pytest.raises(TerminalError, match="version 7 never was the champion; allowed: 2, 3"):
         rollback(ledger, model, by="ann", reason="x", at=datetime.now(UTC), to_version=7)
 

@@ -24,7 +24,7 @@ from taxiway.ledger.keys import LedgerKeys, new_key
 from taxiway.ledger.promotions import entries
 from taxiway.records import Promotion, ShadowReport, Status, Verdict
 from taxiway.registry.aliases import CHAMPION, PREVIOUS, version_at
-from taxiway.registry.demote import rollback
+from taxiway.registry.demote import retire, rollback
 from taxiway.registry.promote import push
 from taxiway.tracking.local import local_mlflow
 from taxiway.tracking.tags import NEWEST_SPAN
@@ -116,8 +116,12 @@ def pushes(model: str, version: int, champion: int | None, at: datetime) -> Act:
     return lambda client: push(Ledger(client, KEYS), verdict, shadow, by="airflow", at=at)
 
 
-def rolls_back(model: str, at: datetime) -> Act:
-    return lambda client: rollback(Ledger(client, KEYS), model, by="ann", reason="complaints", at=at)
+def rolls_back(model: str, at: datetime, by: str = "ann", reason: str = "complaints") -> Act:
+    return lambda client: rollback(Ledger(client, KEYS), model, by=by, reason=reason, at=at)
+
+
+def retires(model: str, at: datetime) -> Act:
+    return lambda client: retire(Ledger(client, KEYS), model, by="ann", reason="ends", at=at)
 
 
 def attempted(act: Act, client: object) -> Promotion | None:
@@ -172,6 +176,45 @@ def test_a_kill_at_any_request_of_a_push_leaves_a_retry_one_promotion(client: Ml
     assert fatal > 8
 
 
+def test_a_kill_at_any_request_of_a_rollback_leaves_a_retry_one_step_back(client: MlflowClient) -> None:
+    """As for pushes above: a command that was killed after its n-th write is typed again, for every n."""
+    model = model_with_champion(client)
+    for fatal in range(100):
+        count = len(entries(client, model))
+        killed = Paused(client, rolls_back(model, NOON))
+        while killed.writes < fatal and not killed.over:
+            killed.step()
+        if killed.over:
+            break
+        made = attempted(rolls_back(model, NOON + timedelta(seconds=1)), client)
+        assert made is not None, fatal
+        path = require_one_path(client, model)
+        assert (len(path), path[-1].promotion) == (count + 1, made), f"killed after write {fatal}"
+        assert made.to_version == 1, fatal
+        pushes(model, int(_add_version(client, model).version), 1, NOON)(client)
+    assert fatal > 8
+
+
+@examples(15)
+@given(
+    clocks=st.tuples(CLOCKS, CLOCKS),
+    order=st.lists(st.tuples(st.integers(0, 1), st.sampled_from([1, 2, 5, 12])), max_size=14),
+)
+def test_two_people_who_roll_back_at_once_go_one_step_back(
+    client: MlflowClient, clocks: tuple[datetime, ...], order: list[tuple[int, int]]
+) -> None:
+    """Also if both, or one of them, have to try again."""
+    model = model_with_champion(client)
+    pushes(model, 3, 2, NOON)(client)
+    people = [Paused(client, rolls_back(model, at, by)) for at, by in zip(clocks, ("ann", "bob"), strict=True)]
+    run_in_order(people, order)
+    for by in ("ann", "bob"):
+        attempted(rolls_back(model, NOON + timedelta(hours=1), by), client)
+    path = require_one_path(client, model)
+    assert [entry.promotion.to_version for entry in path] == [1, 2, 3, 2]
+    assert {person.made for person in people} <= {None, path[-1].promotion}
+
+
 @examples(15)
 @given(
     clocks=st.tuples(CLOCKS, CLOCKS, CLOCKS),
@@ -215,7 +258,7 @@ def test_a_push_that_slept_does_not_override_a_rollback(
     if wakes:
         run_in_order([sleeper], [])
     else:  # it was killed, and the next promotion cleans up
-        attempted(rolls_back(model, NOON + timedelta(hours=1)), client)
+        attempted(retires(model, NOON + timedelta(hours=1)), client)
         champion = version_at(client, model, CHAMPION)
     path = require_one_path(client, model)
     if rolled_back:

@@ -110,7 +110,7 @@ def test_rollback_puts_the_previous_back_and_is_recorded(client: MlflowClient, m
     done = rollback(Ledger(client, KEYS), model, by="ann", reason="complaints", at=datetime.now(UTC))
     assert (done.from_version, done.to_version, done.by) == (3, 2, "ann")
     assert (version_at(client, model, CHAMPION), version_at(client, model, PREVIOUS)) == (2, 1)
-    rollback(Ledger(client, KEYS), model, by="ann", reason="still", at=datetime.now(UTC))
+    rollback(Ledger(client, KEYS), model, by="ann", reason="still", at=datetime.now(UTC), to_version=1)
     assert version_at(client, model, CHAMPION) == 1
     with pytest.raises(TerminalError, match="no version before version 1"):
         rollback(Ledger(client, KEYS), model, by="ann", reason="again", at=datetime.now(UTC))

@@ -1,5 +1,6 @@
 """Runs that an error or a kill ends: what they leave behind, and that the next run mends it."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,13 @@ from stages.seen import SOURCE, Seen, mlflow_status
 
 from taxiway.data.profiling.profile import Profile
 from taxiway.errors import ConfigError, DataError, TransientError
+from taxiway.ledger.chain import Ledger
+from taxiway.ledger.entry import State
+from taxiway.ledger.promotions import entries
 from taxiway.lineage.outcomes import processed_spans, summaries
-from taxiway.records import FeatureSet, Record, RunSummary, Trial
+from taxiway.records import FeatureSet, Outcome, Record, RunSummary, Trial
+from taxiway.registry.aliases import CHAMPION, version_at
+from taxiway.registry.demote import rollback
 from taxiway.stages.installation import Installation
 from taxiway.stages.runner import run_in
 
@@ -113,3 +119,43 @@ def test_missing_credentials_of_a_bucket_are_a_message(
         TransientError, match=r"the source s3://bucket.* cannot be read \(NoCredentialsError: .*check its address"
     ):
         run_in(installation, pipeline)
+
+
+def test_a_push_that_is_killed_after_its_decision_is_completed_by_the_next_run(
+    site: Site, installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before, every later run found its version to be the champion, and left the span due and the alias where it was."""
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    pipeline = site.pipeline()
+    run_in(installation, pipeline)
+    site.arrive(3)
+    with monkeypatch.context() as dying:
+        dying.setattr("taxiway.registry.alias_moves.point", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run_in(installation, pipeline)
+    assert version_at(installation.client, pipeline.name, CHAMPION) == 1
+    again = run_in(installation, pipeline).summary
+    assert again is not None
+    assert (again.span.name, again.outcome, again.version) == ("3", Outcome.PROMOTED, 2)
+    assert version_at(installation.client, pipeline.name, CHAMPION) == 2
+    assert {entry.state for entry in entries(installation.client, pipeline.name)} == {State.DONE}
+    site.arrive(4)
+    following = run_in(installation, pipeline).summary
+    assert following is not None
+    assert following.span.name == "4"
+
+
+def test_a_champion_by_a_rollback_is_told_with_its_promotion(site: Site, installation: Installation) -> None:
+    pipeline = site.pipeline()
+    first = run_in(installation, pipeline).promotion
+    site.arrive(3)
+    assert run_in(installation, pipeline).promotion is not None
+    rollback(Ledger(installation.client), pipeline.name, by="ann", reason="worse", at=datetime.now(UTC))
+    again = run_in(installation, pipeline, span="2").summary
+    assert first is not None
+    assert again is not None
+    assert again.outcome is Outcome.FIRST_CHAMPION
+    assert f"already promoted to champion on this span at {first.at:%Y-%m-%d %H:%M:%S}" in again.reasons[0]

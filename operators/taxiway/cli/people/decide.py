@@ -118,15 +118,21 @@ def waive(name: str, anomaly: str, until: datetime, reason: str, **given: Any) -
 @reason_option
 @installation_options
 def rollback(model: str, to_version: int | None, reason: str, **given: Any) -> None:
-    """Make the previous champion of MODEL the champion again, and wait until the gateway serves it."""
+    """Make the previous champion of MODEL the champion again, and wait until the gateway serves it.
+
+    The command can be repeated: the same reason is the same rollback. To go further back, name the version with --to.
+    """
     from taxiway.registry.demote import rollback as roll_back
 
     _require_reason(reason)
     with opened(Given(**given)) as installation:
-        done = roll_back(
-            installation.ledger, model, by=local_person(), reason=reason, at=datetime.now(UTC), to_version=to_version
-        )
+        at = datetime.now(UTC)
+        done = roll_back(installation.ledger, model, by=local_person(), reason=reason, at=at, to_version=to_version)
         _echo_promotion(installation, done)
+        if done.at != at:
+            click.echo(
+                f"{_decided_before(done)}; to go further back: taxiway rollback {model} --to VERSION --reason WHY", err=True
+            )
 
 
 @click.command()
@@ -139,8 +145,11 @@ def retire(model: str, reason: str, **given: Any) -> None:
 
     _require_reason(reason)
     with opened(Given(**given)) as installation:
-        done = end_champion(installation.ledger, model, by=local_person(), reason=reason, at=datetime.now(UTC))
+        at = datetime.now(UTC)
+        done = end_champion(installation.ledger, model, by=local_person(), reason=reason, at=at)
         _echo_promotion(installation, done)
+        if done.at != at:
+            click.echo(_decided_before(done), err=True)
 
 
 def _judged(installation: Opened, name: str) -> Any:
@@ -195,6 +204,11 @@ def _answer_in_airflow(installation: Opened, judged: Any, made: Decision) -> Non
             click.echo(f"the run in Airflow continues: {page}")
     except TaxiwayError as error:
         click.echo(f"{error}. {there}", err=True)
+
+
+def _decided_before(done: Promotion) -> str:
+    """A note that a command was repeated, or has completed what was begun."""
+    return f"note: {done.by} has decided this at {done.at:%Y-%m-%d %H:%M:%S} UTC, so it was not done again"
 
 
 def _echo_promotion(installation: Opened, done: Promotion) -> None:

@@ -9,6 +9,7 @@ from taxiway.errors import TerminalError
 from taxiway.gates.evaluation_sets import Entry, smallest_hashes
 from taxiway.ledger.chain import Ledger, links, newest_links
 from taxiway.ledger.links import Link, broken_links
+from taxiway.ledger.runs import active_experiment
 from taxiway.ledger.segments import first_run, marked_runs, own_links
 from taxiway.records import Answered, Asked, EvaluationSet
 from taxiway.tracking import tags
@@ -73,9 +74,14 @@ def entries_elsewhere(ledger: Ledger, rows: EvaluationSet, model: str) -> list[E
         Queries with their answers.
 
     Raises:
-        TerminalError: One of the chains was edited.
+        TerminalError: One of the chains was edited, or its experiment is deleted in MLflow.
     """
-    others = {experiment: name for experiment, name in _chains(ledger.client) if name != model}
+    active, deleted = _chains(ledger.client)
+    others = {experiment: name for experiment, name in active.items() if name != model}
+    for run in marked_runs(ledger.client, sorted(deleted), marks_of(rows), deleted=True) if deleted else []:
+        active_experiment(
+            ledger.client, experiment_of(deleted[run.info.experiment_id])
+        )  # raises the error that says how to restore it
     runs = marked_runs(ledger.client, sorted(others), marks_of(rows)) if others else []
     found: dict[str, list[Link]] = defaultdict(list)
     for run in sorted(runs, key=lambda run: str(run.data.tags[tags.CHAIN_FIRST])):
@@ -133,18 +139,25 @@ def missing_chains(client: "MlflowClient", found: Iterable[Link]) -> Iterator[st
 def chain_problems(ledger: Ledger) -> list[str]:
     """What is wrong with the chains of all models: a message for each edited, removed or inserted link."""
     problems = []
-    for _, model in _chains(ledger.client):
+    active, _ = _chains(ledger.client)  # for the deleted ones, see `missing_chains`
+    for model in active.values():
         read = list(links(ledger.client, experiment_of(model)))
         problems += [f"answers about {model}: {problem}" for problem in _problems(ledger, model, read)]
     return problems
 
 
-def _chains(client: "MlflowClient") -> list[tuple[str, str]]:
-    """The experiment and the model of each chain."""
-    prefix = f"{EXPERIMENT}/"
-    found = all_pages(lambda token: client.search_experiments(filter_string=f"name LIKE '{prefix}%'", page_token=token))
-    named = [(str(each.experiment_id), each.name.removeprefix(prefix)) for each in found]
-    return [(experiment, model) for experiment, model in named if not _NOT_BEGUN.search(model)]
+def _chains(client: "MlflowClient") -> tuple[dict[str, str], dict[str, str]]:
+    """The model of each chain, by the id of its experiment: the chains of active experiments, and of those deleted in MLflow."""
+    from mlflow.entities import ViewType
+
+    prefix, active, deleted = f"{EXPERIMENT}/", dict[str, str](), dict[str, str]()
+    wanted = f"name LIKE '{prefix}%'"
+    pages = all_pages(lambda token: client.search_experiments(ViewType.ALL, filter_string=wanted, page_token=token))
+    for each in pages:
+        model = each.name.removeprefix(prefix)
+        if not _NOT_BEGUN.search(model):
+            (active if each.lifecycle_stage == "active" else deleted)[str(each.experiment_id)] = model
+    return active, deleted
 
 
 def _problems(ledger: Ledger, model: str, found: Sequence[Link | str], *, from_start: bool = True) -> Iterator[str]:

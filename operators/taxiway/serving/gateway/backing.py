@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from taxiway.errors import RequestError
+from taxiway.errors import RequestError, TerminalError
 from taxiway.ledger.chain import Ledger
 from taxiway.ledger.entry import DECIDED, Entry, State, trusted
 from taxiway.ledger.keys import LedgerKeys
@@ -102,7 +102,10 @@ def wanted_champion(
     """
     ledger = Ledger(client, rules.keys)
     with translate_errors(f"no model {model} is registered"):
-        newest = entries(client, model, limit=_NEWEST)
+        try:
+            newest = entries(client, model, limit=_NEWEST)
+        except TerminalError as error:  # its experiment is deleted, which is no empty ledger
+            return WantedChampion(keep_current=True, problem=f"{error}. The gateway keeps serving its current version")
     decided = [entry for entry in newest if entry.state in DECIDED]
     valid = trusted(ledger, newest)
     if not valid and len(newest) == _NEWEST:  # somebody may have inserted so many entries after the valid ones

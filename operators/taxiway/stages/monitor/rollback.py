@@ -193,6 +193,8 @@ def _roll_back(context: StageContext, version: Version, previous: int, evidence:
         )
     except (TerminalError, TransientError) as error:  # another promotion came first, or is in progress
         return _refused(context, str(error))
+    if done.by != POLICY:  # a person had begun it
+        return _refused(context, f"version {version.version} was rolled back by {done.by}")
     return completed(context, done)
 
 

@@ -66,6 +66,7 @@ def begin_shadow(context: StageContext, verdict: Verdict, *, in_container: bool 
         ConfigError: There is no gateway, or no request log to replay.
     """
     from taxiway.gates.shadow.gate import not_applicable
+    from taxiway.registry.version_tags import is_deleted
 
     model, version = verdict.model, verdict.version
     if verdict.status is not Status.PASS:
@@ -76,6 +77,9 @@ def begin_shadow(context: StageContext, verdict: Verdict, *, in_container: bool 
         )
     if verdict.champion is None:
         return record_shadow(context, not_applicable(model, version, None, "no champion yet: there is nothing to compare with"))
+    if is_deleted(context.registry, model, verdict.champion):
+        why = f"champion version {verdict.champion} was deleted in MLflow: there is nothing to compare with"
+        return record_shadow(context, not_applicable(model, version, verdict.champion, why))
     owner, shadow, load = owner_of(context, verdict), context.pipeline.shadow, loader_of(context, verdict)
     with gateway_of(context) as gateway:
         gateway.refresh(model)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from taxiway.errors import DataError
+from taxiway.errors import DataError, TerminalError
 from taxiway.messages import counted, decimal_texts, listed
 from taxiway.records import FeatureSet, Snapshot, Span
 from taxiway.stages.context import StageContext
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from taxiway.models.row_model import RowModel
 
     Floats = NDArray[np.float64]
+
+
+class _DeletedError(TerminalError):
+    """A version that a recalibration needs was deleted in MLflow."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class Recalibration:
 
 
 def plan_recalibration(context: StageContext, snapshot: Snapshot) -> Recalibration | None:
-    """What is recalibrated on which rows; None if there is no champion.
+    """What is recalibrated on which rows; None if there is no champion, or if it was deleted in MLflow.
 
     A champion that was trained on the same window, by an earlier try of this run, is not recalibrated, but the one before it.
 
@@ -51,6 +55,14 @@ def plan_recalibration(context: StageContext, snapshot: Snapshot) -> Recalibrati
     if champion is None:
         context.log.warning("trained anew: there is no champion to recalibrate")
         return None
+    try:
+        return _planned(context, snapshot, champion)
+    except _DeletedError as error:
+        context.log.warning("trained anew: %s", error)
+        return None
+
+
+def _planned(context: StageContext, snapshot: Snapshot, champion: int) -> Recalibration:
     found = _tags_of(context, champion)
     if found.get(tags.SNAPSHOT) == snapshot.digest and _is_recalibrated(found):
         champion = int(found[tags.PREVIOUS])
@@ -176,5 +188,9 @@ def _is_recalibrated(version_tags: Mapping[str, str]) -> bool:
 
 
 def _tags_of(context: StageContext, version: int) -> Mapping[str, str]:
-    found: Mapping[str, str] = context.registry.get_model_version(context.pipeline.name, str(version)).tags
+    from taxiway.registry.version_tags import tags_of
+
+    found = tags_of(context.registry, context.pipeline.name, version)
+    if found is None:
+        raise _DeletedError(f"version {version} was deleted in MLflow")
     return found

@@ -157,16 +157,21 @@ def _starts_from_champion(context: StageContext) -> bool:
 def _champion_to_start_from(context: StageContext, features: FeatureSet) -> int | None:
     """The champion's version, if the pipeline starts from it; of a champion that was trained on the same rows, the one before it.
 
-    So a second run on the same rows finds the version of the first, even if that has become champion.
+    So a second run on the same rows finds the version of the first, even if that has become champion. Nothing starts from a champion
+    that was deleted in MLflow.
     """
     from taxiway.registry.alias_moves import champion_now
+    from taxiway.registry.version_tags import tags_of
 
     if not _starts_from_champion(context):
         return None
     version = champion_now(context.ledger, context.pipeline.name)
     if version is None:
         return None
-    version_tags = context.registry.get_model_version(context.pipeline.name, str(version)).tags
+    version_tags = tags_of(context.registry, context.pipeline.name, version)
+    if version_tags is None:
+        context.log.warning("trained anew: version %d was deleted in MLflow", version)
+        return None
     if version_tags.get(tags.FEATURES) != features.digest:
         return version
     started_from = version_tags.get(tags.PREVIOUS, "")

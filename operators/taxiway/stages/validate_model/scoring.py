@@ -100,13 +100,16 @@ def load_version(context: StageContext, model: str, version: int, files: str | N
 
     Raises:
         UntrustedModelError: It needs types that Taxiway does not load.
+        ModelLoadError: It was deleted in MLflow, or the team's code cannot load it.
     """
     from taxiway.evaluation.scoring import LoadedModel
     from taxiway.registry.load import load_trusted
-    from taxiway.registry.version_tags import classes_from_tags, size_in
+    from taxiway.registry.version_tags import classes_from_tags, size_in, tags_of
 
+    described = tags_of(context.registry, model, version)
+    if described is None:
+        raise ModelLoadError(f"{model} version {version} was deleted in MLflow")
     loaded = load_trusted(context.registry.tracking_uri, model, version, code=context.code, files=files)
-    described = context.registry.get_model_version(model, str(version)).tags
     return LoadedModel(version, loaded, classes_from_tags(described), size_in(described), context.pipeline.source.rename)
 
 

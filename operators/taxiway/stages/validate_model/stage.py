@@ -1,9 +1,15 @@
 """Validate model: evaluates candidate and champion on the same rows, and lets the model gate decide."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from taxiway.records import Candidate, DataReport, Snapshot, Status, Verdict
 from taxiway.stages.context import StageContext, bullets
 from taxiway.stages.validate_model.gate_report import Decided, log_gate_report
 from taxiway.tracking import tags
+
+if TYPE_CHECKING:
+    from taxiway.ledger.entry import Entry
 
 
 def validate_model(context: StageContext, candidate: Candidate, snapshot: Snapshot, report: DataReport) -> Verdict | None:
@@ -21,14 +27,17 @@ def validate_model(context: StageContext, candidate: Candidate, snapshot: Snapsh
     Raises:
         UntrustedModelError: The candidate needs types that Taxiway does not load.
         DataError: The evaluation rows lack a label.
+        TerminalError: A promotion in the ledger is not signed with a key of the installation.
     """
-    from taxiway.registry.alias_moves import champion_now
+    from taxiway.registry.alias_moves import champion_now, settled
     from taxiway.stages.validate_model.judge import judge
     from taxiway.stages.validate_model.scoring import baselines_of
 
-    champion = champion_now(context.ledger, candidate.model)
+    # The push of an earlier try may have been killed after its decision, and before it moved the alias.
+    known = settled(context.ledger, candidate.model)
+    champion = champion_now(context.ledger, candidate.model, known)
     if champion == candidate.version:
-        _repeat_promotion(context, candidate)
+        _repeat_promotion(context, candidate, known)
         return None
     judged = judge(context, candidate, snapshot, report, champion, baselines_of(context, candidate, snapshot))
     evaluation, verdict = judged.evaluation, judged.verdict
@@ -57,13 +66,16 @@ def already_champion(candidate: Candidate) -> str:
     return f"version {candidate.version} is already the champion: nothing to decide"
 
 
-def _repeat_promotion(context: StageContext, candidate: Candidate) -> None:
-    """Record the promotion of this version in this run too: the run that promoted it may have been killed before its end."""
-    from taxiway.ledger.entry import State
-    from taxiway.ledger.promotions import entries
+def _repeat_promotion(context: StageContext, candidate: Candidate, known: "Sequence[Entry]") -> None:
+    """Record the promotion of this version in this run too: the run that promoted it may have been killed before its end.
 
-    for entry in entries(context.registry, candidate.model, state=State.DONE):
-        if entry.promotion.to_version == candidate.version:
-            context.store.put(entry.promotion)
-            context.recorder.record(entry.promotion)
+    A rollback to the version is not its promotion.
+    """
+    from taxiway.ledger.entry import trusted
+
+    promotions = (entry.promotion for entry in trusted(context.ledger, known))
+    for promotion in promotions:
+        if promotion.to_version == candidate.version and promotion.verdict is not None:
+            context.store.put(promotion)
+            context.recorder.record(promotion)
             return
