@@ -74,6 +74,16 @@ def moment_sql(column: Column) -> str:
     return f"{column.sql}::TIMESTAMPTZ" if column.storage == "TIMESTAMPTZ_NS" else column.sql
 
 
+def micros_sql(column: Column) -> str:
+    """The microsecond since 1970 in which a date or time is, rounded down; null for an infinite one, and one beyond 64 bits."""
+    name = column.sql
+    if column.type == "date":
+        return f"epoch_us(TRY_CAST({name} AS TIMESTAMP))"
+    if column.storage.endswith("_NS"):  # DuckDB would round up before 1970
+        return f"(epoch_ns({name}) // 1000 - (epoch_ns({name}) % 1000 < 0)::INTEGER)"
+    return f"epoch_us({name})"
+
+
 def hash_of_value_sql(column: Column) -> str:
     """DuckDB's 64-bit hash of the value, null without one; the same for equal numbers and moments of all types.
 

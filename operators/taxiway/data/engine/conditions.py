@@ -29,7 +29,9 @@ UNION SELECT unnest({list(_MISLABELED)})
 
 
 def named_rows(columns: Sequence[Column], absent: Mapping[str, str], *extra: str) -> str:
-    """A subquery of the view `numbered`, in which the columns have the names that they have in the file.
+    """A subquery of the view `numbered`, in which the columns have the names that they have in the file, and NaN is null.
+
+    DuckDB takes NaN for the largest number, but it is a missing value, as everywhere else.
 
     Args:
         columns: The columns of the view.
@@ -37,9 +39,14 @@ def named_rows(columns: Sequence[Column], absent: Mapping[str, str], *extra: str
         extra: Further expressions to select.
     """
     present = {column.name.casefold() for column in columns}
-    values = [(column.sql, column.name) for column in columns]
+    values = [(_value(column), column.name) for column in columns]
     values += [(f"NULL::{_NULLS[kind]}", name) for name, kind in absent.items() if name.casefold() not in present]
     return f"(SELECT {', '.join([*(f'{sql} AS {quoted_name(name)}' for sql, name in values), *extra])} FROM numbered)"
+
+
+def _value(column: Column) -> str:
+    may_be_nan = column.storage in ("FLOAT", "DOUBLE")
+    return f"CASE WHEN NOT isnan({column.sql}) THEN {column.sql} END" if may_be_nan else column.sql
 
 
 def typed_nulls(types: Mapping[str, str]) -> str:

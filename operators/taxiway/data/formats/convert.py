@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from taxiway.data.engine.storage_errors import is_lfs_pointer
 from taxiway.data.formats.csv import CsvRows, see_csv
@@ -60,11 +60,13 @@ class ReadOptions:
         csv: How CSV files are written.
         types: The known types of columns, as in a schema. In text files a `string` is text, even if all values of a file are digits
             or dates; in a column of another type `NA` is a missing value.
+        others: The type of the columns that are not among `types`; None if their values decide.
     """
 
     format: Format | None = None
     csv: CsvOptions = DETECTED
     types: Mapping[str, str] = field(default_factory=dict)
+    others: Literal["string"] | None = None
 
 
 def source_options(
@@ -160,8 +162,8 @@ def _seen(file: RawFile, options: ReadOptions, *, is_draft: bool) -> CsvRows | S
 
     def seen(text: Path) -> CsvRows | SeenRows:
         if file.format == "csv":
-            return see_csv(text, draft, file.data_name, options.csv, options.types)
-        return see_json_lines(text, file.folder, file.data_name, options.types)
+            return see_csv(text, draft, file.data_name, options.csv, options.types, options.others)
+        return see_json_lines(text, file.folder, file.data_name, options.types, options.others)
 
     if may_be_utf8(file.path, encoding) and not is_lfs_pointer(file.path):
         with suppress(NotTextError, UnicodeDecodeError):  # `decode` says which byte is wrong

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from taxiway.data.formats.csv_chunks import Chunk, check, chunks_of
 from taxiway.data.formats.csv_layout import layout_of
@@ -73,7 +73,14 @@ class CsvRows:
             raise DataError(_CHANGED.format(self._records.data_name))
 
 
-def see_csv(text: Path, draft: Path | None, data_name: str, options: CsvOptions, types: Mapping[str, str]) -> CsvRows:
+def see_csv(
+    text: Path,
+    draft: Path | None,
+    data_name: str,
+    options: CsvOptions,
+    types: Mapping[str, str],
+    others: Literal["string"] | None = None,
+) -> CsvRows:
     """Check a CSV file and see all its values.
 
     By default the first record is the header, and the delimiter (comma, semicolon, tab or bar) is detected. Fields may be quoted by
@@ -85,6 +92,7 @@ def see_csv(text: Path, draft: Path | None, data_name: str, options: CsvOptions,
         data_name: The name of the file in errors.
         options: How the file is written.
         types: The known types of columns, as in a schema: a `string` is text, whatever its values.
+        others: The type of the columns that are not among `types`; None if their values decide.
 
     Raises:
         DataError: A record has too many or too few fields, a quote is not closed, a column has no name or a duplicate one, or
@@ -95,7 +103,7 @@ def see_csv(text: Path, draft: Path | None, data_name: str, options: CsvOptions,
     layout = layout_of(text, options, data_name)
     records = read_header(text, layout, data_name)
     columns = [
-        TextColumn(form=options, is_typed=name in types, seen="text" if types.get(name) == "string" else None)
+        TextColumn(form=options, is_typed=name in types, seen="text" if types.get(name, others) == "string" else None)
         for name in records.names
     ]
     rows, out = 0, None

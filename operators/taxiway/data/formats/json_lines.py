@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 from taxiway.data.formats.json_chunks import line_chunks, read_plain
 from taxiway.data.formats.python_rows import Batch, SeenRows, ValueColumn, see_rows
@@ -19,7 +19,9 @@ _NO_OBJECT = "this line is a JSON {}; allowed: one object per line"
 _ARRAY_CURE = ". Convert an array to lines with: jq -c '.[]'"
 
 
-def see_json_lines(text: Path, folder: Path, data_name: str, types: Mapping[str, str]) -> SeenRows:
+def see_json_lines(
+    text: Path, folder: Path, data_name: str, types: Mapping[str, str], others: Literal["string"] | None = None
+) -> SeenRows:
     """See all values of a file of JSON lines.
 
     Empty lines are skipped. A missing key is a missing value, as is null. A column of text becomes dates or times if all its values
@@ -30,6 +32,7 @@ def see_json_lines(text: Path, folder: Path, data_name: str, types: Mapping[str,
         folder: Where the rows wait.
         data_name: The name of the file in errors.
         types: The known types of columns, as in a schema: the text of a `string` stays text, even if all values are dates.
+        others: The type of the columns that are not among `types`; None if their values decide.
 
     Raises:
         DataError: A line is not a JSON object, or there are no rows.
@@ -37,14 +40,16 @@ def see_json_lines(text: Path, folder: Path, data_name: str, types: Mapping[str,
         UnicodeDecodeError: They are not UTF-8.
     """
     columns: dict[str, ValueColumn] = {}
-    texts = [name for name, type_ in types.items() if type_ == "string"]
     only: list[dict[str, Any]] = []
-    seen = see_rows(
-        _batches(text, data_name, columns, only), folder, data_name, dates_in_text=True, texts=texts, columns=columns
-    )
+
+    def may_have_dates(name: str) -> bool:
+        return types.get(name, others) != "string"
 
     def exactly() -> SeenRows:
-        return see_rows(_batches(text, data_name, {}, []), folder, data_name, dates_in_text=True, texts=texts)
+        return see_rows(_batches(text, data_name, {}, []), folder, data_name, may_have_dates=may_have_dates)
+
+    batches = _batches(text, data_name, columns, only)
+    seen = see_rows(batches, folder, data_name, may_have_dates=may_have_dates, columns=columns)
 
     return replace(seen, notes=tuple(f"{data_name}: {doubt}" for doubt in _doubts(only)), exactly=exactly)
 

@@ -2,7 +2,7 @@
 
 import json
 import pickle
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -192,8 +192,7 @@ def see_rows(
     folder: Path,
     data_name: str,
     *,
-    dates_in_text: bool = False,
-    texts: Collection[str] = (),
+    may_have_dates: Callable[[str], bool] = lambda _: False,
     columns: dict[str, ValueColumn] | None = None,
 ) -> SeenRows:
     """See all values of some rows, which wait in a file; `SeenRows.write` converts them as `rows_to_parquet` does.
@@ -202,8 +201,7 @@ def see_rows(
         batches: The rows.
         folder: Where the rows wait.
         data_name: The name of the rows in errors.
-        dates_in_text: Whether a column of text becomes dates or times if all its values are.
-        texts: The columns for which it does not.
+        may_have_dates: Whether the column of this name becomes dates or times if all its values are texts of these.
         columns: Where to put the columns, if who makes the batches needs to know those so far.
 
     Raises:
@@ -214,8 +212,7 @@ def see_rows(
     with waiting.open("wb") as stream:
         for batch in batches:
             for name, values in batch.columns.items():
-                dates = dates_in_text and name not in texts
-                column = columns.setdefault(name, ValueColumn(TextColumn(among=DATES) if dates else None))
+                column = columns.setdefault(name, ValueColumn(TextColumn(among=DATES) if may_have_dates(name) else None))
                 _for_column(column.see, values, name, data_name)
             try:
                 pickle.dump(batch, stream, pickle.HIGHEST_PROTOCOL)

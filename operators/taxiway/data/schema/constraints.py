@@ -178,9 +178,23 @@ class Rule(Record):
         return sql
 
 
+def check_pattern(pattern: str) -> None:
+    """Raise ValueError if data validation cannot use a regular expression: DuckDB's have no lookaround and no backreferences."""
+    import duckdb
+
+    with _parser().cursor() as connection:
+        try:
+            connection.execute("SELECT regexp_full_match('', $1)", [pattern])
+        except duckdb.Error as error:
+            problem = str(error).splitlines()[0]
+            raise ValueError(
+                f"DuckDB cannot compile it ({problem}); allowed: RE2 regular expressions, without lookaround and backreferences"
+            ) from None
+
+
 @cache
 def _parser() -> "duckdb.DuckDBPyConnection":
-    """A database that only parses: to make one costs a hundred times as much as to parse a rule."""
+    """A database that only parses: to make one costs a hundred times as much as to parse a rule or a pattern."""
     import duckdb
 
     return duckdb.connect(config={"threads": 1})  # without threads, which a fork of this process would not have

@@ -14,6 +14,7 @@ from taxiway.data.schema.constraints import (
     LifecycleStage,
     Range,
     Semantic,
+    check_pattern,
     domain_of,
     presence_of,
 )
@@ -104,10 +105,13 @@ class Feature(Record):
     @field_validator("pattern")
     @classmethod
     def _is_an_expression(cls, pattern: str | None) -> str | None:
+        if pattern is None:
+            return None
         try:
-            re.compile(pattern or "")
+            re.compile(pattern)
         except re.error as error:
             raise ValueError(f"it is not a regular expression: {error}") from None
+        check_pattern(pattern)
         return pattern
 
     @model_validator(mode="after")

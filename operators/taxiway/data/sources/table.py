@@ -104,6 +104,8 @@ def _periods_of_state(table: _Table) -> tuple[tuple[RowPeriod, ...], int]:
 
 def _read_periods(table: _Table) -> tuple[tuple[RowPeriod, ...], int]:
     source = table.source
+    # The cells of text files as they are written: what is read of them may depend on the other rows.
+    as_written = ReadOptions(source.format, source.csv, types={source.time: "datetime"}, others="string")
     with temp_folder("table") as folder:
-        copy = read_table(table.found, folder, ReadOptions(source.format, source.csv), note=ignore)
-        return row_periods(copy, source.time, source.every, table.found.path)
+        copy = read_table(table.found, folder, as_written, note=ignore)
+        return row_periods(copy, source.time, source.every, table.found.path, decimal=source.csv.decimal)

@@ -61,6 +61,13 @@ def test_rows_for_which_the_condition_is_true_are_kept(condition: str, rows: lis
     assert kept(tmp_path, condition) == rows
 
 
+@pytest.mark.parametrize("width", [pa.float32(), pa.float64()])
+def test_nan_is_a_missing_value(tmp_path: Path, width: pa.DataType) -> None:
+    rows = {"amount": pa.array([1.0, float("nan"), None, 2.5], width)}
+    assert kept(tmp_path, "amount > 1", rows) == [3]
+    assert kept(tmp_path, "amount is null", rows) == [1, 2]
+
+
 def test_unnest_is_refused_although_it_gives_as_many_values_as_there_are_rows(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="calls unnest, which does not give one value for each row"):
         kept(tmp_path, "unnest(t)", {"t": [[True, True], [], [True], [False]]})

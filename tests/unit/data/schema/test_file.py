@@ -111,6 +111,7 @@ def test_a_schema_comes_back_from_yaml_and_json_as_it_was(tmp_path: Path) -> Non
         ("domain: [5, 6]", 'domain: ["5"]', "domain has '5', which is not of type integer"),
         ("domain: [5, 6]", "drift: {limit: 0.001}", "allowed: 0.02 or more, the resolution of 101 quantiles"),
         ("domain: open}", "range: {min: 1}}", "a feature of type string cannot have a range; allowed for integer and number"),
+        ("domain: open}", "pattern: (?=x)x}", 'features.id.pattern is "(?=x)x"; DuckDB cannot compile it (Invalid Input Error: invalid perl operator: (?=); allowed: RE2 regular expressions, without lookaround and backreferences'),
         ("presence: required}", "domain: [1]}", "a feature of type boolean cannot have a domain"),
         ("late: {type: boolean, presence: required}", "late: {type: date, drift: {limit: 0.1}}", "drift is not measured for the type date"),
         ("label: late", "label: lite", 'made.schema.yaml:1: label is "lite", which is not in features\n    allowed: carrier, hour, id, late, wind   (did you mean "late"?)'),

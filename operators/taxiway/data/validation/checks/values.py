@@ -10,7 +10,6 @@ from taxiway.data.validation.checks.examples import examples_where
 from taxiway.data.validation.checks.ranges import outside_range
 from taxiway.data.validation.inputs import CheckTarget
 from taxiway.data.validation.results import CheckResults, anomaly_in
-from taxiway.errors import ConfigError, DataError
 from taxiway.messages import SHOWN_VALUES, counted, listed, percent_limit, quoted, share, without_form
 from taxiway.records import Anomaly
 
@@ -90,7 +89,6 @@ def _values_outside(span: CheckTarget, column: ColumnProfile, domain: list[str])
 
 
 def _not_matching(span: CheckTarget, feature: Feature, column: ColumnProfile, pattern: str, name: str) -> Anomaly | None:
-    _check_pattern(feature, pattern, span)
     found = examples_where(span, feature, "NOT regexp_full_match(value::VARCHAR, $1)", [pattern])
     if not found.total:
         return None
@@ -104,17 +102,6 @@ def _not_matching(span: CheckTarget, feature: Feature, column: ColumnProfile, pa
         examples=found.values,
         places=found.places,
     )
-
-
-def _check_pattern(feature: Feature, pattern: str, span: CheckTarget) -> None:
-    """Raise ConfigError if DuckDB cannot compile the pattern: RE2 has no lookaround and no backreferences."""
-    try:
-        span.table().rows("SELECT regexp_full_match('', $1)", [pattern])
-    except DataError as error:
-        raise ConfigError(
-            f"features.{feature.name}.pattern is {pattern}, which DuckDB cannot compile: {error}\n    allowed: RE2 regular "
-            "expressions, without lookaround and backreferences"
-        ) from None
 
 
 def _valency(span: CheckTarget, feature: Feature, column: ColumnProfile) -> Anomaly | None:

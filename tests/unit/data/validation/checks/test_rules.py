@@ -104,3 +104,10 @@ def test_a_column_that_is_absent_does_not_hide_one_of_another_case(tmp_path: Pat
     features = (Feature(name="ID", type="integer", presence=0), Feature(name="id", type="integer"))
     report = validate(tmp_path / "data.parquet", Schema(features=features, rules=(Rule(name="made", sql="id > 5"),)))
     assert [anomaly.rows for anomaly in report.anomalies] == [(1,)]
+
+
+def test_a_rule_is_not_broken_by_nan_as_it_is_not_by_null(tmp_path: Path) -> None:
+    columns = {"a": pa.array([1.0, float("nan"), None])}
+    assert not [found for found in judged(tmp_path, "a < 100", **columns).anomalies if found.kind == "rule"]
+    (anomaly,) = [found for found in judged(tmp_path, "a > 100", **columns).anomalies if found.kind == "rule"]
+    assert anomaly.observed == "false in 1 of 1 rows (100.0%)"
