@@ -47,8 +47,8 @@ def rollback(
         The rollback; an earlier one if it was made or begun before.
 
     Raises:
-        TerminalError: There is no champion, no version before it, it is champion by a rollback and `to_version` is missing, `to_version` never was champion, the version was deleted in MLflow, or
-            the champion is another one than `from_version`.
+        TerminalError: There is no champion, no version before it, it is champion by a rollback and `to_version` is missing, `to_version`
+            never was champion, the version was deleted in MLflow, or the champion is another one than `from_version`.
         TransientError: A promotion of the model is in progress.
     """
     known, why = settled(ledger, model), f"rollback: {reason}"

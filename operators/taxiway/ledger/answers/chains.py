@@ -79,9 +79,8 @@ def entries_elsewhere(ledger: Ledger, rows: EvaluationSet, model: str) -> list[E
     active, deleted = _chains(ledger.client)
     others = {experiment: name for experiment, name in active.items() if name != model}
     for run in marked_runs(ledger.client, sorted(deleted), marks_of(rows), deleted=True) if deleted else []:
-        active_experiment(
-            ledger.client, experiment_of(deleted[run.info.experiment_id])
-        )  # raises the error that says how to restore it
+        # Raises the error that says how to restore it.
+        active_experiment(ledger.client, experiment_of(deleted[run.info.experiment_id]))
     runs = marked_runs(ledger.client, sorted(others), marks_of(rows)) if others else []
     found: dict[str, list[Link]] = defaultdict(list)
     for run in sorted(runs, key=lambda run: str(run.data.tags[tags.CHAIN_FIRST])):
