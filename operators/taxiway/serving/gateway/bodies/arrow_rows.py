@@ -112,6 +112,8 @@ def _cells(column: "pa.ChunkedArray") -> list[Any]:
         return list(column.cast(pa.string()).to_pylist())
     if _is_list(column.type):
         return [None if cell is None else [_json_value(item) for item in cell] for cell in column.to_pylist()]
+    if column.type in (pa.float16(), pa.float32()):  # 0.1 as JSON has it, not 0.10000000149011612
+        return [_json_value(None if cell is None else float(str(cell))) for cell in column.to_numpy()]
     return [_json_value(cell) for cell in column.to_pylist()]
 
 
