@@ -68,7 +68,9 @@ def _with_equal_times(parts: "list[pd.DataFrame]") -> "list[pd.DataFrame]":
 
 
 def _in_microseconds(times: "pd.Series[Any]") -> "pd.Series[Any]":
-    return times.dt.as_unit("us") if times.dt.tz is None else times.dt.tz_convert("UTC").dt.as_unit("us")
+    in_utc = times if times.dt.tz is None else times.dt.tz_convert("UTC")
+    found: pd.Series[Any] = in_utc.dt.as_unit("us")
+    return found
 
 
 def read_table(spans: tuple[Span, ...], store: Store) -> "pa.Table":
