@@ -2,21 +2,17 @@
 
 import base64
 from collections.abc import Collection, Mapping
-from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from taxiway.evaluation.comparison import Comparison
 from taxiway.evaluation.predictions import Predictions
+from taxiway.evaluation.row_hashes import row_hashes
 from taxiway.records import SAMPLE_HASHES, Evaluation, EvaluationSet
 from taxiway.records.digests import digest_of_bytes
 from taxiway.spec.gate import Gate
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
-    from numpy.typing import NDArray
-
-    Hashes = NDArray[np.uint64]
 
 _NOT_RULES = {"budget", "show", "champion_unscorable"}
 """Keys of the gate that do not change what is decided about the scores."""
@@ -48,24 +44,6 @@ def evaluation_set(rows: "pd.DataFrame", without: Collection[str], former: Mappi
     )
 
 
-def row_hashes(rows: "pd.DataFrame") -> "Hashes":
-    """A hash of each row, the same for any order of the columns, and for equal numbers and times of different types.
-
-    Args:
-        rows: The rows.
-
-    Returns:
-        Numbers of 64 bits (rows).
-    """
-    import numpy as np
-
-    mixed = np.zeros(len(rows), dtype=np.uint64)
-    for position, name in enumerate(rows.columns):
-        salt = np.uint64(int.from_bytes(blake2b(str(name).encode(), digest_size=8).digest()) | 1)
-        mixed += (_column_hashes(rows.iloc[:, position]) ^ salt) * salt
-    return mixed
-
-
 def query_key(content: str, gate: Gate, comparison: Comparison, evaluation: Evaluation) -> str:
     """The digest of what the model gate's answer depends on.
 
@@ -88,24 +66,6 @@ def query_key(content: str, gate: Gate, comparison: Comparison, evaluation: Eval
     return digest_of_bytes(
         "\n".join((content, gate.model_dump_json(exclude=_NOT_RULES), labels, *predictions, scores)).encode()
     )
-
-
-def _column_hashes(column: "pd.Series[Any]") -> "Hashes":
-    import numpy as np
-    import pandas as pd
-    from pandas.api import types
-
-    values: NDArray[Any]
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        column = column.astype(column.cat.categories.dtype)
-    if types.is_datetime64_any_dtype(column.dtype):
-        in_utc = column.dt.tz_convert("UTC").dt.tz_localize(None) if column.dt.tz is not None else column
-        values = in_utc.astype("datetime64[ns]").astype("int64").to_numpy()
-    elif types.is_numeric_dtype(column.dtype):  # booleans too
-        values = column.to_numpy(dtype="float64", na_value=np.nan) + 0.0  # -0.0 is 0.0
-    else:
-        values = column.map(str, na_action="ignore").to_numpy(dtype="object", na_value="")
-    return pd.util.hash_array(values)
 
 
 def _predictions_digest(predictions: Predictions) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import DataError
 from taxiway.evaluation.comparison import Comparison
+from taxiway.evaluation.groups import require_single_values
 from taxiway.records import Interval, SliceResult
 from taxiway.spec.gate import Gate
 
@@ -25,7 +26,7 @@ def results_by_slice(rows: "pd.DataFrame", comparison: Comparison, gate: Gate) -
         One result for each value of each column; without a difference if the slice has too few rows or groups of rows, or only one label.
 
     Raises:
-        DataError: A column of `gate.slices.by` is missing in the rows.
+        DataError: A column of `gate.slices.by` is missing in the rows, or has lists or structs.
     """
     if gate.slices is None:
         return ()
@@ -34,6 +35,8 @@ def results_by_slice(rows: "pd.DataFrame", comparison: Comparison, gate: Gate) -
         raise DataError(
             f"gate.slices.by has {', '.join(missing)}, missing in the evaluation rows; remove it, or add the column to the source"
         )
+    for column in gate.slices.by:
+        require_single_values(rows, column, "gate.slices.by")
     metric, min_rows = gate.comparison_metric, gate.slices.min_rows
     slices = [found for column in gate.slices.by for found in _slices_of(rows, column)]
     large_enough = [len(index) >= min_rows and comparison.take(index).has_enough_groups for _, _, index in slices]

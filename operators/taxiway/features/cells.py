@@ -3,7 +3,8 @@
 import math
 import re
 from collections.abc import Callable, Mapping
-from datetime import date, datetime, time
+from contextlib import suppress
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from numbers import Real
 from typing import Any
@@ -44,6 +45,14 @@ def boolean(cell: Any) -> bool | None:
     return _BOOLEANS.get(str(cell).strip().casefold())
 
 
+def moment_text(moment: date) -> str:
+    """A date or time in ISO 8601; a time with a zone in UTC, so that it has the same text from every zone."""
+    if isinstance(moment, datetime) and moment.tzinfo is not None:
+        with suppress(ValueError, OverflowError):  # at the ends of Python's years
+            moment = moment.astimezone(UTC)
+    return moment.isoformat()
+
+
 def _boolean(cell: Any) -> bool:
     found = boolean(cell)
     if found is None:
@@ -53,6 +62,10 @@ def _boolean(cell: Any) -> bool:
 
 def _integer(cell: Any) -> int:
     number = _number(cell, "an integer")
+    if isinstance(number, Decimal):
+        if not number.is_finite() or number != number.to_integral_value():
+            raise UnfitError("an integer")
+        return int(number)  # its operators would round beyond 28 digits
     if not isinstance(number, int) and not math.isfinite(number):  # an int may be beyond the range of floats
         raise UnfitError("an integer")
     if isinstance(number, float) and abs(number) > _EXACT:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from taxiway.data.engine.read_rows import LIST_OF
 from taxiway.errors import DataError
-from taxiway.features.cells import NUMBER, UnfitError, boolean, is_boolean, typed
+from taxiway.features.cells import NUMBER, UnfitError, boolean, is_boolean, moment_text, typed
 from taxiway.features.columns import FeatureColumns
 from taxiway.features.list_cells import list_text
 from taxiway.records import FeatureSet
@@ -31,6 +31,7 @@ _ROWS_AT_ONCE = 16
 _QUOTED = 40
 MAX_NUMBER = 3.4e38
 """The largest number of a column: about that of 32-bit floats."""
+_SMALL_FLOATS = ("float16", "float32")
 _EPOCH = datetime(1970, 1, 1)
 _EPOCH_DAY = _EPOCH.toordinal()
 _DAY_SECONDS = 86_400
@@ -132,7 +133,9 @@ def _of_rows(answers: Any, rows: int, repeated: int) -> Any:
 
 
 def category_text(value: Any) -> str:
-    """The text of a category or label: the same for an integer, a whole float or decimal, and its JSON value; ISO 8601 for dates.
+    """The text of a category or label: the same for an integer, a whole float or decimal, and its JSON value.
+
+    Dates and times are in ISO 8601, and times with a zone in UTC.
 
     Examples:
         >>> [category_text(value) for value in (1, 1.0, "1", True, 1.5, date(2013, 6, 1))]
@@ -140,9 +143,11 @@ def category_text(value: Any) -> str:
     """
     if isinstance(value, Decimal) and value.is_finite():
         value = int(value) if value == value.to_integral_value() else float(value)
+    if type(value).__name__ in _SMALL_FLOATS:  # their shortest text, as JSON has it: 0.1, not 0.10000000149011612
+        value = float(str(value))
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return value.isoformat() if isinstance(value, date) else str(value)
+    return moment_text(value) if isinstance(value, date) else str(value)
 
 
 def _numbers(name: str, values: Any, kind: str | None, *, lenient: bool) -> Any:
@@ -281,6 +286,8 @@ def _cells(values: Any) -> tuple[list[Any], list[bool]]:
     kind = getattr(values, "dtype", None)
     if isinstance(kind, pd.ArrowDtype) and isinstance(kind.type, type) and issubclass(kind.type, list):
         values = values.array.__arrow_array__().to_pylist()  # pandas would round large integers beside a missing one
+    if str(kind) in _SMALL_FLOATS:  # pandas would make floats with more digits of them
+        values = [float(str(cell)) for cell in pd.Series(values).to_numpy()]
     cells = pd.Series(values, dtype="object")
     return cells.tolist(), cells.isna().tolist()
 

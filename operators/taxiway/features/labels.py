@@ -1,10 +1,14 @@
 """The values of labels: classes (classification), or numbers (regression)."""
 
+import math
 from collections.abc import Sequence
+from decimal import Decimal
 from itertools import accumulate
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from taxiway.errors import DataError
+from taxiway.features.cells import is_boolean
 from taxiway.features.encoding import category_text
 from taxiway.messages import SHOWN_VALUES, counted, listed
 from taxiway.records import Span
@@ -84,7 +88,12 @@ def _has_fractions(labels: "pd.Series[Any]", classes: Sequence[str]) -> bool:
     """Whether a label of more than two values has fractions, which no classifier takes for classes."""
     from pandas.api.types import is_float_dtype
 
-    return len(classes) > 2 and is_float_dtype(labels) and bool((labels % 1 != 0).any())
+    if len(classes) <= 2:
+        return False
+    if is_float_dtype(labels):
+        return bool((labels % 1 != 0).any())
+    numbers = (value for value in labels.unique() if isinstance(value, Decimal | float))
+    return any(not math.isfinite(value) or value != int(value) for value in numbers)
 
 
 def label_classes(labels: "pd.Series[Any]") -> list[str]:
@@ -111,6 +120,9 @@ def label_numbers(labels: "pd.Series[Any]") -> "Floats":
     import numpy as np
     from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
+    if labels.dtype == object and all(_is_number(value) for value in labels):
+        # Decimals, or integers that pandas has no type for; to_numpy would raise OverflowError for those beyond the floats.
+        labels = labels.map(_float)
     if is_bool_dtype(labels) or not is_numeric_dtype(labels):
         raise DataError(
             f"the label {labels.name} is of type {labels.dtype}, but the gate's metrics are for regression; required: numbers"
@@ -121,6 +133,18 @@ def label_numbers(labels: "pd.Series[Any]") -> "Floats":
             f"the label {labels.name} is infinite in {counted(int((~np.isfinite(numbers)).sum()), 'row')}; required: finite numbers"
         )
     return numbers
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Decimal | Real) and not is_boolean(value)
+
+
+def _float(value: Any) -> float:
+    """A number as a float: infinity if it is beyond all floats."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
 
 
 def with_unseen(classes: tuple[str, ...], labels: "pd.Series[Any]") -> tuple[str, ...]:

@@ -126,3 +126,17 @@ def test_a_source_function_that_cannot_be_called_is_found(tmp_path: Path) -> Non
     change(folder / "rows.py", "def read(begin: datetime, end: datetime)", "def read(day: datetime)")
     code, shown = lint(folder)
     assert (code, "cannot be called with begin and end" in shown) == (1, True), shown
+
+
+def test_rows_are_not_grouped_sampled_or_split_by_lists(team: Path) -> None:
+    change(team / "late_arrivals.schema.yaml", "features:\n", "features:\n  tags: {type: list, presence: optional}\n")
+    change(
+        team / "late_arrivals.pipeline.yaml",
+        "  label: late",
+        "  label: late\n  sample: {fraction: 0.5, by: tags}\n  split: {stratify: tags, evaluation: 0.2}",
+    )
+    change(team / "late_arrivals.pipeline.yaml", "\ngate:\n", "\ngate:\n  group_by: tags\n")
+    code, shown = lint(team)
+    assert code == 1
+    for key in ("source.sample.by", "source.split.stratify", "gate.group_by"):
+        assert f'{key} is "tags", whose type in the schema is list\n    allowed: a column of type boolean, date' in shown

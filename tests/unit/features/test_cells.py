@@ -29,3 +29,10 @@ def test_the_year_0_is_no_date_and_a_long_integer_is_one() -> None:
     with pytest.raises(UnfitError, match="a date in ISO 8601"):
         typed("0000-01-01", "date")
     assert typed("9" * 400, "integer") == 10**400 - 1
+
+
+def test_a_decimal_of_any_size_is_an_integer_if_it_is_whole() -> None:
+    assert typed(Decimal(10**28 + 1), "integer") == 10**28 + 1
+    for cell in (Decimal("1e-40"), Decimal("Infinity"), Decimal("sNaN")):
+        with pytest.raises(UnfitError, match="an integer"):
+            typed(cell, "integer")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from helping import examples
 from taxiway.errors import DataError
-from taxiway.features.encoding import raw_columns
+from taxiway.features.encoding import category_text, raw_columns
 
 INTEGERS = st.none() | st.integers(-(2**70), 2**70) | st.just(float("nan")) | st.just(7.0)
 NUMBERS = INTEGERS | st.floats(-3e38, 3e38)
@@ -70,3 +70,16 @@ def test_booleans_of_numpy_are_no_numbers() -> None:
     assert raw_columns(column, ["x"], [], {"x": "boolean"})[0]["x"].tolist() == [1.0, 0.0]
     with pytest.raises(DataError, match="allowed: an integer, or null"):
         raw_columns(column, ["x"], [], {"x": "integer"})
+
+
+def test_small_floats_and_zoned_times_are_the_categories_of_requests() -> None:
+    numbers = [0.1, 1.0, None, 3e38]
+    small = pd.Series(np.array([np.nan if number is None else number for number in numbers], dtype="float32"))
+    sent = raw_columns({"x": numbers}, [], ["x"], {"x": "number"})
+    assert raw_columns(pd.DataFrame({"x": small}), [], ["x"], {"x": "number"}) == sent
+    assert [category_text(value) for value in np.array([0.1, 1], dtype="float32")] == ["0.1", "1"]
+    times = ["2024-01-01T05:00:00+00:00", "2024-01-01T06:00:00+01:00"]
+    first = raw_columns({"x": times}, [], ["x"], {"x": "datetime"})
+    assert first[1] == {"x": ["2024-01-01T05:00:00+00:00"] * 2}
+    in_tokyo = pd.DataFrame({"x": pd.to_datetime(times, utc=True).tz_convert("Asia/Tokyo")})
+    assert raw_columns(in_tokyo, [], ["x"], {"x": "datetime"}) == first

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from taxiway.data.ingest.row_filter import check_filter
 from taxiway.data.ingest.sampling import TIMES
-from taxiway.data.schema.feature import NUMERIC_TYPES
+from taxiway.data.schema.feature import LIST_TYPES, NUMERIC_TYPES, TYPES
 from taxiway.data.schema.file import Schema, label_text
 from taxiway.data.validation.checks.lifecycle import stage_anomaly
 from taxiway.errors import ConfigError, UntrustedModelError, allowed_values
@@ -35,6 +35,7 @@ def column_mistakes(file: Path, pipeline: Pipeline, schema: Schema) -> Iterator[
             )
     yield from _split_by_time(file, pipeline.source, schema)
     yield from _numbers(file, pipeline, schema)
+    yield from _lists(file, pipeline, schema)
     if pipeline.source.rows is not None:
         try:
             check_filter(pipeline.source.rows, pipeline.source.own(schema.types))
@@ -123,6 +124,25 @@ def _numbers(file: Path, pipeline: Pipeline, schema: Schema) -> Iterator[str]:
             yield (
                 f'{file.name}:{line_of(file, path)}: {".".join(path)} is "{column}", whose type in the schema is {feature.type}\n'
                 f"    allowed: a column of type {' or '.join(NUMBERS)}"
+            )
+
+
+def _lists(file: Path, pipeline: Pipeline, schema: Schema) -> Iterator[str]:
+    """Columns by whose values rows are grouped, matched, sampled or split, and whose type in the schema is a list."""
+    gate, source = pipeline.gate, pipeline.source
+    named = [(["gate", "group_by"], gate.group_by)]
+    named += [(["gate", "slices", "by"], column) for column in (gate.slices.by if gate.slices is not None else ())]
+    if source.sample is not None:
+        named += [(["source", "sample", "by"], source.sample.by), (["source", "sample", "stratify"], source.sample.stratify)]
+    if isinstance(source.split, Split):
+        named += [(["source", "split", key], column) for key, column in source.split.columns if key != "by_time"]
+    named += [(["source", "join", name, "on"], column) for name, join in source.join.items() for column in join.on]
+    for path, column in named:
+        feature = schema.feature(column) if column is not None else None
+        if feature is not None and feature.type in LIST_TYPES:
+            yield (
+                f'{file.name}:{line_of(file, path)}: {".".join(path)} is "{column}", whose type in the schema is {feature.type}\n'
+                f"    allowed: a column of type {', '.join(kind for kind in TYPES if kind not in LIST_TYPES)}"
             )
 
 

@@ -26,12 +26,16 @@ _LARGEST_EXACT = 2**53  # beyond it, floats cannot represent every integer
 def read_rows(spans: tuple[Span, ...], store: Store, columns: list[str] | None = None) -> "pd.DataFrame":
     """The rows of spans as a DataFrame, in the order of the spans.
 
-    Integers beyond 2**53 in a column with missing values are Python integers, because floats would lose digits.
+    Integers beyond 2**53 in a column with missing values are Python integers, because floats would lose digits. Times of different
+    units become microseconds, and those of different zones become UTC.
 
     Args:
         spans: The spans.
         store: Where their rows are.
         columns: The columns to read; all if None. A column that a span does not have is missing values there.
+
+    Raises:
+        DataError: A date is beyond the years of Python, or the times of a column do not fit one unit.
     """
     import pandas as pd
 
@@ -42,7 +46,31 @@ def read_rows(spans: tuple[Span, ...], store: Store, columns: list[str] | None =
     for name in {name for part in parts for name in part.columns if _has_large_integers(part[name])}:
         if len({part[name].dtype if name in part else None for part in parts}) > 1:
             parts = [part.assign(**{name: part[name].astype("object")}) if name in part else part for part in parts]
-    return pd.concat(parts, ignore_index=True)
+    return pd.concat(_with_equal_times(parts), ignore_index=True)
+
+
+def _with_equal_times(parts: "list[pd.DataFrame]") -> "list[pd.DataFrame]":
+    """The parts with one unit and zone in each column of times. Microseconds hold all years of files, nanoseconds only 1677 to 2262."""
+    for name in dict.fromkeys(name for part in parts for name in part.columns if part[name].dtype.kind == "M"):
+        times = [part for part in parts if name in part and part[name].dtype.kind == "M"]
+        if len({part[name].dtype for part in times}) == 1:
+            continue
+        try:
+            converted = [_in_microseconds(part[name]) for part in times]
+        except (ValueError, OverflowError) as error:
+            raise DataError(
+                f"the spans have times of {name} in several units, and microseconds do not hold all of them: {error}"
+            ) from error
+        if len({values.dt.tz is None for values in converted}) == 1:
+            new = {id(part): part.assign(**{name: values}) for part, values in zip(times, converted, strict=True)}
+            parts = [new.get(id(part), part) for part in parts]
+    return parts
+
+
+def _in_microseconds(times: "pd.Series[Any]") -> "pd.Series[Any]":
+    in_utc = times if times.dt.tz is None else times.dt.tz_convert("UTC")
+    found: pd.Series[Any] = in_utc.dt.as_unit("us")
+    return found
 
 
 def read_table(spans: tuple[Span, ...], store: Store) -> "pa.Table":
@@ -153,7 +181,13 @@ def rows_of_table(table: "pa.Table") -> "pd.DataFrame":
     import pyarrow.compute as pc
 
     # The metadata of pandas would make a column the index, so that it is missing here and present elsewhere.
-    rows: pd.DataFrame = table.to_pandas(ignore_metadata=True)
+    try:
+        rows: pd.DataFrame = table.to_pandas(ignore_metadata=True)
+    except (ValueError, OverflowError) as error:
+        raise DataError(
+            f"{_dates_beyond_python(table)} dates that Python does not have ({error}); allowed: dates from 0001-01-01 to 9999-12-31. Correct "
+            "them in the source, or write times (TIMESTAMP) instead"
+        ) from error
     for name in table.column_names:
         column = table.column(name)
         if _item_type(column.type) is not None:
@@ -162,6 +196,16 @@ def rows_of_table(table: "pa.Table") -> "pd.DataFrame":
         elif _would_lose_digits(column):
             rows[name] = column.to_pandas(integer_object_nulls=True)
     return rows
+
+
+def _dates_beyond_python(table: "pa.Table") -> str:
+    """The first column that pandas cannot represent, as the subject of a sentence."""
+    for name in table.column_names:
+        try:
+            table.select([name]).to_pandas(ignore_metadata=True)
+        except (ValueError, OverflowError):
+            return f"the column {name} has"
+    return "the rows have"
 
 
 def _would_lose_digits(column: Any) -> bool:
