@@ -2,7 +2,11 @@
 
 from typing import TYPE_CHECKING
 
+from taxiway.data.engine.read_rows import arrow_types
 from taxiway.errors import DataError, allowed_values
+from taxiway.records import Span
+from taxiway.spec.gate import Gate
+from taxiway.store import Store
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,12 +27,31 @@ def require_single_values(rows: "pd.DataFrame", column: str, key: str) -> None:
     """
     values = rows[column]
     if values.dtype == object and any(isinstance(value, list | dict) or hasattr(value, "tolist") for value in values):
-        raise DataError(
-            f'{key} has the column "{column}", whose values are lists or structs; allowed: a column of texts, numbers, booleans, dates or '
-            "times. Name another column, or add one to the source",
-            key=key,
-            got=column,
-        )
+        raise _not_single(column, key)
+
+
+def check_group_columns(gate: Gate, spans: tuple[Span, ...], store: Store) -> None:
+    """Check in the files of spans, before a training, that rows can be grouped by the columns that the gate names.
+
+    Raises:
+        DataError: A column of `gate.group_by` or `gate.slices.by` has lists or structs.
+    """
+    from pyarrow import types
+
+    named = {} if gate.group_by is None else {gate.group_by: "gate.group_by"}
+    named |= dict.fromkeys(gate.slices.by if gate.slices is not None else (), "gate.slices.by")
+    for column, kinds in arrow_types(spans, store, named).items():
+        if any(types.is_nested(kind) for kind in kinds):
+            raise _not_single(column, named[column])
+
+
+def _not_single(column: str, key: str) -> DataError:
+    return DataError(
+        f'{key} has the column "{column}", whose values are lists or structs; allowed: a column of texts, numbers, booleans, dates or '
+        "times. Name another column, or add one to the source",
+        key=key,
+        got=column,
+    )
 
 
 def row_groups(rows: "pd.DataFrame", column: str) -> "NDArray[np.intp]":

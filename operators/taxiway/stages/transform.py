@@ -10,11 +10,12 @@ def transform(context: StageContext, snapshot: Snapshot) -> FeatureSet:
     """Fit the transform, which training and serving share, on the training spans.
 
     Raises:
-        DataError: The labels do not fit the problem of the pipeline.
+        DataError: The labels do not fit the problem of the pipeline, or the gate groups rows by a column of lists or structs.
         ConfigError: The features, the estimator or a metric of the pipeline file cannot be used.
     """
     from taxiway.data.engine.read_rows import read_rows
     from taxiway.data.ingest.rehearsal import rehearsal_text
+    from taxiway.evaluation.groups import check_group_columns
     from taxiway.evaluation.metrics.trial import try_own_metrics
     from taxiway.features.columns import choose_columns
     from taxiway.features.encoding import category_text
@@ -24,6 +25,7 @@ def transform(context: StageContext, snapshot: Snapshot) -> FeatureSet:
     from taxiway.training.estimator import accepts_missing, build_estimator
 
     pipeline = context.pipeline
+    check_group_columns(pipeline.gate, (*snapshot.training, *snapshot.evaluation), context.store)
     estimator = build_estimator(pipeline.model, {}, pipeline.gate.problem)
     spec = TransformSpec.of(pipeline, accepts_missing=accepts_missing(estimator), check=check_savable, action=context.action)
     features = fit_transform(snapshot, context.schema(), spec, store=context.store, recorder=context.recorder)
