@@ -143,11 +143,17 @@ def category_text(value: Any) -> str:
     """
     if isinstance(value, Decimal) and value.is_finite():
         value = int(value) if value == value.to_integral_value() else float(value)
-    if type(value).__name__ in _SMALL_FLOATS:  # their shortest text, as JSON has it: 0.1, not 0.10000000149011612
-        value = float(str(value))
+    if type(value).__name__ in _SMALL_FLOATS:
+        value = _shortest(value)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return moment_text(value) if isinstance(value, date) else str(value)
+
+
+def _shortest(value: Any) -> float:
+    """A float of NumPy with less than 64 bits as JSON has it: 0.1, not 0.10000000149011612. A whole number keeps all its digits."""
+    number = float(value)
+    return number if number.is_integer() else float(str(value))
 
 
 def _numbers(name: str, values: Any, kind: str | None, *, lenient: bool) -> Any:
@@ -287,7 +293,7 @@ def _cells(values: Any) -> tuple[list[Any], list[bool]]:
     if isinstance(kind, pd.ArrowDtype) and isinstance(kind.type, type) and issubclass(kind.type, list):
         values = values.array.__arrow_array__().to_pylist()  # pandas would round large integers beside a missing one
     if str(kind) in _SMALL_FLOATS:  # pandas would make floats with more digits of them
-        values = [float(str(cell)) for cell in pd.Series(values).to_numpy()]
+        values = [_shortest(cell) for cell in pd.Series(values).to_numpy()]
     cells = pd.Series(values, dtype="object")
     return cells.tolist(), cells.isna().tolist()
 

@@ -77,7 +77,7 @@ def test_small_floats_and_zoned_times_are_the_categories_of_requests() -> None:
     small = pd.Series(np.array([np.nan if number is None else number for number in numbers], dtype="float32"))
     sent = raw_columns({"x": numbers}, [], ["x"], {"x": "number"})
     assert raw_columns(pd.DataFrame({"x": small}), [], ["x"], {"x": "number"}) == sent
-    assert [category_text(value) for value in np.array([0.1, 1], dtype="float32")] == ["0.1", "1"]
+    assert [category_text(value) for value in np.array([0.1, 1, 110899528], dtype="float32")] == ["0.1", "1", "110899528"]
     times = ["2024-01-01T05:00:00+00:00", "2024-01-01T06:00:00+01:00"]
     first = raw_columns({"x": times}, [], ["x"], {"x": "datetime"})
     assert first[1] == {"x": ["2024-01-01T05:00:00+00:00"] * 2}
