@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from taxiway.errors import ChampionUnscorableError, DataError
 from taxiway.evaluation.metrics import metric_of
 from taxiway.evaluation.metrics.by_name import MetricFunction
-from taxiway.evaluation.metrics.deciding import deciding_rows
+from taxiway.evaluation.metrics.deciding import deciding_rows, is_share
 from taxiway.evaluation.metrics.own import OwnMetricFunction
 from taxiway.evaluation.predictions import Predictions
 from taxiway.evaluation.scoring import LoadedModel
@@ -74,11 +74,13 @@ class Comparison:
         )
 
         def of(score: Interval, predictions: Predictions) -> Interval:
-            rows = self._deciding_rows(metric, predictions)
-            return within(with_few_rows(score, confidence, facts.low, facts.high, rows), facts.low, facts.high)
+            rows = self.deciding_rows(metric, predictions)
+            share = metric not in self.gate.metrics and is_share(metric) and self.groups is None
+            wider = with_few_rows(score, confidence, facts.low, facts.high, rows, is_share_of_rows=share)
+            return within(wider, facts.low, facts.high)
 
         def against(difference: Interval, other: Predictions) -> Interval:
-            rows = min(self._deciding_rows(metric, each) for each in (self.candidate, other))
+            rows = min(self.deciding_rows(metric, each) for each in (self.candidate, other))
             return difference_of_few_rows(difference, confidence, facts.low, facts.high, rows)
 
         champion, difference = None, None
@@ -90,7 +92,8 @@ class Comparison:
         )
         return PairedIntervals(of(found.candidate, self.candidate), champion, difference, others)
 
-    def _deciding_rows(self, metric: str, predictions: Predictions) -> float:
+    def deciding_rows(self, metric: str, predictions: Predictions) -> float:
+        """How many rows, or groups of rows, decide a metric."""
         if metric not in self.gate.metrics:
             return deciding_rows(metric, predictions, self.labels, self.classes, self.groups)
         return len(self.labels) if self.groups is None else int(self.groups.max()) + 1

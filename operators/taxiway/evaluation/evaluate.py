@@ -234,11 +234,19 @@ def _results(comparison: Comparison, scored: Scored) -> tuple[tuple[MetricResult
                 champion=found.champion,
                 difference=found.difference,
                 better=own.better if own else None,
+                deciding_rows=_few_deciding_rows(comparison, name),
             )
         )
         if name == comparison_metric:
             baselines = baseline_results(scored, found.others, comparison, names)
     return tuple(results), baselines
+
+
+def _few_deciding_rows(comparison: Comparison, metric: str) -> int | None:
+    """The rows that decide a metric of the candidate, if they are fewer than all and than `gate.min_rows`; None if they are an average."""
+    rows = comparison.deciding_rows(metric, comparison.candidate)
+    few = rows < min(len(comparison.labels), comparison.gate.min_rows)
+    return int(rows) if few and float(rows).is_integer() else None
 
 
 def _class_rows(comparison: Comparison) -> dict[str, int]:

@@ -25,14 +25,15 @@ from taxiway.spec.gate import Gate
 def threshold_reasons(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
     """One reason for each metric of `gate.thresholds`."""
     for name, threshold in sorted(gate.thresholds.items()):
-        score = _metric_result(evaluation, name).candidate
+        result = _metric_result(evaluation, name)
+        score = result.candidate
         direction = gate.facts(name).direction
         status = _compare_with_bound(score, threshold, direction)
         digits = decimals(estimate_and_bounds(score), (threshold,), scale=_largest_magnitude(score))
         yield Reason(
             status=status,
             code=ReasonCode.METRIC_THRESHOLD,
-            message=f"{name} {score.value:.{digits}f} ({score.rows:,} rows, {ci_label(evaluation.confidence)} "
+            message=f"{name} {score.value:.{digits}f} ({_rows_text(result, evaluation)}, {ci_label(evaluation.confidence)} "
             f"{interval_text(score, f'.{digits}f')}): {_describe_position(score, threshold, status)}"
             f"{_more_rows_text(evaluation, score, threshold) if status is Status.UNDECIDED else ''}",
             rule=rule_text(f"thresholds.{name}", direction, threshold),
@@ -40,6 +41,15 @@ def threshold_reasons(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:
             limit=threshold,
             method=bootstrap_method(evaluation),
         )
+
+
+def _rows_text(result: MetricResult, evaluation: Evaluation) -> str:
+    """`2,000 rows`, or `2,000 rows, of which 10 decide`."""
+    rows = f"{result.candidate.rows:,} rows"
+    if result.deciding_rows is None:
+        return rows
+    unit = "" if evaluation.groups is None else " groups"
+    return f"{rows}, of which {result.deciding_rows:,}{unit} decide"
 
 
 def comparison_reasons(evaluation: Evaluation, gate: Gate) -> Iterator[Reason]:

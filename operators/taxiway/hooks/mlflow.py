@@ -6,7 +6,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from airflow.sdk import BaseHook
 from airflow.sdk.log import mask_secret
 
-from taxiway.errors import ConfigError, TransientError
+from taxiway.errors import ConfigError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -95,10 +95,3 @@ def http_address(connection: Any) -> str:
     if connection.port and urlsplit(host).port is None:
         host = f"{host.rstrip('/')}:{connection.port}"
     return host.rstrip("/")
-
-
-def is_outage(error: Exception) -> bool:
-    """Whether an error may be one of MLflow or of the store not answering, so that another try may succeed."""
-    from mlflow.exceptions import MlflowException
-
-    return isinstance(error, MlflowException | OSError | TransientError)

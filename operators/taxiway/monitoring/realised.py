@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from taxiway.evaluation.metrics import metric_of
-from taxiway.evaluation.metrics.deciding import deciding_rows
+from taxiway.evaluation.metrics.deciding import deciding_rows, is_share
 from taxiway.evaluation.predictions import Predictions
 from taxiway.records import Interval
 from taxiway.spec.metrics import facts_of
@@ -44,7 +44,8 @@ def realised(metric: str, predictions: Predictions, labels: "Floats", classes: S
 
     def bounded(interval: Interval) -> Interval:
         deciding = deciding_rows(metric, predictions, labels, classes)
-        return within(with_few_rows(interval, confidence, facts.low, facts.high, deciding), facts.low, facts.high)
+        wider = with_few_rows(interval, confidence, facts.low, facts.high, deciding, is_share_of_rows=is_share(metric))
+        return within(wider, facts.low, facts.high)
 
     if rows <= _RESAMPLED_ROWS:
         return bounded(compare(compute, labels, predictions, None, confidence).candidate)

@@ -1,6 +1,5 @@
 """Approval: Airflow's human-in-the-loop operator asks whether a version may be pushed; the answer is a record of the ledger."""
 
-import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -8,11 +7,9 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Param
 
-from taxiway.credentials import without_credentials
 from taxiway.hooks.context import airflow_url
-from taxiway.hooks.mlflow import is_outage
 from taxiway.hooks.notify import Told, notify
-from taxiway.messages import error_text
+from taxiway.hooks.outages import outlast_outages
 from taxiway.operators.base import Input, StageOperator
 from taxiway.records import Decision, ShadowReport, Verdict
 from taxiway.spec.approval import APPROVE, REJECT, Approval
@@ -23,9 +20,6 @@ if TYPE_CHECKING:
 
     from taxiway.stages.approval import Answer
     from taxiway.stages.context import StageContext
-
-_FIRST_WAIT_S = 2.0
-_LONGEST_WAIT_S = 6 * 3600
 
 
 class ApprovalOperator(StageOperator[Decision], HITLOperator):
@@ -65,38 +59,21 @@ class ApprovalOperator(StageOperator[Decision], HITLOperator):
         """Record the answer, or what silence means."""
         with self.reporting(context), self.ending(context):
             given = _answer(HITLOperator.execute_complete(self, context, dict(event)), silent=bool(event.get("timedout")))
-            stage, answered = self._recorded(given, context)
-            return self.finish(answered, stage, context)
-
-    def _recorded(self, given: "Answer", context: "Context") -> "tuple[StageContext, Decision]":
-        """Record an answer, as soon as MLflow answers. Airflow forgets it when the task fails: a retry asks again."""
-        from taxiway.serving.retries import Retry
-        from taxiway.stages.approval import record_answer
-
-        retry, ends = Retry(_FIRST_WAIT_S), time.monotonic() + _LONGEST_WAIT_S
-        while True:
-            try:
-                stage = self.open(context)
-                return stage, record_answer(stage, self.read(Verdict, self.verdict), given)
-            except Exception as error:
-                retry.failed()
-                wait_s = retry.wait_s
-                if not is_outage(error) or time.monotonic() + wait_s > ends:
-                    raise
-                self.log.warning(
-                    "the answer of %s is not recorded yet, and is tried again in %.0f s, for at most %d hours: %s. If this task is ended before, "
-                    "the question is asked again",
-                    given.by,
-                    wait_s,
-                    _LONGEST_WAIT_S // 3600,
-                    without_credentials(error_text(error)),
-                )
-            time.sleep(wait_s)
+            again = "If this task is ended before, the question is asked again"
+            done = outlast_outages(lambda: _record(self, given, context), f"the answer of {given.by}", again)
+            return self.finish(*done, context)
 
     def failure_reason(self, stage: "StageContext", record: Decision) -> str | None:
         from taxiway.stages.approval import failure_reason
 
         return failure_reason(record)
+
+
+def _record(task: ApprovalOperator, given: "Answer", context: "Context") -> "tuple[Decision, StageContext]":
+    from taxiway.stages.approval import record_answer
+
+    stage = task.open(context)
+    return record_answer(stage, task.read(Verdict, task.verdict), given), stage
 
 
 def _settings(rules: Approval) -> dict[str, Any]:

@@ -39,6 +39,8 @@ class MetricResult(Record):
         champion: Its value for the champion; None without a champion.
         difference: Candidate minus champion; None without a champion.
         better: Whether higher or lower values of a metric of `gate.metrics` are better; None for one of Taxiway's metrics.
+        deciding_rows: How many of the rows, or groups of rows, decide the candidate's value, such as those of the class for `recall`;
+            None if they are at least `gate.min_rows`, or all.
     """
 
     metric: str
@@ -46,6 +48,7 @@ class MetricResult(Record):
     champion: Interval | None
     difference: Interval | None
     better: Better | None = None
+    deciding_rows: int | None = None
 
 
 class MetricValue(Record):

@@ -12,7 +12,9 @@ _MIN_OUTCOMES = 100
 """With as many rows of each outcome, a share exceeds its standard interval of 99% in at most 0.9% of the samples, instead of 0.5%."""
 
 
-def with_few_rows(interval: Interval, confidence: float, low: float, high: float, rows: float) -> Interval:
+def with_few_rows(
+    interval: Interval, confidence: float, low: float, high: float, rows: float, *, is_share_of_rows: bool = False
+) -> Interval:
     """The interval of a metric with a smallest and a largest value, at least as wide as that of a share of as many rows.
 
     In its range, the metric is a share p, and its standard error s is that of n = p(1 - p) / s^2 independent rows (the effective sample
@@ -25,6 +27,8 @@ def with_few_rows(interval: Interval, confidence: float, low: float, high: float
         low: The smallest possible value.
         high: The largest possible value; an interval of a metric without both stays as it is.
         rows: How many rows decide the metric, see `taxiway.evaluation.metrics.deciding`.
+        is_share_of_rows: Whether the metric is a share of these rows, and each is on its own. Then the interval of Clopper and Pearson for
+            just these rows replaces the standard one, which may end at impossible values.
     """
     if not all(map(math.isfinite, (low, high, interval.value, interval.low, interval.high))) or rows <= 0:
         return interval
@@ -32,12 +36,14 @@ def with_few_rows(interval: Interval, confidence: float, low: float, high: float
     variance = (_half(interval) / NormalDist().inv_cdf((1 + confidence) / 2) / (high - low)) ** 2
     if not variance and 0 < share < 1 and rows >= FEW:
         return interval  # it is the same whatever the rows are, such as the AUC of a constant
-    worth = share * (1 - share) / variance if variance else rows
+    worth = rows if is_share_of_rows or not variance else share * (1 - share) / variance
     if rows < FEW:
         worth = min(worth, rows)
     if worth * min(share, 1 - share) >= _MIN_OUTCOMES:
         return interval
     ends = limits(share, worth, confidence)
+    if is_share_of_rows:
+        return interval.model_copy(update={"low": ends[0], "high": ends[1]})
     return _holding(interval, low + ends[0] * (high - low), low + ends[1] * (high - low))
 
 

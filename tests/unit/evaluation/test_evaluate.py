@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from mlflow.models import infer_signature
+from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
 
 from taxiway.data.ingest.ingest import ingest
@@ -113,6 +114,19 @@ def test_metrics_are_of_the_evaluation_rows(tmp_path: Path) -> None:
     assert auc.candidate.value == pytest.approx(roc_auc_score(rows["y"], rows["a"]))
     assert auc.candidate.rows == 2000
     assert (found.champion, auc.champion, found.slices) == (None, None, ())
+
+
+def test_the_rows_of_a_rare_class_decide_its_recall(tmp_path: Path) -> None:
+    snapshot, store, _ = made(tmp_path, lambda late: late & (np.arange(2000) < 40))
+    gate = GATE.model_copy(update={"thresholds": {"recall": 0.5, "accuracy": 0.5}})
+    found = {each.metric: each for each in run(snapshot, store, LoadedModel(1, Scorer(), ("False", "True")), gate=gate).metrics}
+    positives = found["recall"].deciding_rows
+    assert positives is not None
+    assert positives <= 40
+    assert found["accuracy"].deciding_rows is None
+    recall = found["recall"].candidate
+    exact = binomtest(round(recall.value * positives), positives).proportion_ci(0.99, method="exact")
+    assert (recall.low, recall.high) == pytest.approx((exact.low, exact.high))
 
 
 def test_the_columns_that_give_the_label_of_an_almost_perfect_model_away_are_named(tmp_path: Path) -> None:

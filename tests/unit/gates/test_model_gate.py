@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taxiway.gates import decide
+from taxiway.gates.metric_rules import threshold_reasons
 from taxiway.records import (
     Anomaly,
     Candidate,
@@ -97,6 +98,15 @@ def test_a_better_candidate_on_sound_data_passes() -> None:
 )
 def test_the_whole_interval_must_meet_a_threshold(auc: tuple[float, float], expected: Status) -> None:
     assert judge(CANDIDATE, REPORT, evaluation(auc=auc), GATE).status is expected
+
+
+def test_a_threshold_that_few_rows_decide_says_how_many() -> None:
+    found = evaluation(auc=(0.5, 0.7))
+    few = found.metrics[0].model_copy(update={"deciding_rows": 10})
+    (reason,) = threshold_reasons(found.model_copy(update={"metrics": (few,)}), GATE)
+    assert reason.message.startswith("roc_auc 0.600 (1,000 rows, of which 10 decide, 99% CI 0.500 to 0.700): ")
+    grouped = found.model_copy(update={"metrics": (few,), "groups": RowGroups(column="day", groups=40)})
+    assert "of which 10 groups decide" in next(threshold_reasons(grouped, GATE)).message
 
 
 @pytest.mark.parametrize(

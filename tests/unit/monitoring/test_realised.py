@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 from sklearn.metrics import mean_absolute_error, roc_auc_score
 
 from taxiway.evaluation.predictions import Predictions
@@ -23,7 +24,11 @@ def test_realised_performance_is_that_of_scikit_learn() -> None:
 def test_an_interval_ends_at_the_possible_values() -> None:
     values = np.array([[0.2, 0.8]] * 20)
     labels = np.array([1.0] * 19 + [0.0])
-    assert realised("accuracy", Predictions(values, np.ones(20, dtype=np.intp), 1), labels, ("a", "b"), 0.99).high == 1
+    predictions = Predictions(values, np.ones(20, dtype=np.intp), 1)
+    assert realised("f1", predictions, labels, ("a", "b"), 0.99).high == 1
+    share = realised("accuracy", predictions, labels, ("a", "b"), 0.99)
+    exact = binomtest(19, 20).proportion_ci(0.99, method="exact")
+    assert (share.low, share.high) == pytest.approx((exact.low, exact.high))
 
 
 def test_the_interval_of_many_rows_is_that_of_all_of_them() -> None:

@@ -14,9 +14,9 @@ from ledger.entries import KEYS, verdict
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
+from taxiway.hooks import outages
 from taxiway.ledger.chain import Ledger
 from taxiway.ledger.decisions import decisions
-from taxiway.operators import approval
 from taxiway.operators.approval import ApprovalOperator
 from taxiway.records import DecisionKind, Verdict
 from taxiway.spec.approval import APPROVE, REJECT, Approval
@@ -37,7 +37,7 @@ class Outage:
         self.ends_after = 3
         self._mlflow, self._environment = mlflow, monkeypatch
         self._connect("http://127.0.0.1:9")
-        monkeypatch.setattr(approval, "time", SimpleNamespace(sleep=self._wait, monotonic=lambda: sum(self.waits)))
+        monkeypatch.setattr(outages, "time", SimpleNamespace(sleep=self._wait, monotonic=lambda: sum(self.waits)))
 
     def _wait(self, seconds: float) -> None:
         self.waits.append(seconds)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom, binomtest
 
 from taxiway.evaluation.metrics import metric_of
-from taxiway.evaluation.metrics.deciding import deciding_rows
+from taxiway.evaluation.metrics.deciding import deciding_rows, is_share
 from taxiway.evaluation.predictions import Predictions
 from taxiway.records import Interval
 from taxiway.stats.binomial import limits
@@ -29,7 +29,7 @@ def interval_of(metric: str, labels: np.ndarray, predicted: np.ndarray, groups: 
     predictions = predictions_of(predicted)
     found = compare(metric_of(metric, CLASSES).compute, labels, predictions, None, CONFIDENCE, groups).candidate
     rows = deciding_rows(metric, predictions, labels, CLASSES, groups)
-    return with_few_rows(found, CONFIDENCE, 0, 1, rows)
+    return with_few_rows(found, CONFIDENCE, 0, 1, rows, is_share_of_rows=is_share(metric) and groups is None)
 
 
 @pytest.mark.parametrize(("hits", "rows"), [(0, 10), (10, 10), (19, 20), (300, 300), (3, 1000)])
@@ -83,6 +83,13 @@ def test_an_interval_only_becomes_wider_and_holds_the_estimate(
     assert found.low <= standard.low <= found.value <= standard.high <= found.high
     different = difference_of_few_rows(standard, CONFIDENCE, low, high, rows)
     assert different.low <= standard.low <= different.value <= standard.high <= different.high
+
+
+@pytest.mark.parametrize(("hits", "low", "high"), [(7, 0.265, 0.963), (2, 0.011, 0.648), (9, 0.456, 0.9995)])
+def test_the_interval_of_a_share_is_exact(hits: int, low: float, high: float) -> None:
+    labels = (np.arange(2000) < 10).astype(float)
+    found = interval_of("recall", labels, (np.arange(2000) < hits).astype(float))
+    assert (found.low, found.high) == pytest.approx((low, high), abs=0.001)
 
 
 def test_many_rows_keep_the_standard_interval() -> None:

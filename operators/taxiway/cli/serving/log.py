@@ -164,9 +164,9 @@ def export_log(
     first, last = (day.date() if day is not None else None for day in (since, until))
     written = export_rows(folder, model, out, since=first, until=last, types=types, with_audits=with_audits)
     for each in written.not_typed:
-        have = f"{counted(each.rows, 'row')} of {written.rows:,}"
+        have = f"{each.rows:,} of {counted(written.rows, 'row')} {'has' if each.rows == 1 else 'have'}"
         click.echo(
-            f"warning: {each.name} is written as text, because {have} have values that are not of its type, {each.type}, such as {quoted(each.example)}",
+            f"warning: {each.name} is written as text, because {have} a value that is not of its type, {each.type}, such as {quoted(each.example)}",
             err=True,
         )
     click.echo(f"{counted(written.rows, 'row')} written to {out}")

@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     Flags = NDArray[np.bool_]
     Groups = NDArray[np.intp] | None
 
+_SHARES = ("accuracy", "precision", "recall", "top_k_accuracy")
 _BY_CLASS = ("average_precision", "balanced_accuracy", "f1_macro", "matthews_corrcoef", "roc_auc")
+
+
+def is_share(metric: str) -> bool:
+    """Whether a metric is the share of its deciding rows that are predicted correctly."""
+    return parse_metric(metric).name in _SHARES
 
 
 def deciding_rows(

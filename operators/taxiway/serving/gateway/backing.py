@@ -197,7 +197,9 @@ def _with_ledger_facts(version: RegisteredVersion, valid: Sequence[Entry]) -> Re
     """A version with its facts from the ledger: the digest of its files, and who forced it."""
     own = [entry.promotion for entry in valid if entry.promotion.to_version == version.version]
     files = next((promotion.files for promotion in own if promotion.files), None)
-    forced = next((_describe(promotion) for promotion in own[:1] if promotion.forced), None)
+    # A rollback to a version that was forced does not mean that it has passed its gates since.
+    by_verdict = next((promotion for promotion in own if promotion.verdict is not None), None)
+    forced = _describe(by_verdict) if by_verdict is not None and by_verdict.forced else None
     return replace(version, files_digest=files, forced_promotion=forced)
 
 

@@ -110,7 +110,8 @@ def log_files(folder: Path, model: str | None = None, since: date | None = None,
     if not exists:
         raise ConfigError(
             f"{folder} is not a folder; give the folder of the request log's Parquet files: log in the state folder of the gateway, or "
-            "what taxiway serve --log-folder names"
+            "what taxiway serve --log-folder names. A gateway writes the first files an hour after its start, or at once: taxiway log roll "
+            "--state FOLDER"
         )
     requests, labels = (tuple(request_files(folder, kind, model, since, until)) for kind in ("requests", "labels"))
     newest = {path.parent.parent: path for path in (*requests, *labels)}  # of each kind and model

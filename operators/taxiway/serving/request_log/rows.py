@@ -219,7 +219,7 @@ def typed_inputs(
     found = []
     for name in wanted:
         fitting = [kind for kind in _kinds(types.get(name)) if examples[name, kind] is None and (name in types or counts[name])]
-        sql = _cast(_text(name), fitting[0]) if fitting else _text(name)
+        sql = _cast(_text(name), fitting[0], given=name in types) if fitting else _text(name)
         not_typed = None
         if not fitting and types.get(name, "string") != "string":
             not_typed = _not_typed(connection, rows, name, types[name], examples[name, types[name]])
@@ -254,14 +254,15 @@ def _text(name: str) -> str:
 def _fits(name: str, kind: str, *, given: bool) -> str:
     """SQL for whether a value has a type. Without a type in the schema, `"7"` stays a text: only numbers and booleans of JSON become such."""
     json = quoted_name(INPUT + name)
-    return f"{_cast(_text(name), kind)} IS NOT NULL" + ("" if given else f" AND {json} NOT LIKE '\"%'")
+    return f"{_cast(_text(name), kind, given=given)} IS NOT NULL" + ("" if given else f" AND {json} NOT LIKE '\"%'")
 
 
-def _cast(text: str, kind: str) -> str:
-    """SQL for the value of a text by a type; null if it is not of the type."""
+def _cast(text: str, kind: str, *, given: bool) -> str:
+    """SQL for the value of a text by a type; null if it is not of the type. Of a column that is known to be one of booleans, 1 is true."""
     if kind == _LIST:
         return f"CASE WHEN json_type({text}) = 'ARRAY' THEN from_json({text}, '[\"VARCHAR\"]') END"
     cast = f"TRY_CAST({text} AS {_SQL_TYPES[kind]})"
     if kind == "boolean":
-        return f"CASE WHEN lower({text}) IN ('true', 'false') THEN {cast} END"
+        true, false = ("'true', '1', '1.0'", "'false', '0', '0.0'") if given else ("'true'", "'false'")
+        return f"CASE WHEN lower(trim({text})) IN ({true}) THEN true WHEN lower(trim({text})) IN ({false}) THEN false END"
     return f"CASE WHEN TRY_CAST({text} AS DOUBLE) = {cast} THEN {cast} END" if kind == "integer" else cast

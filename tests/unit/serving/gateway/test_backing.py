@@ -238,6 +238,10 @@ def test_a_forced_champion_is_named_with_the_person(signed: Running, registry: M
     assert "by ann@host: forced: the old one is worse" in problem
     promote(registry, model, 2, 1)
     assert refreshed(signed, model) == (2, "")
+    rollback(ledger(registry), model, by="bob@host", reason="worse", at=datetime.now(UTC))
+    champion, problem = refreshed(signed, model)
+    assert champion == 1
+    assert "by ann@host: forced: the old one is worse" in problem, "a rollback to a forced version does not hide who forced it"
 
 
 def test_a_retired_model_does_not_answer_until_it_is_rolled_back(signed: Running, registry: MlflowClient, model: str) -> None:

@@ -55,6 +55,8 @@ class RequestLog:
 
     def __init__(self, folder: Path, keep_rows: int, keep_bytes: int) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # requests may be confidential
+        with contextlib.suppress(FileExistsError), (folder / ".gitignore").open("x") as ignored:
+            ignored.write("*\n")
         self._lock = (folder / "lock").open("w")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
