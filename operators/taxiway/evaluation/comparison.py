@@ -9,6 +9,7 @@ from taxiway.errors import ChampionUnscorableError, DataError
 from taxiway.evaluation.metrics import metric_of
 from taxiway.evaluation.metrics.by_name import MetricFunction
 from taxiway.evaluation.metrics.deciding import deciding_rows, is_share
+from taxiway.evaluation.metrics.few_rows import difference_of_few_rows, with_few_rows
 from taxiway.evaluation.metrics.own import OwnMetricFunction
 from taxiway.evaluation.predictions import Predictions
 from taxiway.evaluation.scoring import LoadedModel
@@ -17,7 +18,6 @@ from taxiway.messages import error_line, listed
 from taxiway.records import Interval
 from taxiway.spec.gate import Gate
 from taxiway.stats.bootstrap import MIN_GROUPS, PairedIntervals, compare, within
-from taxiway.stats.few_rows import difference_of_few_rows, with_few_rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,7 +55,7 @@ class Comparison:
     def intervals(self, metric: str, confidence: float, baselines: Sequence[Predictions] = ()) -> PairedIntervals:
         """A metric of both, with the intervals of `taxiway.stats.bootstrap`, which end at the metric's possible values.
 
-        They are wider if few rows decide the metric, see `taxiway.stats.few_rows`.
+        They are wider if few rows decide the metric, see `taxiway.evaluation.metrics.few_rows`.
 
         Args:
             metric: The metric.

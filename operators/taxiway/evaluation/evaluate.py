@@ -36,7 +36,7 @@ from taxiway.records import (
 )
 from taxiway.records.recorder import Recorder
 from taxiway.spec.gate import Gate
-from taxiway.spec.metrics import Problem, metric_key
+from taxiway.spec.metrics import Problem, facts_of, metric_key
 from taxiway.store import Store
 from taxiway.tracking import tags
 
@@ -243,10 +243,12 @@ def _results(comparison: Comparison, scored: Scored) -> tuple[tuple[MetricResult
 
 
 def _few_deciding_rows(comparison: Comparison, metric: str) -> int | None:
-    """The rows that decide a metric of the candidate, if they are fewer than all and than `gate.min_rows`; None if they are an average."""
+    """The rows, or groups, that decide a metric of one class, if they are fewer than all and than `gate.min_rows`; None for other metrics."""
+    if metric in comparison.gate.metrics or not facts_of(metric).of_one_class:
+        return None
     rows = comparison.deciding_rows(metric, comparison.candidate)
-    few = rows < min(len(comparison.labels), comparison.gate.min_rows)
-    return int(rows) if few and float(rows).is_integer() else None
+    everything = len(comparison.labels) if comparison.groups is None else int(comparison.groups.max()) + 1
+    return int(rows) if rows < min(everything, comparison.gate.min_rows) else None
 
 
 def _class_rows(comparison: Comparison) -> dict[str, int]:

@@ -14,6 +14,9 @@ from taxiway.spec.gate import Gate
 if TYPE_CHECKING:
     import pandas as pd
 
+_SCORES = {"metrics", "slices", "row_means", "groups"}
+_NOT_SCORES = {"metrics": {"__all__": {"deciding_rows"}}}
+"""Fields that follow from the predictions and labels. Each field that is added to a score belongs here: the keys of earlier queries stay."""
 _NOT_RULES = {"budget", "show", "champion_unscorable"}
 """Keys of the gate that do not change what is decided about the scores."""
 
@@ -59,7 +62,7 @@ def query_key(content: str, gate: Gate, comparison: Comparison, evaluation: Eval
     Returns:
         The digest.
     """
-    scores = evaluation.model_dump_json(include={"metrics", "slices", "row_means", "groups"})
+    scores = evaluation.model_dump_json(include=_SCORES, exclude=_NOT_SCORES)
     champion = "" if comparison.champion is None else _predictions_digest(comparison.champion)
     labels = digest_of_bytes(comparison.labels.tobytes())
     predictions = (_predictions_digest(comparison.candidate), champion)

@@ -45,6 +45,12 @@ def boolean(cell: Any) -> bool | None:
     return _BOOLEANS.get(str(cell).strip().casefold())
 
 
+def shortest(value: Any) -> float:
+    """A float of NumPy with less than 64 bits as JSON has it: 0.1, not 0.10000000149011612. A whole number keeps all its digits."""
+    number = float(value)
+    return number if number.is_integer() else float(str(value))
+
+
 def moment_text(moment: date) -> str:
     """A date or time in ISO 8601; a time with a zone in UTC, so that it has the same text from every zone."""
     if isinstance(moment, datetime) and moment.tzinfo is not None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from taxiway.data.engine.read_rows import LIST_OF
 from taxiway.errors import DataError
-from taxiway.features.cells import NUMBER, UnfitError, boolean, is_boolean, moment_text, typed
+from taxiway.features.cells import NUMBER, UnfitError, boolean, is_boolean, moment_text, shortest, typed
 from taxiway.features.columns import FeatureColumns
 from taxiway.features.list_cells import list_text
 from taxiway.records import FeatureSet
@@ -144,16 +144,10 @@ def category_text(value: Any) -> str:
     if isinstance(value, Decimal) and value.is_finite():
         value = int(value) if value == value.to_integral_value() else float(value)
     if type(value).__name__ in _SMALL_FLOATS:
-        value = _shortest(value)
+        value = shortest(value)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return moment_text(value) if isinstance(value, date) else str(value)
-
-
-def _shortest(value: Any) -> float:
-    """A float of NumPy with less than 64 bits as JSON has it: 0.1, not 0.10000000149011612. A whole number keeps all its digits."""
-    number = float(value)
-    return number if number.is_integer() else float(str(value))
 
 
 def _numbers(name: str, values: Any, kind: str | None, *, lenient: bool) -> Any:
@@ -293,7 +287,7 @@ def _cells(values: Any) -> tuple[list[Any], list[bool]]:
     if isinstance(kind, pd.ArrowDtype) and isinstance(kind.type, type) and issubclass(kind.type, list):
         values = values.array.__arrow_array__().to_pylist()  # pandas would round large integers beside a missing one
     if str(kind) in _SMALL_FLOATS:  # pandas would make floats with more digits of them
-        values = [_shortest(cell) for cell in pd.Series(values).to_numpy()]
+        values = [shortest(cell) for cell in pd.Series(values).to_numpy()]
     cells = pd.Series(values, dtype="object")
     return cells.tolist(), cells.isna().tolist()
 

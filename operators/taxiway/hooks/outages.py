@@ -13,6 +13,8 @@ from taxiway.serving.retries import Retry
 T = TypeVar("T")
 _log = logging.getLogger(f"airflow.task.{__name__}")
 
+_OUTAGES = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "DEADLINE_EXCEEDED")
+"""The error codes of MLflow for a server that does not answer or has failed; a request that fails has INTERNAL_ERROR."""
 _FIRST_WAIT_S = 2.0
 _LONGEST_WAIT_S = 6 * 3600
 
@@ -53,4 +55,6 @@ def _is_outage(error: Exception) -> bool:
     """Whether an error may be one of MLflow or of the store not answering, so that another try may succeed."""
     from mlflow.exceptions import MlflowException
 
-    return isinstance(error, MlflowException | OSError | TransientError)
+    if isinstance(error, MlflowException):
+        return error.error_code in _OUTAGES
+    return isinstance(error, OSError | TransientError) and not isinstance(error, FileNotFoundError | PermissionError)

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from taxiway.evaluation.metrics import metric_of
 from taxiway.evaluation.metrics.deciding import deciding_rows, is_share
+from taxiway.evaluation.metrics.few_rows import with_few_rows
 from taxiway.evaluation.predictions import Predictions
 from taxiway.records import Interval
 from taxiway.spec.metrics import facts_of
 from taxiway.stats.bootstrap import compare, within
-from taxiway.stats.few_rows import with_few_rows
 from taxiway.stats.seed import SEED
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _RESAMPLED_ROWS = 100_000
 def realised(metric: str, predictions: Predictions, labels: "Floats", classes: Sequence[str], confidence: float) -> Interval:
     """Compute a metric with the interval of `taxiway.stats.bootstrap`, which ends at the metric's possible values.
 
-    It is wider if few rows decide the metric, see `taxiway.stats.few_rows`.
+    It is wider if few rows decide the metric, see `taxiway.evaluation.metrics.few_rows`.
 
     Of more than 100,000 rows, a random part is resampled, and its standard error is scaled by the square root of the rows.
 

@@ -39,8 +39,8 @@ class MetricResult(Record):
         champion: Its value for the champion; None without a champion.
         difference: Candidate minus champion; None without a champion.
         better: Whether higher or lower values of a metric of `gate.metrics` are better; None for one of Taxiway's metrics.
-        deciding_rows: How many of the rows, or groups of rows, decide the candidate's value, such as those of the class for `recall`;
-            None if they are at least `gate.min_rows`, or all.
+        deciding_rows: How many of the rows, or groups of rows, decide the candidate's value of a metric of one class, such as those of the
+            class for `recall`; None if they are at least `gate.min_rows`, or all, and for other metrics.
     """
 
     metric: str

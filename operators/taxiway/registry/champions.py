@@ -86,7 +86,8 @@ def champions(ledger: Ledger, models: Collection[str] | None = None) -> dict[str
 def champions_and_promotions(ledger: Ledger, models: Collection[str] | None = None) -> ChampionsAndPromotions:
     """The champions of those `models` (None: of all), with the newest 1,000 promotions.
 
-    Takes three requests for up to 1,000 models and promotions, and one more for each alias that is elsewhere. A model that was retired before the newest 1,000 promotions is left out.
+    Takes three requests for up to 1,000 models and promotions, and one more for each alias that is elsewhere. A model that was retired
+    before the newest 1,000 promotions is left out.
     """
     newest = promotions.entries(ledger.client, limit=_PAGE)
     aliases = champion_versions(ledger.client)

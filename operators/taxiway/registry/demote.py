@@ -31,7 +31,7 @@ def rollback(
     """Make the version before the champion, or an earlier champion, the champion again; the ledger records it like any promotion.
 
     The alias `previous` then points to the version before that one. A repeated rollback, by the same person for the same reason, is the
-    one that was made. One that is open, by whomever, is completed.
+    one that was made. One that was begun less than ten minutes ago, by whomever, is completed.
 
     Args:
         ledger: The ledger.
@@ -73,7 +73,8 @@ def rollback(
 def retire(ledger: Ledger, model: str, *, by: str, reason: str, at: datetime) -> Promotion:
     """End a champion: the model has no champion then, until the next push or rollback.
 
-    If the same person repeats it for the same reason, it is the one that was made. One that is open, by whomever, is completed.
+    If the same person repeats it for the same reason, it is the one that was made. One that was begun less than ten minutes ago, by
+    whomever, is completed.
 
     Args:
         ledger: The ledger.

@@ -94,8 +94,8 @@ def require_passed(verdict: Verdict, shadow: ShadowReport) -> None:
         raise TerminalError(
             f"{name} is not pushed: the ShadowReport belongs to {shadow.model} version {shadow.version} against champion version "
             f"{shadow.champion or 'none'}; required: one of version {verdict.version} against champion version {verdict.champion or 'none'}. "
-            "Wait until the shadow of its run is over, or decide its span again: taxiway run FILE --span NAME, or in Airflow a run with the "
-            "parameter span"
+            "If the shadow of its run is not over, wait for it; otherwise decide its span again: taxiway run FILE --span NAME, or in Airflow a "
+            "run with the parameter span"
         )
     if shadow.status not in (Status.PASS, Status.NOT_APPLICABLE):
         raise TerminalError(f"{name} is not pushed: its ShadowReport is {shadow.status}; required: PASS or NOT_APPLICABLE")

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     """A function of predictions for n rows, labels (n) and weights (replicates, n) that returns the metric of each replicate."""
 
 REPLICATES = 400
-METHOD = f"bootstrap, standard interval, {REPLICATES} replicates, wider if few rows decide"
-"""The intervals of `compare` and `taxiway.stats.few_rows`, for people."""
+METHOD = f"bootstrap, standard interval, {REPLICATES} replicates (Clopper and Pearson if few rows decide)"
+"""The intervals of `compare` and `taxiway.evaluation.metrics.few_rows`, for people."""
 MIN_GROUPS = 20
 """With fewer groups, intervals by the cluster bootstrap are too narrow (Cameron, Gelbach and Miller 2008)."""
 _BATCH_CELLS = 2_000_000

@@ -97,6 +97,19 @@ def test_rows_that_were_overwritten_and_decided_again_reopen_the_verdicts_that_r
     assert "span 2 was overwritten: run local__" in found.output
 
 
+def test_rows_that_a_newer_version_has_read_otherwise_reopen_the_verdicts_before_it(champion_site: Site) -> None:
+    champion_site.arrive(3)
+    assert run().exit_code == 0
+    champion_site.arrive(3, signal=0.95)
+    champion_site.arrive(4)
+    assert run().exit_code == 0
+    found = taxiway(*REVIEW)
+    assert found.exit_code == 1, found.output
+    assert "span 3 was overwritten: version 3 has read content " in found.output
+    assert f"{NAME}/2 " in found.output
+    assert f"{NAME}/3 " not in found.output, "the version that has read the newer rows is sound"
+
+
 def test_a_waiver_that_expires_reopens_the_verdict_until_it_is_renewed(site: Site) -> None:
     site.arrive(3, scale=1000)
     today = datetime.now(UTC).date()

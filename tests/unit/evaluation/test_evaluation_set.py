@@ -4,9 +4,14 @@ import numpy as np
 import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
+from records.samples import EVALUATION
 
-from taxiway.evaluation.evaluation_set import evaluation_set, row_hashes
+from taxiway.evaluation.comparison import Comparison
+from taxiway.evaluation.evaluation_set import evaluation_set, query_key, row_hashes
+from taxiway.evaluation.predictions import Predictions
+from taxiway.spec.gate import Gate
 
+GATE = Gate.model_validate({"thresholds": {"roc_auc": 0.5}, "against_champion": {"metric": "roc_auc"}})
 ROWS = pd.DataFrame(
     {
         "n": [1, 2, 3],
@@ -61,3 +66,19 @@ def test_equal_rows_have_equal_hashes_and_are_counted(rows: list[tuple[int, str]
 
 def test_a_table_of_only_a_label_is_identified_by_it() -> None:
     assert content(ROWS[["y"]], "y") != content(ROWS[["y"]].assign(y=[0, 0, 0]), "y")
+
+
+def test_what_follows_from_predictions_is_no_part_of_a_query() -> None:
+    """So that a query that was made before a field was added to the scores is the same one."""
+    predictions = Predictions(np.array([[0.2, 0.8], [0.7, 0.3]]), np.array([1, 0]), 1)
+    comparison = Comparison(GATE, ROWS[:2], ("0", "1"), np.array([1.0, 0.0]), predictions, None, None)
+    evaluation = EVALUATION.model_copy(update={"champion": None})
+    (score,) = evaluation.metrics
+    known = query_key("c" * 32, GATE, comparison, evaluation)
+    few = evaluation.model_copy(update={"metrics": (score.model_copy(update={"deciding_rows": 7}),)})
+    assert query_key("c" * 32, GATE, comparison, few) == known
+    other = evaluation.model_copy(
+        update={"metrics": (score.model_copy(update={"candidate": score.candidate.model_copy(update={"value": 0.71})}),)}
+    )
+    assert query_key("c" * 32, GATE, comparison, other) != known
+    assert known == "7bc3b8aedc87561d4a26cfda12f34171"

@@ -35,7 +35,7 @@ def test_a_threshold_says_what_was_required_and_found() -> None:
     found = only(judge(CANDIDATE, REPORT, evaluation(), GATE), ReasonCode.METRIC_THRESHOLD)
     assert (found.rule, found.limit) == ("thresholds.roc_auc >= 0.6", 0.6)
     assert found.estimate == interval(0.7, 0.72)
-    assert found.method == "bootstrap, standard interval, 400 replicates, wider if few rows decide"
+    assert found.method == "bootstrap, standard interval, 400 replicates (Clopper and Pearson if few rows decide)"
 
 
 def test_a_maximum_is_a_rule_with_the_other_comparison() -> None:
@@ -54,7 +54,10 @@ def test_the_comparison_with_the_champion_is_of_improvements() -> None:
     found = only(verdict, ReasonCode.METRIC_AGAINST_CHAMPION)
     assert (found.rule, found.limit) == ("against_champion.min_improvement: improvement of roc_auc >= -0.005", -0.005)
     assert found.estimate == interval(-0.004, 0.012)
-    assert found.method == "paired bootstrap, standard interval, 400 replicates, wider if few rows decide, whole groups by day"
+    assert (
+        found.method
+        == "paired bootstrap, standard interval, 400 replicates (Clopper and Pearson if few rows decide), whole groups by day"
+    )
     assert ", the same within noise: a difference of 0.0080 or more could have been shown; required: at least" in found.message
     assert only(verdict, ReasonCode.GROUPS_TOO_FEW).rule == "group_by: groups >= 20"
     assert only(verdict, ReasonCode.ROWS_TOO_FEW).limit == 300
@@ -66,7 +69,7 @@ def test_a_slice_has_the_limit_in_the_unit_of_its_estimate() -> None:
     assert (found.estimate, found.limit) == (interval(-0.2, -0.06), -0.05)
     assert (
         found.method
-        == "paired bootstrap, standard interval, 400 replicates, wider if few rows decide, Bonferroni over the compared slices"
+        == "paired bootstrap, standard interval, 400 replicates (Clopper and Pearson if few rows decide), Bonferroni over the compared slices"
     )
 
 

@@ -13,7 +13,9 @@ from airflow.sdk.exceptions import AirflowFailException
 from ledger.entries import KEYS, verdict
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import PERMISSION_DENIED, REQUEST_LIMIT_EXCEEDED, RESOURCE_DOES_NOT_EXIST
 
+from taxiway.errors import TransientError
 from taxiway.hooks import outages
 from taxiway.ledger.chain import Ledger
 from taxiway.ledger.decisions import decisions
@@ -111,3 +113,21 @@ def test_what_waiting_cannot_fix_is_not_waited_for(judged: Verdict, outage: Outa
     with pytest.raises(AirflowFailException, match="mlflow_default"):
         answer(judged, APPROVE)
     assert outage.waits == []
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (MlflowException("the request failed"), True),
+        (MlflowException("busy", error_code=REQUEST_LIMIT_EXCEEDED), True),
+        (MlflowException("who are you?", error_code=PERMISSION_DENIED), False),
+        (MlflowException("no such run", error_code=RESOURCE_DOES_NOT_EXIST), False),
+        (ConnectionResetError(), True),
+        (PermissionError(), False),
+        (FileNotFoundError(), False),
+        (TransientError("busy"), True),
+        (TypeError(), False),
+    ],
+)
+def test_only_outages_are_waited_for(error: Exception, expected: bool) -> None:
+    assert outages._is_outage(error) is expected

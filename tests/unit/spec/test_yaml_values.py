@@ -48,6 +48,7 @@ def test_a_value_is_what_people_read(tmp_path: Path, text: str, value: Any) -> N
     [
         ("a: 0010", ["values.yaml:1: a is 0010, which YAML reads as the number 8; put it in quotes if it is text"]),
         ("b: 1\na: [5, 1:30]", ["values.yaml:2: a[1] is 1:30, which YAML reads as the number 90"]),
+        ("a: 12e4567", ["a is 12e4567, which is too large for a number; put it in quotes if it is text"]),
         ("a: 1_000", ["a is 1_000, which YAML reads as the number 1000"]),
         ("a:\n  0010: x", ["values.yaml:2: a.0010 is a key that YAML reads as the number 8; put it in quotes"]),
         ("1.10: x", ["1.10 is a key that YAML reads as the number 1.1"]),

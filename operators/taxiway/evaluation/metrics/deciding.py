@@ -30,7 +30,7 @@ def deciding_rows(
 ) -> float:
     """The number of independent rows whose predictions decide a metric.
 
-    These are the rows of the class for `recall`, those that are predicted as it for `precision`, and the fewer of both for `f1`. Of a
+    These are the rows of the class for `recall`, those that are predicted as it for `precision`, and those that are either for `f1`. Of a
     mean over classes, every class has the same weight, so it is the harmonic mean of their rows times their number; to tell two classes
     apart, as `roc_auc` does, it takes rows of both, so it is the fewer. For all other metrics, every row decides.
 
@@ -49,8 +49,8 @@ def deciding_rows(
     parsed = parse_metric(metric)
     given = arguments_of(parsed, classes)
     if parsed.facts.of_one_class:
-        predicted, actual = map(count, rows_of_class(predictions, labels, **given))
-        return {"precision": predicted, "recall": actual}.get(parsed.name, min(predicted, actual))
+        predicted, actual = rows_of_class(predictions, labels, **given)
+        return count({"precision": predicted, "recall": actual}.get(parsed.name, predicted | actual))
     if parsed.name not in _BY_CLASS:
         return count(np.ones(len(labels), dtype=bool))
     if "of" in given:

@@ -1,5 +1,6 @@
 """Reads single values of YAML files, and refuses those that people read otherwise than YAML 1.1 does."""
 
+import math
 import re
 from typing import Any
 
@@ -28,6 +29,8 @@ def read_value(loader: Loader, node: yaml.ScalarNode) -> Any:
         ScalarError: It is not what its tag or its form promises, or a number in another form than people write.
     """
     value = _constructed(loader, node)
+    if isinstance(value, float) and math.isinf(value) and "inf" not in node.value.casefold():
+        raise ScalarError(f"is {node.value}, which is too large for a number; put it in quotes if it is text")
     if not node.style and node.tag in _NUMBERS and _READ_OTHERWISE.fullmatch(node.value):
         raise ScalarError(
             f"is {node.value}, which YAML reads as the number {value}; put it in quotes if it is text, or write the number as {value}"

@@ -1,12 +1,16 @@
 """Why a verdict is re-opened: an expired waiver, a corrected span, or an anomaly that the present schema finds in its data."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from taxiway.errors import TaxiwayError
 from taxiway.records import DataReport, Snapshot, Span, Verdict, span_label
 from taxiway.stages.review.pipeline import PipelineReview
 from taxiway.stages.review.under_schema import anomalies_message, feature_digest, needs_validation, new_anomalies
+from taxiway.store import SpanKey
+
+NewestRead = Mapping[SpanKey, tuple[int, str]]
+"""The newest version that was trained or evaluated on a span, and the content that it read."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,13 @@ class Reopening:
 
 
 def reopenings(
-    reviewed: PipelineReview, verdict: Verdict, snapshot: Snapshot, report: DataReport | None, *, with_schema: bool
+    reviewed: PipelineReview,
+    verdict: Verdict,
+    snapshot: Snapshot,
+    report: DataReport | None,
+    *,
+    with_schema: bool,
+    newest_read: NewestRead | None = None,
 ) -> tuple[tuple[Reopening, ...], tuple[str, ...]]:
     """Why a verdict is re-opened.
 
@@ -33,11 +43,15 @@ def reopenings(
         snapshot: The snapshot of the version.
         report: The report on it; None if there was none.
         with_schema: Whether to validate the stored rows under the present schema, which is the only expensive check.
+        newest_read: What the other versions that are reviewed have read; None if they are not known.
 
     Returns:
         The reasons, and notes on what could not be looked at.
     """
-    found, notes = [*_expired(reviewed, snapshot, report), *_corrected(reviewed, snapshot)], reviewed.notes
+    found, notes = (
+        [*_expired(reviewed, snapshot, report), *_corrected(reviewed, verdict.version, snapshot, newest_read or {})],
+        reviewed.notes,
+    )
     if with_schema and report is not None:
         try:
             found += _rejected_by_schema(reviewed, verdict, snapshot, report)
@@ -61,22 +75,47 @@ def _expired(reviewed: PipelineReview, snapshot: Snapshot, report: DataReport | 
         )
 
 
-def _corrected(reviewed: PipelineReview, snapshot: Snapshot) -> Iterator[Reopening]:
+def newest_read(snapshots: Mapping[int, Snapshot]) -> NewestRead:
+    """What the newest of some versions have read of each span, by the snapshots of the versions."""
+    found: dict[SpanKey, tuple[int, str]] = {}
+    for version in sorted(snapshots):
+        spans = (parts[0] for parts in snapshots[version].spans_by_name)
+        found |= {(span.name, span.version): (version, span.source_digest) for span in spans}
+    return found
+
+
+def _corrected(reviewed: PipelineReview, version: int, snapshot: Snapshot, newest_read: NewestRead) -> Iterator[Reopening]:
     for parts in snapshot.spans_by_name:
-        message = _correction(reviewed, parts[0])
+        message = _correction(reviewed, parts[0]) or _overwritten(reviewed, version, parts[0], newest_read)
         if message is not None:
             yield Reopening(message, reviewed.run_again(snapshot))
 
 
 def _correction(reviewed: PipelineReview, span: Span) -> str | None:
-    """How a span was corrected since; None if it was not."""
+    """By which newer version a span was corrected; None if by none."""
     for versions, where in ((reviewed.decided, "has a decision"), (reviewed.at_source, "is at the source")):
         newest = versions.get(span.name, span.version)
         if newest > span.version:
             read = f"version {span.version}" if span.version else "the first version"
             return f"span {span.name} was corrected: version {newest} {where}, and the model read {read}"
+    return None
+
+
+def _overwritten(reviewed: PipelineReview, version: int, span: Span, newest_read: NewestRead) -> str | None:
+    """What is known of other content that a span has had since; None for nothing.
+
+    The decision about the span may be older than the version, which has then read the newer content.
+    """
+    later, content = newest_read.get((span.name, span.version), (version, span.source_digest))
+    if later > version and content != span.source_digest:
+        return (
+            f"span {span_label(span.name, span.version)} was overwritten: version {later} has read content {content}, and the model read "
+            f"content {span.source_digest}"
+        )
     summary = reviewed.summary_of(span)
-    if summary is not None and summary.span.source_digest != span.source_digest:
+    if summary is None or (summary.version is not None and summary.version < version):
+        return None
+    if summary.span.source_digest != span.source_digest:
         return (
             f"span {span_label(span.name, span.version)} was overwritten: run {summary.run} has decided it with content "
             f"{summary.span.source_digest}, and the model read content {span.source_digest}"

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from taxiway.ledger.chain import Ledger
 from taxiway.records import DataReport, Promotion, Snapshot, Status, Verdict
 from taxiway.stages.review.pipeline import PipelineReview
-from taxiway.stages.review.reopened import Reopening, reopenings
+from taxiway.stages.review.reopened import Reopening, newest_read, reopenings
 from taxiway.store import LOST
 
 if TYPE_CHECKING:
@@ -105,11 +105,21 @@ def review_versions(
         versions: The versions; see `versions_of`.
         with_schema: Whether the data of the champion is validated under the present schema, which is the only expensive check.
     """
-    found: list[ReviewedVersion] = []
+    judged: dict[int, _Judged] = {}
     notes: list[str] = []
-    for version, (standing, verdict) in versions.items():
-        one, told = _review_version(reviewed, version, standing, verdict, with_schema=with_schema)
-        found += one
+    for version, (_, digest) in versions.items():
+        one = _judged(reviewed, version, digest)
+        if isinstance(one, str):
+            notes.append(one)
+        else:
+            judged[version] = one
+    read = newest_read({version: one.snapshot for version, one in judged.items()})
+    found: list[ReviewedVersion] = []
+    for version, (verdict, snapshot, report) in judged.items():
+        standing, _ = versions[version]
+        of_champion = with_schema and standing is Standing.PRODUCTION
+        reasons, told = reopenings(reviewed, verdict, snapshot, report, with_schema=of_champion, newest_read=read)
+        found.append(ReviewedVersion(reviewed.name, version, standing, reviewed.owner, verdict.status, reasons))
         notes += told
     return Review(most_urgent(found), tuple(dict.fromkeys(notes)))
 
@@ -140,19 +150,23 @@ def versions_of(champion: "ChampionInfo | None", promotions: Sequence[Promotion]
     return found
 
 
-def _review_version(
-    reviewed: PipelineReview, version: int, standing: Standing, digest: str | None, *, with_schema: bool
-) -> tuple[list[ReviewedVersion], tuple[str, ...]]:
-    """The version with why its verdict is re-opened, and notes; no version if its records cannot be read."""
+class _Judged(NamedTuple):
+    """What a version was judged by."""
+
+    verdict: Verdict
+    snapshot: Snapshot
+    report: DataReport | None
+
+
+def _judged(reviewed: PipelineReview, version: int, digest: str | None) -> _Judged | str:
+    """The records of a version; why it is not reviewed if they cannot be read."""
     store, unknown = reviewed.store, f"{reviewed.name} version {version} is not reviewed"
     if digest is None:
-        return [], (f"{unknown}: the ledger has no verdict on it",)
+        return f"{unknown}: the ledger has no verdict on it"
     try:
         verdict = store.get(Verdict, digest)
         snapshot = store.get(Snapshot, verdict.snapshot)
         report = store.get(DataReport, verdict.report) if verdict.report else None
     except LOST as error:
-        return [], (f"{unknown}: {error}",)
-    with_schema = with_schema and standing is Standing.PRODUCTION
-    reasons, notes = reopenings(reviewed, verdict, snapshot, report, with_schema=with_schema)
-    return [ReviewedVersion(reviewed.name, version, standing, reviewed.owner, verdict.status, reasons)], notes
+        return f"{unknown}: {error}"
+    return _Judged(verdict, snapshot, report)

@@ -10,11 +10,11 @@ from scipy.stats import binom, binomtest
 
 from taxiway.evaluation.metrics import metric_of
 from taxiway.evaluation.metrics.deciding import deciding_rows, is_share
+from taxiway.evaluation.metrics.few_rows import difference_of_few_rows, with_few_rows
 from taxiway.evaluation.predictions import Predictions
 from taxiway.records import Interval
 from taxiway.stats.binomial import limits
 from taxiway.stats.bootstrap import compare, standard_interval
-from taxiway.stats.few_rows import difference_of_few_rows, with_few_rows
 
 CONFIDENCE = 0.99
 CLASSES = ("no", "yes")
@@ -69,12 +69,12 @@ def test_a_threshold_is_rarely_passed_by_a_model_that_is_just_at_it(recall: floa
     for hits in range(positives + 1):
         share = hits / positives
         standard = standard_interval(share, math.sqrt(share * (1 - share) / positives), CONFIDENCE, positives)
-        if with_few_rows(standard, CONFIDENCE, 0, 1, positives).low >= recall:
+        if with_few_rows(standard, CONFIDENCE, 0, 1, positives, is_share_of_rows=True).low >= recall:
             passed += binom.pmf(hits, positives, recall)
     assert passed <= 0.009
 
 
-@given(st.floats(0, 1), st.floats(0, 0.5), st.integers(1, 10_000), st.floats(-2, 0), st.floats(0.5, 3))
+@given(st.floats(0, 1), st.floats(0, 0.5), st.integers(0, 10_000), st.floats(-2, 0), st.floats(0.5, 3))
 def test_an_interval_only_becomes_wider_and_holds_the_estimate(
     share: float, error: float, rows: int, low: float, high: float
 ) -> None:
@@ -102,6 +102,20 @@ def test_many_rows_keep_the_standard_interval() -> None:
 def test_a_metric_without_a_range_keeps_its_interval(low: float, high: float) -> None:
     standard = standard_interval(0.9, 0.0, CONFIDENCE, 5)
     assert with_few_rows(standard, CONFIDENCE, low, high, 5) == standard
+
+
+def test_a_class_that_is_never_predicted_says_nothing_about_its_precision() -> None:
+    labels = (np.arange(300) < 10).astype(float)
+    found = interval_of("precision", labels, np.zeros(300))
+    assert (found.value, found.low, found.high) == (0, 0, 1)
+    same = difference_of_few_rows(Interval(value=0, low=0, high=0, rows=300), CONFIDENCE, 0, 1, 0)
+    assert (same.low, same.high) == (-1, 1)
+
+
+def test_as_many_groups_as_the_cluster_bootstrap_needs_are_enough() -> None:
+    standard = standard_interval(0.92, 0.002, CONFIDENCE, 25_000)
+    assert with_few_rows(standard, CONFIDENCE, 0, 1, 25) == standard
+    assert difference_of_few_rows(standard, CONFIDENCE, 0, 1, 25) == standard
 
 
 def test_an_unknown_interval_stays_unknown() -> None:
@@ -133,7 +147,7 @@ def test_the_rows_that_decide_a_metric_of_several_classes() -> None:
             "accuracy": 70,
             "recall(class=b)": 20,
             "precision(class=b)": 0,
-            "f1(class=a)": 10,
+            "f1(class=a)": 70,
             "roc_auc(class=c)": 30,
             "f1_macro": 9 / (1 / 10 + 1 / 20 + 1 / 40),
         }

@@ -5,11 +5,14 @@ from statistics import NormalDist
 
 from taxiway.records import Interval
 from taxiway.stats.binomial import limits
+from taxiway.stats.bootstrap import MIN_GROUPS
 
-FEW = 30
-"""Fewer deciding rows than this are few."""
-_MIN_OUTCOMES = 100
+FEW = MIN_GROUPS
+"""Fewer deciding rows, or groups of rows, than this are few."""
+_MIN_OUTCOMES_OF_SHARE = 100
 """With as many rows of each outcome, a share exceeds its standard interval of 99% in at most 0.9% of the samples, instead of 0.5%."""
+_MIN_OUTCOMES = 30
+"""Of other metrics, whose rows count in parts and not as hits or misses."""
 
 
 def with_few_rows(
@@ -18,8 +21,8 @@ def with_few_rows(
     """The interval of a metric with a smallest and a largest value, at least as wide as that of a share of as many rows.
 
     In its range, the metric is a share p, and its standard error s is that of n = p(1 - p) / s^2 independent rows (the effective sample
-    size of Korn and Graubard 1998, Survey Methodology 24:193). If fewer than 100 of these are hits or misses, the interval also holds
-    that of Clopper and Pearson (1934) for p of n. Fewer than 30 deciding rows are worth no more than themselves, whatever the error.
+    size of Korn and Graubard 1998, Survey Methodology 24:193). If fewer than 30 of these are hits or misses, the interval also holds
+    that of Clopper and Pearson (1934) for p of n. Fewer than 20 deciding rows are worth no more than themselves, whatever the error.
 
     Args:
         interval: The estimate with its standard interval, which may end outside of the range.
@@ -28,10 +31,12 @@ def with_few_rows(
         high: The largest possible value; an interval of a metric without both stays as it is.
         rows: How many rows decide the metric, see `taxiway.evaluation.metrics.deciding`.
         is_share_of_rows: Whether the metric is a share of these rows, and each is on its own. Then the interval of Clopper and Pearson for
-            just these rows replaces the standard one, which may end at impossible values.
+            just these rows replaces the standard one, which may end at impossible values, if there are fewer than 100 hits or misses.
     """
-    if not all(map(math.isfinite, (low, high, interval.value, interval.low, interval.high))) or rows <= 0:
+    if not all(map(math.isfinite, (low, high, interval.value, interval.low, interval.high))):
         return interval
+    if not rows:  # such as the precision of a model that predicts no row as the class
+        return interval.model_copy(update={"low": low, "high": high})
     share = min(max((interval.value - low) / (high - low), 0.0), 1.0)
     variance = (_half(interval) / NormalDist().inv_cdf((1 + confidence) / 2) / (high - low)) ** 2
     if not variance and 0 < share < 1 and rows >= FEW:
@@ -39,7 +44,7 @@ def with_few_rows(
     worth = rows if is_share_of_rows or not variance else share * (1 - share) / variance
     if rows < FEW:
         worth = min(worth, rows)
-    if worth * min(share, 1 - share) >= _MIN_OUTCOMES:
+    if worth * min(share, 1 - share) >= (_MIN_OUTCOMES_OF_SHARE if is_share_of_rows else _MIN_OUTCOMES):
         return interval
     ends = limits(share, worth, confidence)
     if is_share_of_rows:
@@ -48,7 +53,7 @@ def with_few_rows(
 
 
 def difference_of_few_rows(difference: Interval, confidence: float, low: float, high: float, rows: float) -> Interval:
-    """The interval of a difference of two models, with what fewer than 30 deciding rows may not have shown.
+    """The interval of a difference of two models, with what fewer than 20 deciding rows may not have shown.
 
     If both predict the same for all of them, the bootstrap's interval has no width. But a part of up to 1 - (alpha/2)^(1/n) of all rows,
     on which they differ, may be missing among n (the interval of Clopper and Pearson for no row).
@@ -60,9 +65,9 @@ def difference_of_few_rows(difference: Interval, confidence: float, low: float, 
         high: Its largest possible value; an interval of a metric without both stays as it is.
         rows: How many rows decide the metric.
     """
-    if not all(map(math.isfinite, (low, high, difference.low, difference.high))) or not 0 < rows < FEW:
+    if not all(map(math.isfinite, (low, high, difference.low, difference.high))) or rows >= FEW:
         return difference
-    unseen = limits(0.0, rows, confidence)[1] * (high - low)
+    unseen = (limits(0.0, rows, confidence)[1] if rows else 1.0) * (high - low)
     return _holding(difference, difference.value - unseen, difference.value + unseen)
 
 
