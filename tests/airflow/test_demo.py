@@ -393,6 +393,6 @@ def test_rollback_puts_the_first_champion_back_and_the_gateway_follows(running: 
     assert "so it was not done again" in again.output
     further = CliRunner(env=environment).invoke(main, [*arguments[:-1], "tried again"])
     assert further.exit_code == 1
-    assert "was rolled back to version 1" in further.output
+    assert "the first champion cannot be rolled back" in further.output
     without_keys = CliRunner().invoke(main, arguments)
     assert without_keys.exit_code == 1
