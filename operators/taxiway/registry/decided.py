@@ -4,13 +4,15 @@ from datetime import datetime
 
 from taxiway.errors import TerminalError
 from taxiway.ledger.chain import Ledger
-from taxiway.ledger.decisions import answer, is_recorded, record_decision
+from taxiway.ledger.decisions import answer, decisions, is_recorded, record_decision
 from taxiway.ledger.entry import trusted
 from taxiway.records import Decision, DecisionKind, Promotion, ShadowReport, Status, Verdict
 from taxiway.registry import promote
 from taxiway.registry.alias_moves import champion_now, settled
 
 _PASSED = (Status.PASS, Status.NOT_APPLICABLE)
+_NEWEST = 50
+"""How many decisions on a model are looked through for a rejection."""
 
 
 def approve_version(
@@ -65,6 +67,13 @@ def reject_version(ledger: Ledger, verdict: Verdict, decision: Decision) -> Deci
     if not is_recorded(ledger, decision):
         _require_never_promoted(ledger, verdict, f"{verdict.model} version {verdict.version} cannot be rejected")
     return record_decision(ledger, decision)
+
+
+def earlier_rejection(ledger: Ledger, verdict: Verdict) -> Decision | None:
+    """The newest rejection of the same version under another verdict; None if there is none among the newest decisions on the model."""
+    made = decisions(ledger, model=verdict.model, limit=_NEWEST)
+    found = (one for one in made if one.kind is DecisionKind.REJECTION and one.version == verdict.version)
+    return next((one for one in found if one.about != verdict.digest), None)
 
 
 def force_version(

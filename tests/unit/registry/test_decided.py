@@ -11,7 +11,7 @@ from taxiway.ledger.chain import Ledger
 from taxiway.ledger.decisions import answer, decisions
 from taxiway.records import DecisionKind, ShadowReport, Status
 from taxiway.registry.alias_moves import champion_now
-from taxiway.registry.decided import approve_version, force_version
+from taxiway.registry.decided import approve_version, earlier_rejection, force_version, reject_version
 from taxiway.registry.demote import rollback
 from taxiway.registry.promote import push
 from taxiway.tracking.local import local_mlflow
@@ -63,3 +63,11 @@ def test_a_refused_approval_answers_nothing_later(ledger: Ledger, model: str, st
     made, promotion = approve_version(ledger, judged, shadow(model, 1), approval, at=datetime.now(UTC))
     assert (made, promotion.to_version) == (approval, 3)
     assert approve_version(ledger, judged, shadow(model, 1), approval, at=datetime.now(UTC)) == (made, promotion), "a retry"
+
+
+def test_a_rejection_under_an_earlier_verdict_is_found(ledger: Ledger, model: str) -> None:
+    first, second = verdict(model, 3, 1, status=Status.UNDECIDED), verdict(model, 3, 1)
+    assert earlier_rejection(ledger, second) is None
+    rejected = reject_version(ledger, first, decision(model, DecisionKind.REJECTION, about=first.digest, version=3))
+    assert earlier_rejection(ledger, second) == rejected
+    assert earlier_rejection(ledger, first) is None, "it is the answer itself"

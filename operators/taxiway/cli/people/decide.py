@@ -26,13 +26,19 @@ def approve(name: str, reason: str, **given: Any) -> None:
 
     For pipelines with `approval: required`, whose runs wait for a person before the push.
     """
-    from taxiway.registry.decided import approve_version
+    from taxiway.registry.decided import approve_version, earlier_rejection
     from taxiway.stages.close import close_answered
     from taxiway.stages.push import require_valid_waivers
 
     with opened(Given(**given)) as installation:
         judged, at = _judged(installation, name), datetime.now(UTC)
         ledger, verdict = installation.ledger, judged.verdict
+        rejected = earlier_rejection(ledger, verdict)
+        if rejected is not None:
+            click.echo(
+                f"note: {rejected.by} has rejected {name} at {rejected.at:%Y-%m-%d %H:%M:%S} UTC, under an earlier verdict: {rejected.reason}",
+                err=True,
+            )
         require_valid_waivers(ledger, installation.store(), verdict, at.date())
         decision = _decision(DecisionKind.APPROVAL, verdict, reason)
         decision, promotion = approve_version(ledger, verdict, judged.records.shadow, decision, at=at)
