@@ -59,7 +59,7 @@ class ApprovalOperator(StageOperator[Decision], HITLOperator):
         """Record the answer, or what silence means."""
         with self.reporting(context), self.ending(context):
             given = _answer(HITLOperator.execute_complete(self, context, dict(event)), silent=bool(event.get("timedout")))
-            again = "If this task is ended before, the question is asked again"
+            again = "If the task ends first, a retry requests the approval again"
             done = outlast_outages(lambda: _record(self, given, context), f"the answer of {given.by}", again)
             return self.finish(*done, context)
 
